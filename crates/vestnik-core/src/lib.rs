@@ -1,0 +1,1 @@
+//! Documents, spans, labels, tag schemes and metrics: the vocabulary of Vestnik.

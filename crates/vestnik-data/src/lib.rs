@@ -1,0 +1,1 @@
+//! Readers and writers of annotated corpora and article dumps.

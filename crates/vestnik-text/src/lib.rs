@@ -1,0 +1,1 @@
+//! From strings to integers and back: tokenizers, words, windows, batches, decoding.

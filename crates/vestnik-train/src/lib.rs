@@ -1,0 +1,1 @@
+//! Fine-tuning and pretraining: trainer, optimizer, schedule, checkpoints, evaluation.
