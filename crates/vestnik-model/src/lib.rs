@@ -1,1 +1,36 @@
-//! Encoders, heads, losses and checkpoints on candle.
+//! Encoders, heads, losses and checkpoints on candle, for training and as the reference of inference.
+//!
+//! A [`ModelDir`] is a model in the Hugging Face layout; [`TokenClassifier`] and [`MaskedLm`] are built from it, run a
+//! packed [`vestnik_text::Batch`] forward, and hold their trainable tensors as [`Parameters`] under the checkpoint's own
+//! names. Everything here has a gradient: the operations in [`ops`] are differentiable, and tests hold that every
+//! trainable tensor receives its part.
+//!
+//! This crate knows no optimizer, no data set and no progress bar.
+
+mod config;
+mod encoders;
+mod error;
+mod heads;
+mod layers;
+pub mod losses;
+mod mode;
+mod model_dir;
+mod models;
+pub mod ops;
+mod parameters;
+mod transplant;
+mod weights;
+
+pub use candle_core::{DType, Device, Tensor, Var};
+pub use config::{Architecture, EncoderConfig, ModelConfig};
+pub use encoders::{BertEncoder, Encoder, XlmRobertaEncoder};
+pub use error::{Error, Result};
+pub use mode::Mode;
+pub use model_dir::{
+    CONFIG_FILE, EmbeddedModel, ModelDir, SETTINGS_FILE, TOKENIZER_FILE, WEIGHTS_FILE, write_file,
+};
+pub use models::{MaskedLm, TokenClassifier};
+pub use ops::DropoutState;
+pub use parameters::Parameters;
+pub use transplant::{Transplanted, transplant};
+pub use weights::LoadReport;

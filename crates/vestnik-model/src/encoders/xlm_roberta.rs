@@ -1,0 +1,31 @@
+//! XLM-RoBERTa (Conneau et al. 2020); reference: transformers, `models/xlm_roberta/modeling_xlm_roberta.py`.
+
+use candle_core::{Tensor, Var};
+use vestnik_text::Batch;
+
+use crate::encoders::BertEncoder;
+use crate::weights::Builder;
+use crate::{EncoderConfig, Mode, Result};
+
+/// BERT's computation with positions that count from the one after the padding id
+/// ([`EncoderConfig::first_position`]), and tensors under `roberta.`.
+#[derive(Clone, Debug)]
+pub struct XlmRobertaEncoder(BertEncoder);
+
+impl XlmRobertaEncoder {
+    pub(crate) fn load(builder: &mut Builder<'_>, config: &EncoderConfig) -> Result<Self> {
+        BertEncoder::load(builder, config).map(Self)
+    }
+
+    /// A packed batch → hidden states of the last layer `[tokens, hidden]`.
+    ///
+    /// # Errors
+    /// As [`super::Encoder::forward`].
+    pub fn forward(&self, batch: &Batch, mode: Mode<'_>) -> Result<Tensor> {
+        self.0.forward(batch, mode)
+    }
+
+    pub(crate) fn word_embeddings(&self) -> &Var {
+        self.0.word_embeddings()
+    }
+}

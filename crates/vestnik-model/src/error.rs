@@ -1,0 +1,135 @@
+//! What can go wrong while a model is read, built, run or written.
+
+use std::path::PathBuf;
+
+/// An error of this crate.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A file of a model directory could not be read or written.
+    #[error("{}: {source}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A model directory has no weights that can be read.
+    #[error("{}: no model.safetensors here{hint}", dir.display())]
+    NoWeights {
+        /// The directory.
+        dir: PathBuf,
+        /// What to do, where a cause is known; begins with a separator, or is empty.
+        hint: &'static str,
+    },
+    /// `config.json` is not JSON, or a key that is needed is missing or of the wrong type.
+    #[error("{}: {problem}", path.display())]
+    Config {
+        /// The file, or the name of what stands for it.
+        path: PathBuf,
+        /// What was found and what was expected.
+        problem: String,
+    },
+    /// `config.json` asks for something that would change the computation and is not implemented.
+    #[error("{}: {key} = {value} is not supported; supported: {supported}", path.display())]
+    Unsupported {
+        /// The file, or the name of what stands for it.
+        path: PathBuf,
+        /// The key.
+        key: &'static str,
+        /// The value found.
+        value: String,
+        /// The values that are implemented.
+        supported: &'static str,
+    },
+    /// The weights file is truncated or not in the safetensors format.
+    #[error("{}: not a readable safetensors file: {source}", path.display())]
+    Weights {
+        /// The file, or the name of what stands for it.
+        path: PathBuf,
+        /// What the format's reader said.
+        #[source]
+        source: safetensors::SafeTensorError,
+    },
+    /// Tensors that the model needs are not in the file.
+    #[error("{}: {} of the model's tensors are missing, the first: {}", path.display(), names.len(), names.first().map_or("", String::as_str))]
+    MissingTensors {
+        /// The file, or the name of what stands for it.
+        path: PathBuf,
+        /// Their names.
+        names: Vec<String>,
+    },
+    /// A tensor of the file has another shape than `config.json` demands.
+    #[error("{}: tensor {name} has shape {found:?}, config.json demands {expected:?}", path.display())]
+    TensorShape {
+        /// The file, or the name of what stands for it.
+        path: PathBuf,
+        /// The tensor.
+        name: String,
+        /// Its shape in the file.
+        found: Vec<usize>,
+        /// The shape that the configuration gives.
+        expected: Vec<usize>,
+    },
+    /// The model directory has no label map, so nobody could say what its outputs mean.
+    #[error("{}: {problem}; expected id2label with a name for every output", path.display())]
+    Labels {
+        /// The file, or the name of what stands for it.
+        path: PathBuf,
+        /// What was found.
+        problem: String,
+    },
+    /// A sequence has more tokens than the model has positions.
+    #[error("a sequence of {tokens} tokens is longer than the model's {limit} positions")]
+    TooLong {
+        /// Tokens of the sequence, special tokens included.
+        tokens: usize,
+        /// Positions of the model.
+        limit: usize,
+    },
+    /// A token id is not in the model's vocabulary: the tokenizer belongs to another model.
+    #[error(
+        "token id {id} is outside the model's vocabulary of {vocab_size}: is the tokenizer from another model?"
+    )]
+    TokenId {
+        /// The id.
+        id: u32,
+        /// Rows of the embedding table.
+        vocab_size: usize,
+    },
+    /// The caller passed values that do not fit together.
+    #[error("{what}: expected {expected}, got {got}")]
+    Argument {
+        /// Which argument.
+        what: &'static str,
+        /// What was expected.
+        expected: String,
+        /// What was passed.
+        got: String,
+    },
+    /// A tensor operation failed.
+    #[error("{doing}: {source}")]
+    Tensor {
+        /// What was being done.
+        doing: &'static str,
+        /// What candle said.
+        #[source]
+        source: candle_core::Error,
+    },
+    /// The tokenizer could not be read.
+    #[error(transparent)]
+    Text(#[from] vestnik_text::Error),
+}
+
+impl From<candle_core::Error> for Error {
+    fn from(source: candle_core::Error) -> Self {
+        Self::Tensor {
+            doing: "tensor operation",
+            source,
+        }
+    }
+}
+
+/// A result with this crate's error.
+pub type Result<T> = std::result::Result<T, Error>;

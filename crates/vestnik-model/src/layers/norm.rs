@@ -1,0 +1,36 @@
+//! Layer normalization with learnt scale and shift.
+
+use candle_core::{Tensor, Var};
+
+use crate::Result;
+use crate::ops;
+use crate::weights::{Builder, Init};
+
+/// [`ops::layer_norm`] with the tensors `{name}.weight` and `{name}.bias`.
+#[derive(Clone, Debug)]
+pub(crate) struct LayerNorm {
+    weight: Var,
+    bias: Var,
+    eps: f64,
+}
+
+impl LayerNorm {
+    /// Fresh weights are one, fresh biases zero.
+    pub(crate) fn load(
+        builder: &mut Builder<'_>,
+        name: &str,
+        width: usize,
+        eps: f64,
+    ) -> Result<Self> {
+        Ok(Self {
+            weight: builder.tensor(&format!("{name}.weight"), &[width], Init::Ones)?,
+            bias: builder.tensor(&format!("{name}.bias"), &[width], Init::Zeros)?,
+            eps,
+        })
+    }
+
+    /// `[rows, width]` → `[rows, width]`.
+    pub(crate) fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        Ok(ops::layer_norm(x, &self.weight, &self.bias, self.eps)?)
+    }
+}

@@ -1,0 +1,25 @@
+//! Differentiable operations on packed `[tokens, width]` matrices.
+//!
+//! Each has a fused CPU kernel with a hand-written backward pass, and a twin composed of candle's own operations, which
+//! serves as the reference in tests and as the path of other devices. candle's fused twins (`candle_nn::ops::…`) must
+//! not be used in their place: they end the gradient graph without an error.
+
+mod attention;
+pub(crate) mod cpu;
+mod dropout;
+mod gather;
+mod gelu;
+mod layer_norm;
+mod linear;
+mod random;
+mod softmax;
+
+pub use attention::{AttentionOptions, attention, attention_composed};
+pub use dropout::dropout;
+pub use gather::gather_rows;
+pub use gelu::gelu;
+pub use layer_norm::{layer_norm, layer_norm_composed};
+pub use linear::{linear, linear_composed};
+pub use random::DropoutState;
+pub(crate) use random::SeededRandom;
+pub use softmax::softmax_composed;

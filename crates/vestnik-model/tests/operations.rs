@@ -1,0 +1,357 @@
+//! Fused CPU operations equal their composed twins, and their gradients equal finite differences.
+
+use candle_core::{Device, Result, Tensor, Var};
+use vestnik_model::ops::{self, AttentionOptions};
+use vestnik_model::{DropoutState, Mode, losses};
+
+/// Deterministic values in about -1..1, different for every `seed`.
+fn values(n: usize, seed: u64) -> Vec<f32> {
+    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    let mut next = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state >> 40) as f32 / (1u64 << 23) as f32 - 1.0
+    };
+    (0..n).map(|_| next()).collect()
+}
+
+fn var(shape: &[usize], seed: u64) -> Var {
+    let values = values(shape.iter().product(), seed);
+    Var::from_tensor(&Tensor::from_vec(values, shape, &Device::Cpu).unwrap()).unwrap()
+}
+
+fn largest_difference(a: &Tensor, b: &Tensor) -> f32 {
+    assert_eq!(a.dims(), b.dims());
+    (a - b)
+        .unwrap()
+        .abs()
+        .unwrap()
+        .flatten_all()
+        .unwrap()
+        .max(0)
+        .unwrap()
+        .to_scalar()
+        .unwrap()
+}
+
+/// A scalar that weighs every output differently.
+fn weigh(output: &Tensor) -> Tensor {
+    let weights =
+        Tensor::from_vec(values(output.elem_count(), 99), output.dims(), &Device::Cpu).unwrap();
+    (output * weights).unwrap().sum_all().unwrap()
+}
+
+/// Outputs and all gradients of two computations agree within `tolerance`.
+fn check_twins(
+    inputs: &[Var],
+    tolerance: f32,
+    fused: impl Fn(&[Var]) -> Result<Tensor>,
+    composed: impl Fn(&[Var]) -> Result<Tensor>,
+) {
+    let (fused, composed) = (fused(inputs).unwrap(), composed(inputs).unwrap());
+    assert!(
+        largest_difference(&fused, &composed) <= tolerance,
+        "outputs differ: {fused} {composed}"
+    );
+    let (fused, composed) = (
+        weigh(&fused).backward().unwrap(),
+        weigh(&composed).backward().unwrap(),
+    );
+    for (index, input) in inputs.iter().enumerate() {
+        let (fused, composed) = (fused.get(input).unwrap(), composed.get(input).unwrap());
+        let difference = largest_difference(fused, composed);
+        assert!(
+            difference <= tolerance,
+            "gradient {index} differs by {difference}"
+        );
+    }
+}
+
+/// Gradients of a computation agree with central differences at every element.
+fn check_finite_differences(
+    inputs: &[Var],
+    tolerance: f32,
+    compute: impl Fn(&[Var]) -> Result<Tensor>,
+) {
+    const STEP: f32 = 1e-2;
+    let gradients = weigh(&compute(inputs).unwrap()).backward().unwrap();
+    for (index, input) in inputs.iter().enumerate() {
+        let gradient = gradients
+            .get(input)
+            .unwrap()
+            .flatten_all()
+            .unwrap()
+            .to_vec1::<f32>()
+            .unwrap();
+        let original = input.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+        let at = |element: usize, step: f32| -> f32 {
+            let mut changed = original.clone();
+            changed[element] += step;
+            let changed = Tensor::from_vec(changed, input.dims(), &Device::Cpu).unwrap();
+            let mut inputs = inputs.to_vec();
+            inputs[index] = Var::from_tensor(&changed).unwrap();
+            weigh(&compute(&inputs).unwrap()).to_scalar().unwrap()
+        };
+        for (element, gradient) in gradient.iter().enumerate() {
+            let expected = (at(element, STEP) - at(element, -STEP)) / (2.0 * STEP);
+            assert!(
+                (gradient - expected).abs() <= tolerance * (1.0 + expected.abs()),
+                "input {index} element {element}: gradient {gradient}, finite difference {expected}"
+            );
+        }
+    }
+}
+
+#[test]
+fn linear() {
+    let inputs = [var(&[7, 5], 1), var(&[3, 5], 2), var(&[3], 3)];
+    let fused = |v: &[Var]| ops::linear(&v[0], &v[1], &v[2]);
+    check_twins(&inputs, 1e-5, fused, |v| {
+        ops::linear_composed(&v[0], &v[1], &v[2])
+    });
+    check_finite_differences(&inputs, 1e-2, fused);
+}
+
+#[test]
+fn linear_accepts_a_transposed_input() {
+    let (x, weight, bias) = (var(&[5, 7], 1), var(&[3, 5], 2), var(&[3], 3));
+    let x = x.t().unwrap();
+    let fused = ops::linear(&x, &weight, &bias).unwrap();
+    assert!(largest_difference(&fused, &ops::linear_composed(&x, &weight, &bias).unwrap()) < 1e-5);
+}
+
+#[test]
+fn frozen_tensors_get_no_gradient_and_cost_none() {
+    let (x, weight, bias) = (var(&[7, 5], 1), var(&[3, 5], 2), var(&[3], 3));
+    let output = ops::linear(&x, &weight.as_detached_tensor(), &bias).unwrap();
+    let gradients = weigh(&output).backward().unwrap();
+    assert!(
+        gradients.get(&x).is_some()
+            && gradients.get(&bias).is_some()
+            && gradients.get(&weight).is_none()
+    );
+}
+
+#[test]
+fn layer_norm() {
+    for (rows, width) in [(1, 24), (5, 19), (130, 8)] {
+        let inputs = [var(&[rows, width], 1), var(&[width], 2), var(&[width], 3)];
+        let fused = |v: &[Var]| ops::layer_norm(&v[0], &v[1], &v[2], 1e-12);
+        check_twins(&inputs, 3e-5, fused, |v| {
+            ops::layer_norm_composed(&v[0], &v[1], &v[2], 1e-12)
+        });
+    }
+    let inputs = [var(&[3, 9], 4), var(&[9], 5), var(&[9], 6)];
+    check_finite_differences(&inputs, 2e-2, |v| {
+        ops::layer_norm(&v[0], &v[1], &v[2], 1e-12)
+    });
+}
+
+#[test]
+fn layer_norm_keeps_its_digits_beside_an_outlier() {
+    let mut row = values(64, 5);
+    row[17] = 3000.0;
+    let x = Tensor::from_vec(
+        row.iter().map(|x| x + 500.0).collect::<Vec<_>>(),
+        (1, 64),
+        &Device::Cpu,
+    )
+    .unwrap();
+    let (ones, zeros) = (
+        Tensor::ones(64, candle_core::DType::F32, &Device::Cpu).unwrap(),
+        Tensor::zeros(64, candle_core::DType::F32, &Device::Cpu).unwrap(),
+    );
+    let got = ops::layer_norm(&x, &ones, &zeros, 1e-12)
+        .unwrap()
+        .flatten_all()
+        .unwrap()
+        .to_vec1::<f32>()
+        .unwrap();
+    let x: Vec<f64> = row.iter().map(|x| f64::from(x + 500.0)).collect();
+    let mean = x.iter().sum::<f64>() / 64.0;
+    let deviation = (x.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / 64.0).sqrt();
+    for (got, x) in got.iter().zip(&x) {
+        assert!((f64::from(*got) - (x - mean) / deviation).abs() < 1e-5);
+    }
+}
+
+#[test]
+fn gelu() {
+    let inputs = [var(&[40, 70], 1)];
+    let wide = [Var::from_tensor(&(inputs[0].as_tensor() * 6.0).unwrap()).unwrap()];
+    check_twins(&wide, 5e-6, |v| ops::gelu(&v[0]), |v| v[0].gelu_erf());
+    check_finite_differences(&[var(&[5, 7], 2)], 1e-2, |v| ops::gelu(&v[0]));
+}
+
+#[test]
+fn gather_rows() {
+    let indices = [3u32, 0, 3, 4, 3];
+    let inputs = [var(&[6, 4], 1)];
+    let composed = |v: &[Var]| v[0].index_select(&Tensor::new(&indices, &Device::Cpu)?, 0);
+    check_twins(
+        &inputs,
+        1e-6,
+        |v| ops::gather_rows(&v[0], &indices),
+        composed,
+    );
+    assert!(
+        ops::gather_rows(&inputs[0], &[6])
+            .unwrap_err()
+            .to_string()
+            .contains("index 6 in a table of 6 rows")
+    );
+}
+
+fn qkv(tokens: usize, width: usize) -> Vec<Var> {
+    (1..=3).map(|seed| var(&[tokens, width], seed)).collect()
+}
+
+#[test]
+fn attention() {
+    let lengths = [0, 1, 5, 5 + 17, 5 + 17 + 3];
+    let options = AttentionOptions {
+        cumulative_lengths: &lengths,
+        n_heads: 3,
+        dropout: 0.0,
+    };
+    check_twins(
+        &qkv(25, 12),
+        2e-5,
+        |v| ops::attention(&v[0], &v[1], &v[2], options, Mode::Inference),
+        |v| ops::attention_composed(&v[0], &v[1], &v[2], options, Mode::Inference),
+    );
+    let options = AttentionOptions {
+        cumulative_lengths: &[0, 2, 5],
+        n_heads: 2,
+        dropout: 0.0,
+    };
+    check_finite_differences(&qkv(5, 6), 1e-2, |v| {
+        ops::attention(&v[0], &v[1], &v[2], options, Mode::Inference)
+    });
+}
+
+#[test]
+fn attention_with_dropout_has_the_gradient_of_its_own_mask() {
+    let options = AttentionOptions {
+        cumulative_lengths: &[0, 3, 7],
+        n_heads: 2,
+        dropout: 0.3,
+    };
+    // A new state of the same seed and step before each pass: the same mask.
+    check_finite_differences(&qkv(7, 6), 1e-2, |v| {
+        let state = DropoutState::new(5, 1);
+        ops::attention(&v[0], &v[1], &v[2], options, Mode::Training(&state))
+    });
+}
+
+#[test]
+fn attention_does_not_see_other_sequences() {
+    let inputs = qkv(9, 8);
+    let attend = |inputs: &[Tensor], lengths: &[usize]| {
+        let options = AttentionOptions {
+            cumulative_lengths: lengths,
+            n_heads: 2,
+            dropout: 0.0,
+        };
+        ops::attention(&inputs[0], &inputs[1], &inputs[2], options, Mode::Inference).unwrap()
+    };
+    let all: Vec<Tensor> = inputs.iter().map(|x| x.as_tensor().clone()).collect();
+    let together = attend(&all, &[0, 4, 9]).narrow(0, 4, 5).unwrap();
+    let second: Vec<Tensor> = all
+        .iter()
+        .map(|x| x.narrow(0, 4, 5).unwrap().contiguous().unwrap())
+        .collect();
+    assert_eq!(
+        largest_difference(&together, &attend(&second, &[0, 5])),
+        0.0
+    );
+}
+
+#[test]
+fn dropout() {
+    let x = var(&[30, 40], 1);
+    let at_inference = ops::dropout(&x, 0.5, Mode::Inference).unwrap();
+    assert_eq!(largest_difference(&at_inference, &x), 0.0);
+    let drop = || {
+        let state = DropoutState::new(3, 8);
+        ops::dropout(&x, 0.5, Mode::Training(&state)).unwrap()
+    };
+    assert_eq!(largest_difference(&drop(), &drop()), 0.0);
+    // The gradient passes where the value passed, scaled alike.
+    let output = drop();
+    let gradients = output.sum_all().unwrap().backward().unwrap();
+    let expected = (output / x.as_tensor()).unwrap();
+    assert!(largest_difference(gradients.get(&x).unwrap(), &expected) < 1e-6);
+}
+
+#[test]
+fn cross_entropy_by_hand() {
+    let logits = Tensor::new(
+        &[
+            [0.0f32, 0.0, 0.0, 0.0],
+            [100.0, 0.0, 0.0, 0.0],
+            [5.0, 5.0, 5.0, 5.0],
+        ],
+        &Device::Cpu,
+    )
+    .unwrap();
+    let loss = |labels: &[i64]| {
+        losses::cross_entropy(&logits, labels)
+            .unwrap()
+            .to_scalar::<f32>()
+            .unwrap()
+    };
+    assert!((loss(&[2, -100, -100]) - 4f32.ln()).abs() < 1e-6);
+    assert!(loss(&[-100, 0, -100]).abs() < 1e-6);
+    assert!((loss(&[2, 1, -100]) - (4f32.ln() + 100.0) / 2.0).abs() < 1e-4);
+    assert_eq!(loss(&[-100, -100, -100]), 0.0);
+}
+
+#[test]
+fn partial_annotation_asks_for_any_of_the_possible_labels() {
+    let logits = Tensor::zeros((1, 4), candle_core::DType::F32, &Device::Cpu).unwrap();
+    let loss = |allowed| {
+        losses::partial_cross_entropy(&logits, &[0], &[allowed])
+            .unwrap()
+            .to_scalar::<f32>()
+            .unwrap()
+    };
+    assert!(
+        (loss(0) - 4f32.ln()).abs() < 1e-6,
+        "an empty set means the label alone"
+    );
+    assert!((loss(0b1001) - 2f32.ln()).abs() < 1e-6);
+    assert!(loss(0b1111).abs() < 1e-6);
+}
+
+#[test]
+fn cross_entropy_twins_and_differences() {
+    let labels = [0i64, -100, 3, 1, 0];
+    let allowed = [0b10001u64, 0, 0, 0, 0b00111];
+    let inputs = [var(&[5, 5], 1)];
+    let convert = |result: vestnik_model::Result<Tensor>| result.map_err(candle_core::Error::wrap);
+    let fused = |v: &[Var]| convert(losses::partial_cross_entropy(&v[0], &labels, &allowed));
+    let composed = |v: &[Var]| {
+        convert(losses::partial_cross_entropy_composed(
+            &v[0], &labels, &allowed,
+        ))
+    };
+    check_twins(&inputs, 1e-6, fused, composed);
+    check_finite_differences(&inputs, 1e-2, fused);
+}
+
+#[test]
+fn losses_refuse_what_does_not_fit() {
+    let logits = Tensor::zeros((2, 3), candle_core::DType::F32, &Device::Cpu).unwrap();
+    let message = |labels: &[i64]| {
+        losses::cross_entropy(&logits, labels)
+            .unwrap_err()
+            .to_string()
+    };
+    assert_eq!(
+        message(&[0]),
+        "labels: expected 2, one for every row of logits, got 1"
+    );
+    assert_eq!(message(&[0, 3]), "label: expected below 3, got 3");
+}
