@@ -7,7 +7,8 @@ pub type Result<T> = std::result::Result<T, Error>;
 
 /// What can be wrong with spans, labels, tags and the input of metrics.
 ///
-/// Every variant is a fact with its numbers as fields; the message is one line without a trailing period.
+/// Every variant is a fact with its numbers as fields; the message is one line without a trailing
+/// period.
 #[non_exhaustive]
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
@@ -87,12 +88,10 @@ pub enum Error {
         end: usize,
     },
     /// The name of a tag scheme that does not exist.
-    #[error("unknown tag scheme {name:?}: expected {expected}")]
+    #[error("unknown tag scheme {name:?}: expected bio or bioes")]
     UnknownTagScheme {
         /// What was given.
         name: String,
-        /// The names that exist.
-        expected: &'static str,
     },
     /// A model's labels without the tag `O`.
     #[error("no tag \"O\" among the labels {}", labels.join(", "))]
@@ -111,15 +110,13 @@ pub enum Error {
         /// The label with the higher id.
         second: String,
     },
-    /// A tag set that has no tag for a position of a range.
-    #[error("the tag set has no {prefix}-{label}, which a range of {len} words needs")]
+    /// A tag that an entity needs and that the model does not have.
+    #[error("the model has no tag {tag:?}, which an entity of {n_words} words needs")]
     TagMissing {
-        /// The tag's prefix.
-        prefix: char,
-        /// The entity type.
-        label: String,
-        /// Length of the range in words.
-        len: usize,
+        /// The tag.
+        tag: String,
+        /// Length of the entity in words.
+        n_words: usize,
     },
     /// A range of words that is empty or reaches past the end.
     #[error("word range {start}..{end} does not fit a sequence of {n_words} words")]
@@ -147,9 +144,9 @@ pub enum Error {
         /// How many types there are.
         n_types: usize,
     },
-    /// A tag that does not fit its column's scheme.
-    #[error("{0}")]
-    Tag(crate::TagProblem),
+    /// A tag in a file that does not fit the scheme of its column.
+    #[error(transparent)]
+    Tag(#[from] crate::TagProblem),
     /// Gold and predicted sequences of different length.
     #[error("{gold} gold and {predicted} predicted {what}: the numbers must be equal")]
     LengthMismatch {
@@ -161,12 +158,10 @@ pub enum Error {
         predicted: usize,
     },
     /// A class id that is not smaller than the number of classes.
-    #[error("class {class} at position {index} does not exist: there are {n_labels} classes")]
+    #[error("class {class} does not exist: there are {n_labels} classes")]
     UnknownClass {
         /// What was given.
         class: usize,
-        /// Position in the input.
-        index: usize,
         /// Number of classes.
         n_labels: usize,
     },

@@ -1,4 +1,4 @@
-//! Tags of words, and the schemes that a model's tags follow.
+//! The tag of a word, and the schemes by which models tag.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,13 +8,23 @@ use serde::{Deserialize, Serialize};
 use crate::{Error, Result};
 
 /// How a model's tags mark the words of an entity.
+///
+/// | words | `Bio` | `Bioes` |
+/// |---|---|---|
+/// | Анна | `B-PER` | `B-PER` |
+/// | Мария | `I-PER` | `I-PER` |
+/// | Петрова | `I-PER` | `E-PER` |
+/// | в | `O` | `O` |
+/// | Пловдив | `B-LOC` | `S-LOC` |
+///
+/// As text and in files the schemes are called `bio` and `bioes`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum TagScheme {
-    /// `B` for the first word, `I` for the others (IOB2). The default.
+    /// `B` for the first word, `I` for the others. Also called IOB2. The default.
     #[default]
     Bio,
-    /// `B` first, `I` between, `E` last, `S` for an entity of one word.
+    /// `B` for the first of several words, `I` between, `E` for the last, `S` for a single word.
     Bioes,
 }
 
@@ -45,29 +55,29 @@ impl FromStr for TagScheme {
             "bioes" => Ok(Self::Bioes),
             _ => Err(Error::UnknownTagScheme {
                 name: name.to_owned(),
-                expected: "bio or bioes",
             }),
         }
     }
 }
 
-/// What a tag says about its word; the number is the id of the entity type.
+/// What a tag says about its word. The number is the id of the entity type, as in
+/// [`TagSet::types`](crate::TagSet::types).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Tag {
-    /// In no entity.
+    /// `O`: in no entity.
     Outside,
-    /// First word of an entity.
+    /// `B`: the first word of an entity; under BIOES the first of several.
     Begin(usize),
-    /// In an entity, not its first word (nor its last one under BIOES).
+    /// `I`: a further word of an entity; under BIOES neither the first nor the last.
     Inside(usize),
-    /// Last of several words.
+    /// `E`: the last of several words.
     End(usize),
-    /// The only word of an entity.
+    /// `S`: the only word of an entity.
     Single(usize),
 }
 
 impl Tag {
-    /// Id of the entity type; `None` outside entities.
+    /// Id of the entity type; `None` for [`Tag::Outside`].
     #[must_use]
     pub fn type_id(self) -> Option<usize> {
         match self {
@@ -78,7 +88,7 @@ impl Tag {
 
     /// The letter of the tag: one of `O B I E S`.
     #[must_use]
-    pub fn prefix(self) -> char {
+    pub fn letter(self) -> char {
         match self {
             Self::Outside => 'O',
             Self::Begin(_) => 'B',
@@ -86,5 +96,34 @@ impl Tag {
             Self::End(_) => 'E',
             Self::Single(_) => 'S',
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn schemes_have_names() {
+        for scheme in [TagScheme::Bio, TagScheme::Bioes] {
+            assert_eq!(scheme.as_str().parse(), Ok(scheme));
+            assert_eq!(
+                serde_json::to_string(&scheme).unwrap(),
+                format!("\"{scheme}\"")
+            );
+        }
+        let error = "iob".parse::<TagScheme>().unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "unknown tag scheme \"iob\": expected bio or bioes"
+        );
+    }
+
+    #[test]
+    fn only_the_outside_tag_has_no_type() {
+        assert_eq!(Tag::Outside.type_id(), None);
+        let tags = [Tag::Begin(3), Tag::Inside(3), Tag::End(3), Tag::Single(3)];
+        assert!(tags.iter().all(|tag| tag.type_id() == Some(3)));
+        assert_eq!(tags.map(Tag::letter), ['B', 'I', 'E', 'S']);
     }
 }

@@ -1,20 +1,68 @@
 //! The tags of a token-classification model.
 
-use crate::chunks::Chunker;
+mod codec;
+
 use crate::{Error, LabelSet, Result, Tag, TagScheme};
 
 /// A range of words with an entity type, end-exclusive.
+///
+/// Ordered by start, then by end, then by type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TypedRange {
     /// First word.
     pub start: usize,
     /// Word behind the last one.
     pub end: usize,
-    /// Entity type, an id of [`TagSet::types`].
+    /// Id of the entity type, as in [`TagSet::types`].
     pub type_id: usize,
 }
 
-/// The ids of the tags of one entity type.
+/// The tags of a token-classification model, `O`, `B-PER` and so on, with their ids: what they
+/// mean, which may follow which, and the way between tags and ranges of words.
+///
+/// # Types without all tags
+/// Models come with all kinds of labels, so each entity type has rules of its own:
+/// - A type without `B` (labels such as `PER` or `I-PER` alone, the IO scheme) starts with `I`.
+///   Such tags cannot tell two touching entities of one type from one long entity.
+/// - A type with `E` is closed: several words must end with `E`, one word needs `S`.
+///
+/// # Example
+/// ```
+/// use vestnik_core::{LabelSet, Tag, TagScheme, TagSet, TypedRange};
+///
+/// let types = LabelSet::new(["PER", "LOC"])?;
+/// let tags = TagSet::new(TagScheme::Bioes, &types);
+/// assert_eq!(
+///     tags.labels(),
+///     ["O", "B-PER", "I-PER", "E-PER", "S-PER", "B-LOC", "I-LOC", "E-LOC", "S-LOC"],
+/// );
+///
+/// let ranges = [TypedRange { start: 0, end: 2, type_id: 0 }, TypedRange { start: 3, end: 4, type_id: 1 }];
+/// let ids = tags.encode(5, &ranges)?;
+/// assert_eq!(ids, [1, 3, 0, 8, 0]);
+/// assert_eq!(tags.decode(&ids), ranges);
+///
+/// // For a Viterbi search: E-PER may follow B-PER, and nothing else but I-PER may.
+/// assert_eq!((tags.tag(1), tags.tag(3)), (Tag::Begin(0), Tag::End(0)));
+/// assert!(tags.may_follow(Some(1), 3));
+/// assert!(!tags.may_follow(Some(1), tags.outside()));
+/// assert!(!tags.may_end(1));
+/// # Ok::<(), vestnik_core::Error>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TagSet {
+    scheme: TagScheme,
+    /// Names of the tags by id.
+    labels: LabelSet,
+    types: LabelSet,
+    /// Meaning of the tags by id.
+    tags: Vec<Tag>,
+    outside: usize,
+    /// Ids of the tags of each type.
+    by_type: Vec<TypeTags>,
+}
+
+/// The ids of the tags of one entity type; at least one of them is there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 struct TypeTags {
     begin: Option<usize>,
@@ -23,92 +71,91 @@ struct TypeTags {
     single: Option<usize>,
 }
 
-/// The tags of a token-classification model: `O`, `B-PER`, …
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TagSet {
-    scheme: TagScheme,
-    labels: LabelSet,
-    types: LabelSet,
-    tags: Vec<Tag>,
-    outside: usize,
-    of_type: Vec<TypeTags>,
+impl TypeTags {
+    /// Where the id of `tag` is kept; `None` for [`Tag::Outside`].
+    fn slot(&mut self, tag: Tag) -> Option<&mut Option<usize>> {
+        match tag {
+            Tag::Outside => None,
+            Tag::Begin(_) => Some(&mut self.begin),
+            Tag::Inside(_) => Some(&mut self.inside),
+            Tag::End(_) => Some(&mut self.end),
+            Tag::Single(_) => Some(&mut self.single),
+        }
+    }
 }
 
 impl TagSet {
-    /// `O` first, then for each type `B`, `I` and under BIOES `E`, `S`.
+    /// Makes the tags of a new model: `O` first, then for each type `B`, `I` and, under BIOES, `E`,
+    /// `S`.
     #[must_use]
     pub fn new(scheme: TagScheme, types: &LabelSet) -> Self {
-        let prefixes: &[char] = match scheme {
+        let letters: &[char] = match scheme {
             TagScheme::Bio => &['B', 'I'],
             TagScheme::Bioes => &['B', 'I', 'E', 'S'],
         };
         let mut labels = vec!["O".to_owned()];
         let mut tags = vec![Tag::Outside];
-        for (type_id, label) in types.iter().enumerate() {
-            labels.extend(prefixes.iter().map(|prefix| format!("{prefix}-{label}")));
-            tags.extend(prefixes.iter().map(|&prefix| tag_of(prefix, type_id)));
+        for (type_id, name) in types.iter().enumerate() {
+            labels.extend(letters.iter().map(|letter| format!("{letter}-{name}")));
+            tags.extend(letters.iter().map(|&letter| tag(letter, type_id)));
         }
-        let labels = LabelSet::new(labels).expect("prefixes keep distinct types distinct");
-        Self::assemble(labels, types.clone(), tags).expect("every tag was made once")
+        let labels = LabelSet::new(labels).expect("different types have different tags");
+        Self::assemble(labels, types.clone(), tags).expect("each tag is made once")
     }
 
-    /// Reads a model's labels, in any order.
+    /// Reads the labels of an existing model (its `id2label`), in any order.
+    ///
+    /// Types get their ids in the order in which they first occur. `B-` and `I-` are always
+    /// prefixes; `E-`, `S-` and their BILOU names `L-`, `U-` are prefixes when the same type also
+    /// has `B-` or `I-`. Any other label, such as `PER` or `E-MAIL`, is the `I` of a type of that
+    /// name.
     ///
     /// # Errors
-    /// [`Error::NoOutsideTag`], [`Error::NoEntityTags`] or [`Error::SameTag`].
+    /// [`Error::NoOutsideTag`] without a label `O`, [`Error::NoEntityTags`] with no other label,
+    /// [`Error::SameTag`] when two labels mean the same, such as `PER` and `I-PER`.
+    ///
+    /// # Example
+    /// ```
+    /// use vestnik_core::{LabelSet, Tag, TagScheme, TagSet};
+    ///
+    /// let labels = LabelSet::new(["I-LOC", "B-LOC", "O", "DATE"])?;
+    /// let tags = TagSet::from_labels(&labels)?;
+    /// assert_eq!(tags.scheme(), TagScheme::Bio);
+    /// assert_eq!(tags.outside(), 2);
+    /// assert_eq!(tags.types().iter().collect::<Vec<_>>(), ["LOC", "DATE"]);
+    /// assert_eq!(tags.tag(3), Tag::Inside(1));
+    /// # Ok::<(), vestnik_core::Error>(())
+    /// ```
     pub fn from_labels(labels: &LabelSet) -> Result<Self> {
         if labels.id("O").is_none() {
-            return Err(Error::NoOutsideTag {
-                labels: labels.iter().map(str::to_owned).collect(),
+            let labels = labels.iter().map(str::to_owned).collect();
+            return Err(Error::NoOutsideTag { labels });
+        }
+        let mut types: Vec<&str> = Vec::new();
+        let mut tags = Vec::with_capacity(labels.len());
+        for label in labels.iter() {
+            tags.push(match split(label, labels) {
+                ('O', _) => Tag::Outside,
+                (letter, name) => tag(letter, position_or_push(&mut types, name)),
             });
         }
-        let mut names: Vec<&str> = Vec::new();
-        let mut tags = Vec::new();
-        for label in labels.iter() {
-            let (prefix, name) = parse(label, labels);
-            if prefix == 'O' {
-                tags.push(Tag::Outside);
-                continue;
-            }
-            let type_id = names
-                .iter()
-                .position(|known| *known == name)
-                .unwrap_or(names.len());
-            if type_id == names.len() {
-                names.push(name);
-            }
-            tags.push(tag_of(prefix, type_id));
-        }
-        let types = LabelSet::new(names).map_err(|_| Error::NoEntityTags)?;
+        let types = LabelSet::new(types).map_err(|_| Error::NoEntityTags)?;
         Self::assemble(labels.clone(), types, tags)
     }
 
     fn assemble(labels: LabelSet, types: LabelSet, tags: Vec<Tag>) -> Result<Self> {
-        let mut of_type = vec![TypeTags::default(); types.len()];
+        let mut by_type = vec![TypeTags::default(); types.len()];
         let mut outside = 0;
         for (id, &tag) in tags.iter().enumerate() {
-            let slot = match tag {
-                Tag::Outside => {
-                    outside = id;
-                    continue;
-                }
-                Tag::Begin(type_id) => &mut of_type[type_id].begin,
-                Tag::Inside(type_id) => &mut of_type[type_id].inside,
-                Tag::End(type_id) => &mut of_type[type_id].end,
-                Tag::Single(type_id) => &mut of_type[type_id].single,
-            };
-            if let Some(first) = slot.replace(id) {
-                let name = |id| labels.label(id).unwrap_or_default().to_owned();
-                return Err(Error::SameTag {
-                    first: name(first),
-                    second: name(id),
-                });
+            let slot = tag.type_id().and_then(|type_id| by_type[type_id].slot(tag));
+            match slot.map(|slot| slot.replace(id)) {
+                None => outside = id,
+                Some(None) => {}
+                Some(Some(first)) => return Err(same_tag(&labels, first, id)),
             }
         }
-        let bioes = of_type
-            .iter()
-            .any(|tags| tags.end.is_some() || tags.single.is_some());
-        let scheme = if bioes {
+        let closed = |tags: &TypeTags| tags.end.is_some() || tags.single.is_some();
+        let scheme = if by_type.iter().any(closed) {
             TagScheme::Bioes
         } else {
             TagScheme::Bio
@@ -119,17 +166,17 @@ impl TagSet {
             types,
             tags,
             outside,
-            of_type,
+            by_type,
         })
     }
 
-    /// Number of tags.
+    /// Number of tags, at least 2.
     #[must_use]
     pub fn len(&self) -> usize {
         self.tags.len()
     }
 
-    /// Always false: there is at least `O`.
+    /// Always false: there is `O` and at least one tag of a type.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.tags.is_empty()
@@ -150,181 +197,46 @@ impl TagSet {
         self.tags[id]
     }
 
+    /// The tags in the order of their ids.
+    #[must_use]
+    pub fn tags(&self) -> &[Tag] {
+        &self.tags
+    }
+
+    /// The id of a tag; `None` when the set does not have it.
+    #[must_use]
+    pub fn id(&self, tag: Tag) -> Option<usize> {
+        self.tags.iter().position(|&known| known == tag)
+    }
+
     /// The entity types.
     #[must_use]
     pub fn types(&self) -> &LabelSet {
         &self.types
     }
 
-    /// The scheme.
+    /// [`TagScheme::Bioes`] when any type has `E` or `S`, else [`TagScheme::Bio`].
     #[must_use]
     pub fn scheme(&self) -> TagScheme {
         self.scheme
     }
 
-    /// The names of the tags in the order of their ids.
+    /// The names of the tags in the order of their ids, as they are written in a model's
+    /// configuration.
     #[must_use]
     pub fn labels(&self) -> Vec<String> {
         self.labels.iter().map(str::to_owned).collect()
     }
 
-    /// Whether `next` may follow `previous`, or stand first.
+    /// The names of the tags as the label set of a model.
     #[must_use]
-    pub fn may_follow(&self, previous: Option<usize>, next: usize) -> bool {
-        let previous = previous.map_or(Tag::Outside, |id| self.tag(id));
-        let next = self.tag(next);
-        match next {
-            Tag::Inside(_) | Tag::End(_) if continues(previous, next) => true,
-            Tag::End(_) => false,
-            Tag::Inside(type_id) if self.of_type[type_id].begin.is_some() => false,
-            _ => self.may_stop(previous),
-        }
-    }
-
-    /// Whether a sequence may end with `last`.
-    #[must_use]
-    pub fn may_end(&self, last: usize) -> bool {
-        self.may_stop(self.tag(last))
-    }
-
-    fn may_stop(&self, tag: Tag) -> bool {
-        match tag {
-            Tag::Begin(type_id) | Tag::Inside(type_id) => self.of_type[type_id].end.is_none(),
-            _ => true,
-        }
-    }
-
-    /// The tags of `n_words` words with entities at `ranges`.
-    ///
-    /// # Errors
-    /// [`Error::RangeOutOfBounds`], [`Error::RangesOverlap`], [`Error::UnknownType`] or
-    /// [`Error::TagMissing`].
-    pub fn encode(&self, n_words: usize, ranges: &[TypedRange]) -> Result<Vec<usize>> {
-        let mut sorted = ranges.to_vec();
-        sorted.sort_unstable();
-        if let Some(pair) = sorted.windows(2).find(|pair| pair[1].start < pair[0].end) {
-            return Err(Error::RangesOverlap {
-                first: (pair[0].start, pair[0].end),
-                second: (pair[1].start, pair[1].end),
-            });
-        }
-        let mut ids = vec![self.outside; n_words];
-        for range in sorted {
-            self.write(range, &mut ids)?;
-        }
-        Ok(ids)
-    }
-
-    fn write(&self, range: TypedRange, ids: &mut [usize]) -> Result<()> {
-        let TypedRange {
-            start,
-            end,
-            type_id,
-        } = range;
-        let n_types = self.types.len();
-        let tags = self
-            .of_type
-            .get(type_id)
-            .ok_or(Error::UnknownType { type_id, n_types })?;
-        if start >= end || end > ids.len() {
-            return Err(Error::RangeOutOfBounds {
-                start,
-                end,
-                n_words: ids.len(),
-            });
-        }
-        let missing = |prefix| Error::TagMissing {
-            prefix,
-            label: self.types.label(type_id).unwrap_or_default().to_owned(),
-            len: end - start,
-        };
-        if end - start == 1 && (tags.single.is_some() || tags.end.is_some()) {
-            ids[start] = tags.single.ok_or_else(|| missing('S'))?;
-            return Ok(());
-        }
-        ids[start] = tags.begin.or(tags.inside).ok_or_else(|| missing('B'))?;
-        for id in &mut ids[start + 1..end] {
-            *id = tags.inside.ok_or_else(|| missing('I'))?;
-        }
-        if let Some(last) = tags.end {
-            ids[end - 1] = last;
-        }
-        Ok(())
-    }
-
-    /// The valid entities of a sequence of tags.
-    #[must_use]
-    pub fn decode(&self, tags: &[usize]) -> Vec<TypedRange> {
-        let mut ranges = Vec::new();
-        let mut open: Option<(usize, Tag)> = None;
-        for (index, next) in tags
-            .iter()
-            .map(|&id| self.tag(id))
-            .chain([Tag::Outside])
-            .enumerate()
-        {
-            if let Some((start, tag)) = open.filter(|(_, tag)| continues(*tag, next)) {
-                open = Some((
-                    start,
-                    if matches!(next, Tag::End(_)) {
-                        next
-                    } else {
-                        tag
-                    },
-                ));
-                continue;
-            }
-            ranges.extend(open.and_then(|(start, tag)| self.finished(start, index, tag)));
-            open = self.may_start(next).then_some((index, next));
-        }
-        ranges
-    }
-
-    fn may_start(&self, tag: Tag) -> bool {
-        match tag {
-            Tag::Begin(_) | Tag::Single(_) => true,
-            Tag::Inside(type_id) => self.of_type[type_id].begin.is_none(),
-            Tag::Outside | Tag::End(_) => false,
-        }
-    }
-
-    fn finished(&self, start: usize, end: usize, last: Tag) -> Option<TypedRange> {
-        let type_id = last.type_id().filter(|_| self.may_stop(last))?;
-        Some(TypedRange {
-            start,
-            end,
-            type_id,
-        })
-    }
-
-    /// The entities of a sequence of tags by the lenient rules of conlleval.
-    #[must_use]
-    pub fn decode_lenient(&self, tags: &[usize]) -> Vec<TypedRange> {
-        let mut chunker = Chunker::new(None);
-        tags.iter()
-            .map(|&id| self.tag(id))
-            .chain([Tag::Outside])
-            .filter_map(|tag| chunker.push(tag.prefix(), tag.type_id()))
-            .filter_map(|(start, end, kind)| {
-                kind.map(|type_id| TypedRange {
-                    start,
-                    end,
-                    type_id,
-                })
-            })
-            .collect()
+    pub fn label_set(&self) -> &LabelSet {
+        &self.labels
     }
 }
 
-/// Whether `next` belongs to the entity that `previous` is in.
-fn continues(previous: Tag, next: Tag) -> bool {
-    matches!(previous, Tag::Begin(_) | Tag::Inside(_))
-        && matches!(next, Tag::Inside(_) | Tag::End(_))
-        && previous.type_id() == next.type_id()
-}
-
-fn tag_of(prefix: char, type_id: usize) -> Tag {
-    match prefix {
+fn tag(letter: char, type_id: usize) -> Tag {
+    match letter {
         'B' => Tag::Begin(type_id),
         'E' => Tag::End(type_id),
         'S' => Tag::Single(type_id),
@@ -332,18 +244,110 @@ fn tag_of(prefix: char, type_id: usize) -> Tag {
     }
 }
 
-/// Prefix (of `O B I E S`) and type of a model's label; a label without prefix is `I`.
-fn parse<'a>(label: &'a str, labels: &LabelSet) -> (char, &'a str) {
-    let Some((prefix, name)) = label.split_once('-').filter(|(_, name)| !name.is_empty()) else {
-        return (if label == "O" { 'O' } else { 'I' }, label);
+/// Letter (of `O B I E S`) and type of a model's label.
+fn split<'a>(label: &'a str, labels: &LabelSet) -> (char, &'a str) {
+    if label == "O" {
+        return ('O', "");
+    }
+    let parts = label.split_once('-').filter(|(_, name)| !name.is_empty());
+    let Some((prefix, name)) = parts else {
+        return ('I', label);
     };
-    // `E-MAIL` is a type of its own unless the set has `B-MAIL` or `I-MAIL`.
-    let has = |prefix: char| labels.id(&format!("{prefix}-{name}")).is_some();
+    let known = |prefix: &str| labels.id(&format!("{prefix}-{name}")).is_some();
     match prefix {
         "B" => ('B', name),
         "I" => ('I', name),
-        "E" | "L" if has('B') || has('I') => ('E', name),
-        "S" | "U" if has('B') || has('I') => ('S', name),
+        // Alone, they may be part of a name: `E-MAIL`, `S-BAHN`.
+        "E" | "L" if known("B") || known("I") => ('E', name),
+        "S" | "U" if known("B") || known("I") => ('S', name),
         _ => ('I', label),
+    }
+}
+
+fn position_or_push<'a>(names: &mut Vec<&'a str>, name: &'a str) -> usize {
+    names
+        .iter()
+        .position(|known| *known == name)
+        .unwrap_or_else(|| {
+            names.push(name);
+            names.len() - 1
+        })
+}
+
+fn same_tag(labels: &LabelSet, first: usize, second: usize) -> Error {
+    let name = |id| labels.label(id).unwrap_or_default().to_owned();
+    Error::SameTag {
+        first: name(first),
+        second: name(second),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(labels: &[&str]) -> Result<TagSet> {
+        TagSet::from_labels(&LabelSet::new(labels.iter().copied()).unwrap())
+    }
+
+    fn types(tags: &TagSet) -> Vec<&str> {
+        tags.types().iter().collect()
+    }
+
+    #[test]
+    fn own_labels_are_read_back() {
+        let types = LabelSet::new(["PER", "PRO-GAME", "ЛИЦО", "E-MAIL", "O"]).unwrap();
+        for scheme in [TagScheme::Bio, TagScheme::Bioes] {
+            let tags = TagSet::new(scheme, &types);
+            assert_eq!(tags.scheme(), scheme);
+            assert_eq!(TagSet::from_labels(tags.label_set()), Ok(tags));
+        }
+    }
+
+    #[test]
+    fn any_order_and_bilou_names() {
+        let tags = read(&["U-ORG", "L-ORG", "I-ORG", "O", "B-ORG"]).unwrap();
+        assert_eq!(tags.scheme(), TagScheme::Bioes);
+        assert_eq!(tags.outside(), 3);
+        assert_eq!(
+            tags.tags(),
+            [
+                Tag::Single(0),
+                Tag::End(0),
+                Tag::Inside(0),
+                Tag::Outside,
+                Tag::Begin(0)
+            ]
+        );
+        assert_eq!(tags.id(Tag::Begin(0)), Some(4));
+        assert_eq!(tags.id(Tag::Begin(1)), None);
+        assert_eq!(tags.labels()[0], "U-ORG");
+    }
+
+    #[test]
+    fn labels_without_prefix_are_types() {
+        let tags = read(&["O", "PER", "E-MAIL", "S-BAHN", "B-", "x-y"]).unwrap();
+        assert_eq!(types(&tags), ["PER", "E-MAIL", "S-BAHN", "B-", "x-y"]);
+        assert_eq!(tags.scheme(), TagScheme::Bio);
+        assert_eq!(tags.tag(2), Tag::Inside(1));
+    }
+
+    #[test]
+    fn labels_that_are_no_tags_are_refused() {
+        let labels = vec!["LABEL_0".to_owned(), "LABEL_1".to_owned()];
+        assert_eq!(
+            read(&["LABEL_0", "LABEL_1"]),
+            Err(Error::NoOutsideTag { labels })
+        );
+        assert_eq!(read(&["O"]), Err(Error::NoEntityTags));
+        let (first, second) = ("I-PER".to_owned(), "PER".to_owned());
+        assert_eq!(
+            read(&["O", "I-PER", "PER"]),
+            Err(Error::SameTag { first, second })
+        );
+        assert!(matches!(
+            read(&["B-A", "E-A", "L-A", "O"]),
+            Err(Error::SameTag { .. })
+        ));
     }
 }
