@@ -1,1 +1,71 @@
 //! Readers and writers of annotated corpora and article dumps.
+//!
+//! | what is read | with | gives |
+//! |---|---|---|
+//! | named entities: JSON lines or columns (CoNLL) | [`read_ner`] | [`Corpus`] of documents, and every defect |
+//! | articles to tag: JSON lines, text files, folders, stdin | [`ArticleReader`] | a stream of [`Article`]s |
+//! | raw text to learn from | [`read_texts`], [`read_raw_texts`] | a stream of texts |
+//! | stance, topic and inference corpora: JSON lines | [`read_stance`], [`read_topics`], [`read_nli`] | [`Records`], and every defect |
+//!
+//! Files may be compressed with gzip (several members too) or zstd (several frames too); the bytes decide, not the name.
+//! A defect is an [`Issue`]: file, line, and what was found, expected and can be done, in one line. Reading goes on after
+//! it, so that one run names all of them. A record with a defect is set aside; nothing is repaired in silence.
+//! An [`Error`] is kept for what stops a whole input, such as a missing file.
+//!
+//! Output goes through [`AtomicFile`]: it is complete under its name, or it is not there.
+//!
+//! ```
+//! use std::io::Write;
+//! let folder = tempfile::tempdir()?;
+//! let path = folder.path().join("news.jsonl.gz");
+//! vestnik_data::write_beside(&path, |out| {
+//!     writeln!(out, r#"{{"text":"Київ чекає","entities":[{{"start":0,"end":4,"label":"LOC"}}]}}"#)?;
+//!     writeln!(out, r#"{{"text":"Київ","entities":[{{"start":0,"end":9,"label":"LOC"}}]}}"#)
+//! })?;
+//! let corpus = vestnik_data::read_ner(&path)?;
+//! assert_eq!(corpus.documents[0].entities()[0].span.range(), 0..8); // offsets in files count characters, spans count bytes
+//! assert!(corpus.issues[0].to_string().contains("news.jsonl.gz:2: entities[0]"));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! This crate knows no tokenizer and no tensor, and it never prints.
+
+mod articles;
+mod atomic;
+mod column_lines;
+mod columns;
+mod compression;
+mod corpus;
+mod error;
+mod fields;
+mod hash;
+mod inputs;
+mod issue;
+mod json;
+mod labelled;
+mod lines;
+mod ner;
+mod problem;
+mod raw_text;
+mod records;
+mod spans;
+
+pub use articles::{Article, ArticleOptions, ArticleReader};
+pub use atomic::{AtomicFile, refuse_existing, write_beside};
+pub use columns::{ColumnOptions, read_columns};
+pub use compression::BytesRead;
+pub use corpus::{Corpus, Records};
+pub use error::{Error, Result};
+pub use hash::sha256_file;
+pub use issue::{Issue, Position};
+pub use json::JsonType;
+pub use labelled::{
+    NliRecord, StanceRecord, StanceTarget, TopicRecord, read_nli, read_stance, read_topics,
+};
+pub use lines::MAX_LINE_BYTES;
+pub use ner::read_ner;
+pub use problem::Problem;
+pub use raw_text::{RawText, read_raw_texts, read_texts};
+
+/// The path that stands for standard input.
+pub const STDIN: &str = "-";

@@ -1,0 +1,94 @@
+//! What reading a corpus gives: the records that are sound, where they were, and every defect.
+
+use vestnik_core::{Document, Entity};
+
+use crate::issue::{Issue, Position};
+use crate::problem::Problem;
+
+/// Documents with named entities. A record with a defect is set aside: it is in `issues` and not in `documents`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Corpus {
+    /// The documents in the order of the file.
+    pub documents: Vec<Document>,
+    /// Where each document starts; as long as `documents`.
+    pub positions: Vec<Position>,
+    /// Every defect, in the order of the file.
+    pub issues: Vec<Issue>,
+}
+
+impl Corpus {
+    pub(crate) fn push(&mut self, document: Document, position: Position) {
+        self.documents.push(document);
+        self.positions.push(position);
+    }
+
+    /// Adds the documents and the issues of another corpus behind those of this one.
+    pub fn append(&mut self, mut other: Corpus) {
+        self.documents.append(&mut other.documents);
+        self.positions.append(&mut other.positions);
+        self.issues.append(&mut other.issues);
+    }
+
+    /// The number of entities of all documents.
+    pub fn n_entities(&self) -> usize {
+        self.documents
+            .iter()
+            .map(|document| document.entities().len())
+            .sum()
+    }
+
+    /// An issue for every entity that overlaps an earlier one of its document, equal spans included.
+    ///
+    /// Nested annotation is sound, but tags (BIO, BIOES) cannot express it: check before training on tags.
+    pub fn overlaps(&self) -> Vec<Issue> {
+        let pairs = self.documents.iter().zip(&self.positions);
+        pairs
+            .flat_map(|(document, position)| overlaps(document, position))
+            .collect()
+    }
+}
+
+fn overlaps(document: &Document, position: &Position) -> Vec<Issue> {
+    let mut issues = Vec::new();
+    let mut furthest: Option<&Entity> = None;
+    for entity in document.entities() {
+        if let Some(other) = furthest.filter(|other| other.span.overlaps(entity.span)) {
+            let problem = overlap(document, entity, other);
+            issues.push(Issue::at(&position.path, position.line, problem));
+        }
+        if furthest.is_none_or(|other| other.span.end() < entity.span.end()) {
+            furthest = Some(entity);
+        }
+    }
+    issues
+}
+
+fn overlap(document: &Document, entity: &Entity, other: &Entity) -> Problem {
+    let text = |entity: &Entity| document.slice(entity.span).unwrap_or_default().to_owned();
+    Problem::Overlap {
+        label: entity.label.clone(),
+        text: text(entity),
+        other: text(other),
+    }
+}
+
+/// Records of another task. A record with a defect is set aside: it is in `issues` and not in `records`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Records<T> {
+    /// The records in the order of the file.
+    pub records: Vec<T>,
+    /// Where each record is; as long as `records`.
+    pub positions: Vec<Position>,
+    /// Every defect, in the order of the file.
+    pub issues: Vec<Issue>,
+}
+
+impl<T> Default for Records<T> {
+    fn default() -> Self {
+        Self {
+            records: Vec::new(),
+            positions: Vec::new(),
+            issues: Vec::new(),
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! What stops a whole input or output.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::issue::Issue;
+
+/// The result of this crate's functions.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// What stops a whole input or output. A defect of one record is an [`Issue`] instead.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The system refused to open, read, write or rename a file.
+    #[error("cannot {doing} {}", path.display())]
+    Io {
+        /// What was tried, as a verb: "open", "read", "write", ….
+        doing: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// The system's reason.
+        #[source]
+        source: io::Error,
+    },
+    /// An input does not exist.
+    #[error("{}: no such file or folder", path.display())]
+    NotFound {
+        /// The path as it was given.
+        path: PathBuf,
+    },
+    /// A folder was given where one file is needed.
+    #[error("{}: found a folder, expected a file", path.display())]
+    IsFolder {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// The folder that a file should be written into does not exist.
+    #[error("cannot write {}: the folder {} does not exist", path.display(), folder.display())]
+    NoSuchFolder {
+        /// The file to be written.
+        path: PathBuf,
+        /// The folder that is missing.
+        folder: PathBuf,
+    },
+    /// A folder holds nothing that could be an article.
+    #[error(
+        "{}: the folder holds no articles, expected .txt, .jsonl, .json or .ndjson files (also .gz, .zst)",
+        folder.display()
+    )]
+    NoArticles {
+        /// The folder.
+        folder: PathBuf,
+    },
+    /// An output is there already.
+    #[error("{}: the file exists; hint: choose another name, or force the overwriting", path.display())]
+    Exists {
+        /// The output.
+        path: PathBuf,
+    },
+    /// An input that cannot be used, or from here on not, with its position.
+    #[error("{0}")]
+    Input(Box<Issue>),
+}
+
+impl Error {
+    /// Wraps the system's error; a missing file gets its own variant.
+    pub(crate) fn io(doing: &'static str, path: &Path, source: io::Error) -> Self {
+        let path = path.to_path_buf();
+        match source.kind() {
+            io::ErrorKind::NotFound => Self::NotFound { path },
+            io::ErrorKind::IsADirectory => Self::IsFolder { path },
+            _ => Self::Io {
+                doing,
+                path,
+                source,
+            },
+        }
+    }
+}
+
+impl From<Issue> for Error {
+    fn from(issue: Issue) -> Self {
+        Self::Input(Box::new(issue))
+    }
+}

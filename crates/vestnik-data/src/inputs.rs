@@ -1,0 +1,205 @@
+//! The files behind the inputs of a program: files, folders of files, and standard input.
+
+use std::collections::VecDeque;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use walkdir::{DirEntry, WalkDir};
+
+use crate::STDIN;
+use crate::compression::{extension, without_compression};
+use crate::error::{Error, Result};
+use crate::issue::Issue;
+use crate::lines::without_byte_order_mark;
+use crate::records::file_name;
+
+/// How far into a file to look for what it is.
+pub(crate) const PEEKED_BYTES: usize = 512;
+
+/// How the articles lie in a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// JSON lines, an article each.
+    Lines,
+    /// Plain text: the whole file is one article.
+    Text,
+}
+
+impl Kind {
+    /// What the name says, without `.gz` or `.zst`.
+    pub(crate) fn of_name(path: &Path) -> Option<Self> {
+        match extension(&without_compression(path)).as_str() {
+            "jsonl" | "json" | "ndjson" => Some(Self::Lines),
+            "txt" => Some(Self::Text),
+            _ => None,
+        }
+    }
+}
+
+/// Whether the first character that is no white space opens an object or an array.
+pub(crate) fn starts_like_json(head: &[u8]) -> bool {
+    let head = without_byte_order_mark(head);
+    matches!(head.trim_ascii_start(), [b'{' | b'[', ..])
+}
+
+/// A file with articles.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct InputFile {
+    pub(crate) path: PathBuf,
+    /// Its name; inside a folder that was given, its path from there, with `/`.
+    pub(crate) name: String,
+}
+
+type FoundFile = std::result::Result<InputFile, Issue>;
+
+/// Iterates over the files of all inputs in the order given; the files of a folder are sorted by name.
+pub(crate) struct Inputs {
+    paths: VecDeque<PathBuf>,
+    folder: Option<Box<dyn Iterator<Item = FoundFile> + Send>>,
+}
+
+impl Inputs {
+    /// Checks that every input exists and that every folder holds articles.
+    pub(crate) fn new(paths: &[PathBuf]) -> Result<Self> {
+        paths.iter().try_for_each(|path| check(path))?;
+        Ok(Self {
+            paths: paths.iter().cloned().collect(),
+            folder: None,
+        })
+    }
+}
+
+impl Iterator for Inputs {
+    type Item = FoundFile;
+
+    fn next(&mut self) -> Option<FoundFile> {
+        loop {
+            if let Some(file) = self.folder.as_mut().and_then(Iterator::next) {
+                return Some(file);
+            }
+            let path = self.paths.pop_front()?;
+            if !path.is_dir() {
+                let name = file_name(&path);
+                return Some(Ok(InputFile { path, name }));
+            }
+            self.folder = Some(Box::new(articles_of(path)));
+        }
+    }
+}
+
+fn check(path: &Path) -> Result<()> {
+    if path == Path::new(STDIN) {
+        return Ok(());
+    }
+    let metadata = std::fs::metadata(path).map_err(|source| Error::io("open", path, source))?;
+    if metadata.is_dir() && articles_of(path.to_path_buf()).next().is_none() {
+        return Err(Error::NoArticles {
+            folder: path.to_path_buf(),
+        });
+    }
+    Ok(())
+}
+
+/// The files with articles below a folder, hidden files and folders left out.
+fn articles_of(folder: PathBuf) -> impl Iterator<Item = FoundFile> + Send {
+    let entries = WalkDir::new(&folder)
+        .follow_links(true)
+        .sort_by_file_name()
+        .into_iter();
+    let entries = entries.filter_entry(|entry| entry.depth() == 0 || !is_hidden(entry));
+    entries.filter_map(move |entry| match entry {
+        Ok(entry) if entry.file_type().is_file() => {
+            article_file(&folder, entry.into_path()).map(Ok)
+        }
+        Ok(_) => None,
+        Err(error) => Some(Err(walk_issue(&folder, error))),
+    })
+}
+
+fn is_hidden(entry: &DirEntry) -> bool {
+    entry.file_name().as_encoded_bytes().starts_with(b".")
+}
+
+fn article_file(folder: &Path, path: PathBuf) -> Option<InputFile> {
+    Kind::of_name(&path)?;
+    let relative = path.strip_prefix(folder).unwrap_or(&path);
+    let parts: Vec<_> = relative.iter().map(|part| part.to_string_lossy()).collect();
+    Some(InputFile {
+        name: parts.join("/"),
+        path,
+    })
+}
+
+fn walk_issue(folder: &Path, error: walkdir::Error) -> Issue {
+    let path = error.path().unwrap_or(folder).to_path_buf();
+    Issue::of_file(&path, io::Error::from(error).into())
+}
+
+/// The size of all inputs as they lie on the disk, in bytes; `None` when standard input is among them.
+pub(crate) fn total_bytes(paths: &[PathBuf]) -> Option<u64> {
+    if paths.iter().any(|path| path == Path::new(STDIN)) {
+        return None;
+    }
+    let files = Inputs {
+        paths: paths.iter().cloned().collect(),
+        folder: None,
+    }
+    .flatten();
+    let sizes = files.filter_map(|file| std::fs::metadata(file.path).ok());
+    Some(sizes.map(|metadata| metadata.len()).sum())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn folders_are_read_sorted_with_their_subfolders() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in [
+            "b.txt",
+            "a/2.jsonl.gz",
+            "a/10.TXT",
+            "c.csv",
+            ".hidden.txt",
+            ".git/x.txt",
+            "z.json.zst",
+        ] {
+            let path = folder.path().join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, "x").unwrap();
+        }
+        let inputs = [folder.path().to_path_buf()];
+        let names: Vec<_> = Inputs::new(&inputs)
+            .unwrap()
+            .map(|file| file.unwrap().name)
+            .collect();
+        assert_eq!(names, ["a/10.TXT", "a/2.jsonl.gz", "b.txt", "z.json.zst"]);
+        assert_eq!(total_bytes(&inputs), Some(4));
+        assert_eq!(total_bytes(&[PathBuf::from("-")]), None);
+    }
+
+    #[test]
+    fn a_folder_without_articles_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("readme.md"), "x").unwrap();
+        let error = Inputs::new(&[folder.path().to_path_buf()])
+            .map(drop)
+            .unwrap_err();
+        assert!(matches!(error, Error::NoArticles { folder: found } if found == folder.path()));
+    }
+
+    #[test]
+    fn inputs_are_checked_before_any_is_read() {
+        let missing = PathBuf::from("no/such/file.jsonl");
+        let error = Inputs::new(&[PathBuf::from("-"), missing])
+            .map(drop)
+            .unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "no/such/file.jsonl: no such file or folder"
+        );
+    }
+}

@@ -1,0 +1,12 @@
+//! The readers on small files, sound and broken.
+
+#![expect(clippy::unwrap_used, reason = "a helper of a test fails like the test")]
+
+mod articles;
+mod columns;
+mod folder;
+mod labelled;
+mod messages;
+mod ner;
+mod properties;
+mod raw_text;
