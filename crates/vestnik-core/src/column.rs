@@ -95,8 +95,9 @@ pub fn spans_of_tags(tags: &[&str], scheme: ColumnScheme) -> Result<Vec<(usize, 
 ///
 /// let reading = read_tags(&["B-PER", "O", "I-LOC", "?"], ColumnScheme::Iob2);
 /// assert_eq!(reading.spans, [(0, 1, "PER".to_owned()), (2, 3, "LOC".to_owned())]);
-/// let defects: Vec<_> = reading.problems.iter().map(|problem| (problem.index, problem.defect)).collect();
-/// assert_eq!(defects, [(2, TagDefect::Orphan), (3, TagDefect::Unknown)]);
+/// let [orphan, unknown] = &reading.problems[..] else { panic!("two tags are wrong") };
+/// assert_eq!((orphan.index, orphan.defect), (2, TagDefect::Orphan));
+/// assert_eq!((unknown.index, unknown.defect), (3, TagDefect::Unknown));
 /// ```
 #[must_use]
 pub fn read_tags(tags: &[&str], scheme: ColumnScheme) -> TagReading {

@@ -13,12 +13,12 @@ use crate::{Entity, Error, Result, Span};
 /// ```
 /// use vestnik_core::{Document, Entity, Error, Span};
 ///
-/// let mut document = Document::new("a1", "Praha i Brno").with_lang("cs").with_annotated(["PER", "LOC"]);
+/// let mut document = Document::new("a1", "Praha i Brno").with_lang("cs").with_annotated(["LOC"]);
 /// document.push_entity(Entity::new(Span::new(8, 12)?, "LOC"))?;
 /// document.push_entity(Entity::new(Span::new(0, 5)?, "LOC"))?;
 ///
-/// let names: Vec<&str> =
-///     document.entities().iter().map(|entity| document.slice(entity.span)).collect::<Result<_, _>>()?;
+/// let spans = document.entities().iter().map(|entity| entity.span);
+/// let names: Vec<&str> = spans.map(|span| document.slice(span)).collect::<Result<_, _>>()?;
 /// assert_eq!(names, ["Praha", "Brno"]);
 ///
 /// // What does not fit the text is refused, and the document stays as it was.

@@ -15,9 +15,9 @@ pub enum Error {
     /// A span whose end does not lie behind its start.
     #[error("span {start}..{end} is empty: the end must be greater than the start")]
     SpanEmpty {
-        /// First byte.
+        /// Start, in the unit in which the span was given.
         start: usize,
-        /// Byte behind the last one.
+        /// End, in the same unit.
         end: usize,
     },
     /// A span that reaches past the end of its text.
@@ -94,7 +94,7 @@ pub enum Error {
         name: String,
     },
     /// A model's labels without the tag `O`.
-    #[error("no tag \"O\" among the labels {}", labels.join(", "))]
+    #[error("no tag \"O\" among the labels {labels:?}")]
     NoOutsideTag {
         /// The labels that are there.
         labels: Vec<String>,

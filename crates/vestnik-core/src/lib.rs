@@ -9,8 +9,8 @@
 //! | the same place counted in bytes, characters or UTF-16 | [`OffsetUnit`], [`OffsetMap`] |
 //! | the words that a stretch covers | [`words_of_span`], [`span_of_words`] |
 //! | labels and their ids | [`LabelSet`] |
-//! | tags that a model predicts, and the entities they mean | [`TagScheme`], [`TagSet`], [`Tag`], [`TypedRange`] |
-//! | tags that a file carries, in whatever scheme | [`ColumnScheme`], [`spans_of_tags`], [`read_tags`] |
+//! | a model's tags, and what they mean | [`TagScheme`], [`TagSet`], [`Tag`], [`TypedRange`] |
+//! | a file's tags, in whatever scheme | [`ColumnScheme`], [`spans_of_tags`], [`read_tags`] |
 //! | how good predictions are | [`metrics`] |
 //!
 //! # Conventions

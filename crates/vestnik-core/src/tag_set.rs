@@ -37,10 +37,11 @@ pub struct TypedRange {
 ///     ["O", "B-PER", "I-PER", "E-PER", "S-PER", "B-LOC", "I-LOC", "E-LOC", "S-LOC"],
 /// );
 ///
-/// let ranges = [TypedRange { start: 0, end: 2, type_id: 0 }, TypedRange { start: 3, end: 4, type_id: 1 }];
-/// let ids = tags.encode(5, &ranges)?;
+/// let person = TypedRange { start: 0, end: 2, type_id: 0 };
+/// let place = TypedRange { start: 3, end: 4, type_id: 1 };
+/// let ids = tags.encode(5, &[person, place])?;
 /// assert_eq!(ids, [1, 3, 0, 8, 0]);
-/// assert_eq!(tags.decode(&ids), ranges);
+/// assert_eq!(tags.decode(&ids), [person, place]);
 ///
 /// // For a Viterbi search: E-PER may follow B-PER, and nothing else but I-PER may.
 /// assert_eq!((tags.tag(1), tags.tag(3)), (Tag::Begin(0), Tag::End(0)));

@@ -163,68 +163,36 @@ pub(super) fn mean(values: impl Iterator<Item = (f64, u64)>) -> f64 {
 mod tests {
     use super::*;
 
+    fn counts(tp: u64, fp: u64, fn_: u64) -> Counts {
+        Counts { tp, fp, fn_ }
+    }
+
     #[test]
     fn zero_denominators_give_zero() {
-        let only_missed = Counts {
-            tp: 0,
-            fp: 0,
-            fn_: 3,
-        };
-        assert_eq!(
-            (
-                only_missed.precision(),
-                only_missed.recall(),
-                only_missed.f1()
-            ),
-            (0.0, 0.0, 0.0)
-        );
-        let only_wrong = Counts {
-            tp: 0,
-            fp: 3,
-            fn_: 0,
-        };
-        assert_eq!(
-            (only_wrong.precision(), only_wrong.recall(), only_wrong.f1()),
-            (0.0, 0.0, 0.0)
-        );
+        for counts in [counts(0, 0, 0), counts(0, 0, 3), counts(0, 3, 0)] {
+            let ratios = (counts.precision(), counts.recall(), counts.f1());
+            assert_eq!(ratios, (0.0, 0.0, 0.0));
+        }
         assert_eq!(mean(std::iter::empty()), 0.0);
         assert_eq!(mean([(0.5, 0)].into_iter()), 0.0);
     }
 
     #[test]
+    fn means_are_weighted() {
+        assert_eq!(mean([(0.5, 1), (1.0, 1)].into_iter()), 0.75);
+        assert_eq!(mean([(0.5, 3), (1.0, 1)].into_iter()), 0.625);
+    }
+
+    #[test]
     fn counts_add_up() {
-        let counts = [
-            Counts {
-                tp: 1,
-                fp: 2,
-                fn_: 3,
-            },
-            Counts {
-                tp: 10,
-                fp: 20,
-                fn_: 30,
-            },
-        ];
-        let sum: Counts = counts.iter().sum();
-        assert_eq!(
-            sum,
-            Counts {
-                tp: 11,
-                fp: 22,
-                fn_: 33
-            }
-        );
+        let sum: Counts = [counts(1, 2, 3), counts(10, 20, 30)].iter().sum();
+        assert_eq!(sum, counts(11, 22, 33));
         assert_eq!((sum.gold(), sum.predicted()), (44, 33));
     }
 
     #[test]
     fn json_has_the_ratios() {
-        let json = serde_json::to_string(&Counts {
-            tp: 1,
-            fp: 1,
-            fn_: 0,
-        })
-        .unwrap();
+        let json = serde_json::to_string(&counts(1, 1, 0)).unwrap();
         let expected =
             r#"{"tp":1,"fp":1,"fn":0,"precision":0.5,"recall":1.0,"f1":0.6666666666666666}"#;
         assert_eq!(json, expected);

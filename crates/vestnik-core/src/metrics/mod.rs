@@ -2,11 +2,11 @@
 //!
 //! "F1" of entities means different things in different reports; here each has its own name:
 //!
-//! | name | an entity is right when | from |
+//! | name | what must be right | how tags are read |
 //! |---|---|---|
-//! | strict, [`EntityScores`] | start, end and label in the **text** are right | [`EntityEvaluator`] |
-//! | span-only, [`EntityScores::span_only`] | start and end in the text are right | [`EntityEvaluator`] |
-//! | conlleval or seqeval, [`SeqevalScores`] | start, end and type in **words** are right, by lenient reading of tags | [`seqeval_scores`] |
+//! | strict: [`EntityEvaluator`] | start, end and label in the **text** | not at all |
+//! | span-only: [`EntityScores::span_only`] | start and end in the text | not at all |
+//! | conlleval or seqeval: [`seqeval_scores`] | start, end and type in **words** | leniently |
 //!
 //! Only the strict measure sees whether spans fit the text: the other reports are about words, and
 //! words are a matter of tokenization.

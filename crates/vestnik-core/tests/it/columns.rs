@@ -68,7 +68,11 @@ proptest! {
 
     #[test]
     fn a_model_writes_what_a_file_would(ranges in flat_ranges(N_WORDS)) {
-        for (scheme, column) in [(TagScheme::Bio, ColumnScheme::Iob2), (TagScheme::Bioes, ColumnScheme::Bioes)] {
+        let pairs = [
+            (TagScheme::Bio, ColumnScheme::Iob2),
+            (TagScheme::Bioes, ColumnScheme::Bioes),
+        ];
+        for (scheme, column) in pairs {
             let tags = tag_set(scheme);
             let ids = tags.encode(N_WORDS, &ranges).unwrap();
             let names: Vec<String> = ids.iter().map(|&id| tags.labels()[id].clone()).collect();
@@ -83,7 +87,9 @@ proptest! {
     ) {
         let tags: Vec<&str> = tags.iter().map(String::as_str).collect();
         let reading = read_tags(&tags, scheme);
-        prop_assert!(reading.spans.iter().all(|(start, end, kind)| start < end && *end <= tags.len() && !kind.is_empty()));
+        for (start, end, kind) in &reading.spans {
+            prop_assert!(start < end && *end <= tags.len() && !kind.is_empty());
+        }
         prop_assert!(reading.spans.windows(2).all(|pair| pair[0].1 <= pair[1].0));
         prop_assert!(reading.problems.iter().all(|problem| problem.tag == tags[problem.index]));
         prop_assert!(reading.problems.is_sorted_by_key(|problem| problem.index));

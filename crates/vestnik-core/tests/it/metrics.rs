@@ -234,11 +234,15 @@ proptest! {
         let unlabelled = |entities: &[Entity]| -> Vec<Entity> {
             entities.iter().map(|entity| Entity::new(entity.span, "X")).collect()
         };
-        prop_assert_eq!(scores.span_only, by_definition(&unlabelled(&gold), &unlabelled(&predicted)));
+        let expected = by_definition(&unlabelled(&gold), &unlabelled(&predicted));
+        prop_assert_eq!(scores.span_only, expected);
     }
 
     #[test]
-    fn documents_may_be_shared_out(documents in prop::collection::vec((entities(), entities()), 0..6), cut in 0_usize..6) {
+    fn documents_may_be_shared_out(
+        documents in prop::collection::vec((entities(), entities()), 0..6),
+        cut in 0_usize..6,
+    ) {
         let mut whole = EntityEvaluator::new();
         let mut parts = [EntityEvaluator::new(), EntityEvaluator::new()];
         for (index, (gold, predicted)) in documents.iter().enumerate() {
