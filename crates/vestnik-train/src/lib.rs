@@ -1,1 +1,53 @@
 //! Fine-tuning and pretraining: trainer, optimizer, schedule, checkpoints, evaluation.
+//!
+//! | to do | there is |
+//! |---|---|
+//! | train a tagger on annotated documents | [`Trainer`], described by a [`RunConfig`] |
+//! | train an encoder on raw texts | [`Pretrainer`], described by a [`PretrainConfig`] |
+//! | measure a tagger | [`evaluate`] |
+//! | follow a run | [`Event`], told to a callback and written to `log.jsonl` |
+//! | know how weights came about | [`RunRecord`], beside them as `run.json` |
+//!
+//! # What holds
+//! - A run is a function of its run file, its data and its seed. Whatever is random is drawn from the seed and the place
+//!   where it is used (epoch, batch), so a run that was killed and resumed ends with the same bits on a CPU.
+//! - A checkpoint is a folder that is replaced whole: a kill at any moment leaves a good one.
+//! - Every example of an epoch is used: neither the last batch nor a rest of accumulated gradients is dropped.
+//! - The evaluation sees every document once and decodes as inference does.
+//!
+//! This crate reads no data files and prints nothing.
+
+mod config;
+mod error;
+mod event;
+mod files;
+mod gradients;
+mod ner;
+mod optimizer;
+mod pretrain;
+mod random;
+mod record;
+mod run;
+mod sampling;
+mod schedule;
+#[cfg(test)]
+mod testing;
+mod throughput;
+
+pub use config::{
+    BatchConfig, Dataset, MaskingConfig, PretrainConfig, PretrainModel, RunConfig, RunModel,
+    SaveDtype, ScheduleConfig, SchemeName, TextSource, WindowConfig,
+};
+pub use error::{Error, Result};
+pub use event::{
+    EvaluationEvent, Event, FinishReason, MaskedLmMeasures, Measures, NerMeasures, StartEvent,
+    StepEvent,
+};
+pub use gradients::{Gradients, clip_factor};
+pub use ner::{Evaluated, EvaluationOptions, Trainer, TrainingCorpus, TrainingData, evaluate};
+pub use optimizer::{AdamW, AdamWConfig};
+pub use pretrain::{Pieces, PretrainData, Pretrainer, WeightedText};
+pub use record::{DataFile, RunRecord};
+pub use run::{OnEvent, holds_run};
+pub use schedule::{Decay, Schedule};
+pub use throughput::Throughput;

@@ -1,0 +1,86 @@
+//! Run files: one TOML per run, every key with a default where one makes sense, unknown keys refused.
+
+mod pretrain;
+mod run;
+mod shared;
+
+pub use pretrain::{MaskingConfig, PretrainConfig, PretrainModel, TextSource};
+pub use run::{Dataset, RunConfig, RunModel, SchemeName, WindowConfig};
+pub use shared::{BatchConfig, SaveDtype, ScheduleConfig};
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::error::{Error, Result};
+
+/// Reads a run file, with `key=value` overrides laid over it (`optimizer.learning_rate=1e-4`).
+///
+/// A value that is not TOML by itself is taken as a string, so that `model.base=models/x` needs no quotes.
+fn parse<T: DeserializeOwned>(text: &str, overrides: &[String]) -> Result<T> {
+    let refused = |source| Error::RunFile {
+        source: Box::new(source),
+    };
+    if overrides.is_empty() {
+        // Straight from the text: errors then carry line and column.
+        return toml::from_str(text).map_err(refused);
+    }
+    let mut table: toml::Table = toml::from_str(text).map_err(refused)?;
+    for entry in overrides {
+        lay_over(&mut table, entry)?;
+    }
+    table.try_into().map_err(refused)
+}
+
+/// A run file with all defaults written out, for records.
+pub(crate) fn to_json<T: Serialize>(config: &T) -> Result<serde_json::Value> {
+    serde_json::to_value(config).map_err(|source| Error::Record { source })
+}
+
+fn lay_over(table: &mut toml::Table, entry: &str) -> Result<()> {
+    let malformed = || Error::Override {
+        text: entry.to_owned(),
+    };
+    let (path, value) = entry.split_once('=').ok_or_else(malformed)?;
+    let mut keys: Vec<&str> = path.trim().split('.').collect();
+    let last = keys
+        .pop()
+        .filter(|key| !key.is_empty())
+        .ok_or_else(malformed)?;
+    let mut inner = table;
+    for key in keys {
+        inner = inner
+            .entry(key)
+            .or_insert_with(|| toml::Value::Table(toml::Table::new()))
+            .as_table_mut()
+            .ok_or_else(malformed)?;
+    }
+    inner.insert(last.to_owned(), override_value(value.trim()));
+    Ok(())
+}
+
+fn override_value(text: &str) -> toml::Value {
+    toml::from_str::<toml::Table>(&format!("value = {text}"))
+        .ok()
+        .and_then(|mut table| table.remove("value"))
+        .unwrap_or_else(|| toml::Value::String(text.to_owned()))
+}
+
+/// An error about one setting, unless it is as expected.
+fn require(
+    holds: bool,
+    key: &'static str,
+    value: impl ToString,
+    expected: &'static str,
+) -> Result<()> {
+    if holds {
+        return Ok(());
+    }
+    Err(Error::Setting {
+        key,
+        value: value.to_string(),
+        expected,
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,215 @@
+//! The run file of `pretrain`.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::config::{BatchConfig, SaveDtype, ScheduleConfig, parse, require};
+use crate::error::Result;
+use crate::optimizer::AdamWConfig;
+
+/// A masked-language-modelling run.
+///
+/// ```toml
+/// steps = 20000
+///
+/// [model]
+/// base = "models/encoder"
+///
+/// [[text]]
+/// path = "text.jsonl"
+///
+/// [languages]
+/// bg = 3.0
+/// ```
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PretrainConfig {
+    /// Seed of everything random: fresh weights, order of batches, masks, dropout. Default 42.
+    #[serde(default = "default_seed")]
+    pub seed: u64,
+    /// Updates of the run; the texts are read as often as it takes.
+    pub steps: u64,
+    /// Tokens of a piece of text, without special tokens; longer texts are cut between words into pieces of about equal
+    /// length. Default 126.
+    #[serde(default = "default_piece_tokens")]
+    pub piece_tokens: usize,
+    /// Pieces kept aside, drawn by the seed, to measure on. Default 256.
+    #[serde(default = "default_dev_pieces")]
+    pub dev_pieces: usize,
+    /// Updates between evaluations on the pieces kept aside. Default 1000.
+    #[serde(default = "default_evaluate_every")]
+    pub evaluate_every: u64,
+    /// Updates between checkpoints. One is also written at every evaluation. Default 500.
+    #[serde(default = "default_checkpoint_every")]
+    pub checkpoint_every: u64,
+    /// Number format of the finished model. Default f32.
+    #[serde(default)]
+    pub save_dtype: SaveDtype,
+    /// What to train.
+    pub model: PretrainModel,
+    /// What is hidden.
+    #[serde(default)]
+    pub masking: MaskingConfig,
+    /// Size of an update.
+    #[serde(default)]
+    pub batch: BatchConfig,
+    /// AdamW.
+    #[serde(default)]
+    pub optimizer: AdamWConfig,
+    /// Learning rate over the run.
+    #[serde(default)]
+    pub schedule: ScheduleConfig,
+    /// Texts to learn from; at least one file.
+    pub text: Vec<TextSource>,
+    /// How often the texts of a language are seen in an epoch; multiplied with the weight of the file. Default 1 for each.
+    #[serde(default)]
+    pub languages: BTreeMap<String, f64>,
+}
+
+/// `[model]` of a pretraining run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PretrainModel {
+    /// Folder of the encoder to begin with, in the Hugging Face layout: `config.json`, `tokenizer.json` and, unless the
+    /// weights are to be drawn, `model.safetensors`.
+    pub base: PathBuf,
+}
+
+/// A file of raw texts. It is read by the caller; this crate gets texts.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TextSource {
+    /// The file.
+    pub path: PathBuf,
+    /// How often its pieces are seen in an epoch: 0.5 is a random half (another one in each epoch), 2 is twice. Default 1.
+    #[serde(default = "default_weight")]
+    pub weight: f64,
+}
+
+/// `[masking]`: which tokens are hidden, and behind what (Devlin et al. 2019).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct MaskingConfig {
+    /// Share of the tokens to be foretold, above 0 and below 1. Default 0.2.
+    pub rate: f64,
+    /// Share of them that becomes the mask token. Default 0.8.
+    pub mask: f64,
+    /// Share of them that becomes a random token; the rest stays as it is. Default 0.1.
+    pub random: f64,
+    /// Hide whole words, not single tokens. Default true.
+    pub whole_words: bool,
+}
+
+impl Default for MaskingConfig {
+    fn default() -> Self {
+        Self {
+            rate: 0.2,
+            mask: 0.8,
+            random: 0.1,
+            whole_words: true,
+        }
+    }
+}
+
+impl MaskingConfig {
+    fn check(&self) -> Result<()> {
+        let share = 0.0..=1.0;
+        let (rate, mask, random) = (self.rate, self.mask, self.random);
+        require(
+            rate > 0.0 && rate < 1.0,
+            "masking.rate",
+            rate,
+            "above 0 and below 1",
+        )?;
+        require(share.contains(&mask), "masking.mask", mask, "0 to 1")?;
+        require(share.contains(&random), "masking.random", random, "0 to 1")?;
+        require(
+            mask + random <= 1.0,
+            "masking.random",
+            random,
+            "with masking.mask at most 1",
+        )
+    }
+}
+
+impl PretrainConfig {
+    /// Reads a run file with `key=value` overrides laid over it.
+    ///
+    /// # Errors
+    /// [`crate::Error::RunFile`] for TOML that cannot be read, an unknown key or a wrong type,
+    /// [`crate::Error::Setting`] for a value out of range, [`crate::Error::Override`] for a malformed override.
+    pub fn parse(text: &str, overrides: &[String]) -> Result<Self> {
+        let config: Self = parse(text, overrides)?;
+        config.check()?;
+        Ok(config)
+    }
+
+    /// Checks the ranges of all values.
+    ///
+    /// # Errors
+    /// [`crate::Error::Setting`] for the first value out of range.
+    pub fn check(&self) -> Result<()> {
+        require(self.steps >= 1, "steps", self.steps, "at least 1")?;
+        require(
+            self.piece_tokens >= 8,
+            "piece_tokens",
+            self.piece_tokens,
+            "at least 8",
+        )?;
+        require(self.evaluate_every >= 1, "evaluate_every", 0, "at least 1")?;
+        require(
+            self.checkpoint_every >= 1,
+            "checkpoint_every",
+            0,
+            "at least 1",
+        )?;
+        require(!self.text.is_empty(), "text", "empty", "at least one file")?;
+        let sources = self
+            .text
+            .iter()
+            .map(|source| ("text.weight", source.weight));
+        let languages = self.languages.values().map(|&weight| ("languages", weight));
+        for (key, weight) in sources.chain(languages) {
+            require((0.0..=1000.0).contains(&weight), key, weight, "0 to 1000")?;
+        }
+        self.masking.check()?;
+        self.batch.check()?;
+        self.optimizer.check()?;
+        self.schedule.check()
+    }
+
+    /// How often a text of this file weight and language is seen in an epoch.
+    #[must_use]
+    pub fn weight(&self, source: &TextSource, lang: Option<&str>) -> f64 {
+        source.weight
+            * lang
+                .and_then(|lang| self.languages.get(lang))
+                .unwrap_or(&1.0)
+    }
+}
+
+fn default_seed() -> u64 {
+    42
+}
+
+fn default_piece_tokens() -> usize {
+    126
+}
+
+fn default_dev_pieces() -> usize {
+    256
+}
+
+fn default_evaluate_every() -> u64 {
+    1000
+}
+
+fn default_checkpoint_every() -> u64 {
+    500
+}
+
+fn default_weight() -> f64 {
+    1.0
+}

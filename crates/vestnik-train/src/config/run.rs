@@ -1,0 +1,225 @@
+//! The run file of `train`.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+use vestnik_text::WindowOptions;
+
+use crate::config::{BatchConfig, SaveDtype, ScheduleConfig, parse, require};
+use crate::error::Result;
+use crate::optimizer::AdamWConfig;
+
+/// A fine-tuning run for entities.
+///
+/// ```toml
+/// seed = 1
+/// epochs = 4
+///
+/// [model]
+/// base = "models/encoder"
+/// labels = ["PER", "ORG", "LOC"]
+///
+/// [[train]]
+/// path = "train.jsonl"
+///
+/// [[dev]]
+/// path = "dev.jsonl"
+/// ```
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RunConfig {
+    /// Seed of everything random: fresh weights, order of batches, dropout, sampling. Default 42.
+    #[serde(default = "default_seed")]
+    pub seed: u64,
+    /// Passes over the training data. Default 3.
+    #[serde(default = "default_epochs")]
+    pub epochs: u64,
+    /// Most updates, whatever the epochs; the schedule ends there. Default: no such limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_steps: Option<u64>,
+    /// Updates between evaluations on `dev`. Default: once at the end of every epoch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub evaluate_every: Option<u64>,
+    /// Updates between checkpoints. One is also written at every evaluation. Default 500.
+    #[serde(default = "default_checkpoint_every")]
+    pub checkpoint_every: u64,
+    /// Evaluations without a better F1 after which the run ends early. Default: never.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub patience: Option<u64>,
+    /// Number format of the finished model. Default f32.
+    #[serde(default)]
+    pub save_dtype: SaveDtype,
+    /// What to train.
+    pub model: RunModel,
+    /// How articles are cut.
+    #[serde(default)]
+    pub windows: WindowConfig,
+    /// Size of an update.
+    #[serde(default)]
+    pub batch: BatchConfig,
+    /// AdamW.
+    #[serde(default)]
+    pub optimizer: AdamWConfig,
+    /// Learning rate over the run.
+    #[serde(default)]
+    pub schedule: ScheduleConfig,
+    /// Corpora to learn from; at least one.
+    pub train: Vec<Dataset>,
+    /// Corpora to measure on. With none, the weights of the last step are the result.
+    #[serde(default)]
+    pub dev: Vec<Dataset>,
+}
+
+/// `[model]` of a fine-tuning run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RunModel {
+    /// Folder of the pretrained encoder in the Hugging Face layout.
+    pub base: PathBuf,
+    /// Entity types, in the order of their ids. Default: the labels of `base`, which must then be a tagger already.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub labels: Vec<String>,
+    /// Tags of a type: "bio" (default) or "bioes".
+    #[serde(default)]
+    pub scheme: SchemeName,
+}
+
+/// Tag scheme as written in a run file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SchemeName {
+    /// `B-`, `I-` and `O`.
+    #[default]
+    Bio,
+    /// `B-`, `I-`, `E-`, `S-` and `O`.
+    Bioes,
+}
+
+/// `[windows]`: long articles are read in overlapping windows; a word is learnt in the window where it is most central.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct WindowConfig {
+    /// Most tokens of a window without special tokens, context included. Default 254.
+    pub max_tokens: usize,
+    /// Tokens of context on each side of a window. Default 32.
+    pub context: usize,
+}
+
+impl Default for WindowConfig {
+    fn default() -> Self {
+        Self {
+            max_tokens: 254,
+            context: 32,
+        }
+    }
+}
+
+impl WindowConfig {
+    /// The same, for `vestnik-text`.
+    #[must_use]
+    pub fn options(&self) -> WindowOptions {
+        WindowOptions {
+            max_tokens: self.max_tokens,
+            context: self.context,
+        }
+    }
+}
+
+/// A corpus of a run. Files are read by the caller; this crate gets documents.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Dataset {
+    /// The file.
+    pub path: PathBuf,
+    /// How often its windows are seen in an epoch: 0.5 is a random half (another one in each epoch), 2 is twice. Default 1.
+    #[serde(default = "default_weight")]
+    pub weight: f64,
+    /// Only documents of these languages. Default: all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lang: Vec<String>,
+}
+
+impl RunConfig {
+    /// Reads a run file with `key=value` overrides laid over it.
+    ///
+    /// # Errors
+    /// [`crate::Error::RunFile`] for TOML that cannot be read, an unknown key or a wrong type,
+    /// [`crate::Error::Setting`] for a value out of range, [`crate::Error::Override`] for a malformed override.
+    pub fn parse(text: &str, overrides: &[String]) -> Result<Self> {
+        let config: Self = parse(text, overrides)?;
+        config.check()?;
+        Ok(config)
+    }
+
+    /// Checks the ranges of all values.
+    ///
+    /// # Errors
+    /// [`crate::Error::Setting`] for the first value out of range.
+    pub fn check(&self) -> Result<()> {
+        require(self.epochs >= 1, "epochs", self.epochs, "at least 1")?;
+        require(self.max_steps != Some(0), "max_steps", 0, "at least 1")?;
+        require(
+            self.evaluate_every != Some(0),
+            "evaluate_every",
+            0,
+            "at least 1",
+        )?;
+        require(
+            self.checkpoint_every >= 1,
+            "checkpoint_every",
+            0,
+            "at least 1",
+        )?;
+        require(self.patience != Some(0), "patience", 0, "at least 1")?;
+        require(
+            !self.train.is_empty(),
+            "train",
+            "empty",
+            "at least one corpus",
+        )?;
+        let weights = || self.train.iter().map(|dataset| dataset.weight);
+        for weight in weights() {
+            require(
+                (0.0..=1000.0).contains(&weight),
+                "train.weight",
+                weight,
+                "0 to 1000",
+            )?;
+        }
+        require(
+            weights().any(|weight| weight > 0.0),
+            "train.weight",
+            0,
+            "one above 0",
+        )?;
+        let WindowConfig {
+            max_tokens,
+            context,
+        } = self.windows;
+        require(
+            max_tokens > 2 * context,
+            "windows.max_tokens",
+            max_tokens,
+            "more than twice windows.context",
+        )?;
+        self.batch.check()?;
+        self.optimizer.check()?;
+        self.schedule.check()
+    }
+}
+
+fn default_seed() -> u64 {
+    42
+}
+
+fn default_epochs() -> u64 {
+    3
+}
+
+fn default_checkpoint_every() -> u64 {
+    500
+}
+
+fn default_weight() -> f64 {
+    1.0
+}

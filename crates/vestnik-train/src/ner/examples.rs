@@ -1,0 +1,126 @@
+//! Annotated documents as labelled windows.
+
+use rayon::prelude::*;
+use sha2::{Digest, Sha256};
+use vestnik_core::{Document, TagSet};
+use vestnik_text::{Example, Tokenizer, WindowOptions, ner_examples};
+
+use crate::error::{Error, Result};
+use crate::ner::evaluate::Reading;
+use crate::sampling::Stratum;
+
+/// Documents that are seen equally often.
+#[derive(Debug, Clone)]
+pub struct TrainingCorpus {
+    /// The documents.
+    pub documents: Vec<Document>,
+    /// How often each window is seen in an epoch: 0.5 is a random half (another one in each epoch), 2 is twice.
+    pub weight: f64,
+}
+
+/// All windows to learn from.
+#[derive(Debug)]
+pub(super) struct Examples {
+    pub(super) examples: Vec<Example>,
+    pub(super) strata: Vec<Stratum>,
+    /// Ids of the documents, by [`Example::document`].
+    ids: Vec<String>,
+}
+
+impl Examples {
+    pub(super) fn new(
+        tokenizer: &Tokenizer,
+        corpora: &[TrainingCorpus],
+        options: &WindowOptions,
+        tags: &TagSet,
+    ) -> Result<Self> {
+        let mut all = Self {
+            examples: Vec::new(),
+            strata: Vec::new(),
+            ids: Vec::new(),
+        };
+        for corpus in corpora {
+            corpus
+                .documents
+                .iter()
+                .try_for_each(|document| check_labels(document, tags))?;
+            let windows = corpus
+                .documents
+                .par_iter()
+                .map(|document| labelled_windows(tokenizer, document, options, tags))
+                .collect::<Result<Vec<_>>>()?;
+            all.add(corpus, windows);
+        }
+        Ok(all)
+    }
+
+    fn add(&mut self, corpus: &TrainingCorpus, windows: Vec<Vec<Example>>) {
+        let first = self.examples.len();
+        for (document, examples) in corpus.documents.iter().zip(windows) {
+            let number = self.ids.len();
+            self.ids.push(document.id().to_owned());
+            self.examples
+                .extend(examples.into_iter().map(|example| Example {
+                    document: number,
+                    ..example
+                }));
+        }
+        self.strata.push(Stratum {
+            weight: corpus.weight,
+            examples: (first..self.examples.len()).collect(),
+        });
+    }
+
+    pub(super) fn name(&self, example: usize) -> String {
+        let Example {
+            document, window, ..
+        } = self.examples[example];
+        format!("{} (window {window})", self.ids[document])
+    }
+
+    /// Hash of ids, labels and weights in their order.
+    pub(super) fn digest(&self) -> String {
+        let mut hash = Sha256::new();
+        for stratum in &self.strata {
+            hash.update(stratum.weight.to_le_bytes());
+            hash.update((stratum.examples.len() as u64).to_le_bytes());
+        }
+        for example in &self.examples {
+            hash.update((example.ids.len() as u64).to_le_bytes());
+            example
+                .ids
+                .iter()
+                .for_each(|id| hash.update(id.to_le_bytes()));
+            let labels = example.labels.iter().flatten();
+            labels.for_each(|label| hash.update(label.to_le_bytes()));
+            let allowed = example.allowed.iter().flatten();
+            allowed.for_each(|set| hash.update(set.to_le_bytes()));
+        }
+        format!("{:x}", hash.finalize())
+    }
+}
+
+/// The windows of a document in which a word is learnt.
+fn labelled_windows(
+    tokenizer: &Tokenizer,
+    document: &Document,
+    options: &WindowOptions,
+    tags: &TagSet,
+) -> Result<Vec<Example>> {
+    let reading = Reading::new(tokenizer, document.text(), options)?;
+    let mut examples = ner_examples(document, &reading.text, &reading.windows, tags);
+    examples.retain(|example| example.labels.iter().flatten().any(|&label| label >= 0));
+    Ok(examples)
+}
+
+fn check_labels(document: &Document, tags: &TagSet) -> Result<()> {
+    let mut labels = document.entities().iter().map(|entity| &entity.label);
+    match labels.find(|label| tags.types().id(label).is_none()) {
+        None => Ok(()),
+        Some(label) => Err(Error::UnknownLabel {
+            label: label.clone(),
+            document: document.id().to_owned(),
+            known: tags.types().iter().map(str::to_owned).collect(),
+        }),
+    }
+}

@@ -1,0 +1,218 @@
+//! Fine-tuning a token classifier on annotated documents.
+
+mod evaluate;
+mod examples;
+#[cfg(test)]
+mod tests;
+
+use std::path::Path;
+
+use candle_core::{DType, Tensor};
+use vestnik_core::{Document, TagSet};
+use vestnik_model::{Mode, Parameters, TokenClassifier, losses};
+use vestnik_text::{Batch, Collator, Example, Tokenizer};
+
+use crate::config::RunConfig;
+use crate::error::{Error, Result};
+use crate::event::Measures;
+use crate::optimizer::AdamW;
+use crate::record::{DataFile, RunRecord};
+use crate::run::{OnEvent, Parts, Run, Settings, Task};
+use crate::sampling::Sampler;
+use evaluate::DevSet;
+pub use evaluate::{Evaluated, EvaluationOptions, evaluate};
+use examples::Examples;
+pub use examples::TrainingCorpus;
+
+/// Trains a token classifier on annotated documents.
+///
+/// The output folder gets `checkpoint/` (to resume), `model/` (the best model with `run.json`) and `log.jsonl`.
+#[derive(Debug)]
+pub struct Trainer {
+    run: Run<NerTask>,
+}
+
+/// What a run learns from and is measured on.
+#[derive(Debug, Clone, Default)]
+pub struct TrainingData {
+    /// Documents to learn from.
+    pub train: Vec<TrainingCorpus>,
+    /// Documents to measure on; with none, the weights of the last step are the result.
+    pub dev: Vec<Document>,
+    /// The files they came from, for the record.
+    pub files: Vec<DataFile>,
+}
+
+impl Trainer {
+    /// A run at its first step; nothing is written yet.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] for windows longer than the model can read, [`Error::UnknownLabel`] for an entity type that the
+    /// model does not have, [`Error::NoExamples`] when there is nothing to learn from, [`Error::Text`] when the tokenizer
+    /// refuses a text.
+    pub fn new(
+        model: TokenClassifier,
+        tokenizer: Tokenizer,
+        data: TrainingData,
+        config: &RunConfig,
+        out: &Path,
+    ) -> Result<Self> {
+        config.check()?;
+        let windows = config.windows.options();
+        check_length(config, model.config().encoder.max_tokens())?;
+        let tags = TagSet::from_labels(model.labels())?;
+        let examples = Examples::new(&tokenizer, &data.train, &windows, &tags)?;
+        let sampler = sampler(&examples, config);
+        let total_steps = total_steps(&sampler, config);
+        let options = EvaluationOptions::new(windows);
+        let optimizer = AdamW::new(model.parameters().iter(), config.optimizer.clone())?;
+        let task = NerTask {
+            dev: DevSet::new(&tokenizer, data.dev, &options)?,
+            collator: Collator::new(tokenizer.special()),
+            model,
+            tokenizer,
+            examples,
+        };
+        let parts = Parts {
+            task,
+            settings: settings(config, total_steps, data.files)?,
+            sampler,
+            schedule: config
+                .schedule
+                .schedule(config.optimizer.learning_rate, total_steps),
+            optimizer,
+        };
+        Ok(Self {
+            run: Run::new(parts, out)?,
+        })
+    }
+
+    /// Goes back to the last checkpoint in the output folder.
+    ///
+    /// # Errors
+    /// [`Error::CheckpointMissing`], [`Error::CheckpointMismatch`] or [`Error::ConfigChanged`].
+    pub fn resume(&mut self) -> Result<()> {
+        self.run.resume()
+    }
+
+    /// Makes all updates that are left, telling every event.
+    ///
+    /// # Errors
+    /// [`Error::OutputExists`] when the folder holds a run that was not resumed, [`Error::NotFinite`] when the loss or the
+    /// gradient explodes, [`Error::Io`] when a file cannot be written.
+    pub fn run(&mut self, on_event: &mut OnEvent<'_>) -> Result<RunRecord> {
+        self.run.run(on_event)
+    }
+
+    /// The model as it is now: after [`Trainer::run`] that of the last step, not the best one.
+    #[must_use]
+    pub fn model(&self) -> &TokenClassifier {
+        &self.run.task.model
+    }
+}
+
+fn check_length(config: &RunConfig, max_tokens: usize) -> Result<()> {
+    if config.windows.max_tokens + 2 <= max_tokens {
+        return Ok(());
+    }
+    Err(Error::Setting {
+        key: "windows.max_tokens",
+        value: config.windows.max_tokens.to_string(),
+        expected: "at most what the model can read, less two special tokens",
+    })
+}
+
+fn settings(config: &RunConfig, total_steps: u64, data: Vec<DataFile>) -> Result<Settings> {
+    Ok(Settings {
+        seed: config.seed,
+        accumulate: config.batch.accumulate,
+        total_steps,
+        evaluate_every: config.evaluate_every,
+        checkpoint_every: config.checkpoint_every,
+        patience: config.patience,
+        save_dtype: config.save_dtype.into(),
+        config: crate::config::to_json(config)?,
+        data,
+    })
+}
+
+fn sampler(examples: &Examples, config: &RunConfig) -> Sampler {
+    Sampler {
+        strata: examples.strata.clone(),
+        lengths: examples
+            .examples
+            .iter()
+            .map(|example| example.ids.len() + 2)
+            .collect(),
+        max_tokens: config.batch.max_tokens,
+        seed: config.seed,
+    }
+}
+
+/// Updates of all epochs: the number of batches differs a little between epochs, so each is planned.
+fn total_steps(sampler: &Sampler, config: &RunConfig) -> u64 {
+    let steps = |epoch| {
+        sampler
+            .batches(epoch)
+            .len()
+            .div_ceil(config.batch.accumulate) as u64
+    };
+    let all = (0..config.epochs).map(steps).sum();
+    config.max_steps.map_or(all, |most| all.min(most))
+}
+
+/// The task of the training loop.
+#[derive(Debug)]
+struct NerTask {
+    model: TokenClassifier,
+    tokenizer: Tokenizer,
+    examples: Examples,
+    dev: DevSet,
+    collator: Collator,
+}
+
+impl Task for NerTask {
+    const KIND: &'static str = "train";
+
+    fn parameters(&self) -> &Parameters {
+        self.model.parameters()
+    }
+
+    fn batch(&self, examples: &[usize], _draw: u64) -> Batch {
+        let examples: Vec<Example> = examples
+            .iter()
+            .map(|&example| self.examples.examples[example].clone())
+            .collect();
+        self.collator.batch(&examples)
+    }
+
+    fn loss(&self, batch: &Batch, mode: Mode<'_>) -> Result<Tensor> {
+        let logits = self.model.forward(batch, mode)?;
+        let labels = batch.labels.as_deref().unwrap_or_default();
+        let allowed = batch.allowed.as_deref().unwrap_or_default();
+        Ok(losses::partial_cross_entropy(&logits, labels, allowed)?)
+    }
+
+    fn evaluate(&self) -> Result<Option<Measures>> {
+        if self.dev.is_empty() {
+            return Ok(None);
+        }
+        let evaluated = self.dev.evaluate(&self.model)?;
+        Ok(Some(Measures::Ner(evaluate::measures(&evaluated.scores))))
+    }
+
+    fn save(&self, folder: &Path, dtype: DType) -> Result<()> {
+        self.model.save(folder, dtype)?;
+        Ok(self
+            .tokenizer
+            .save(&folder.join(vestnik_model::TOKENIZER_FILE))?)
+    }
+
+    fn name(&self, example: usize) -> String {
+        self.examples.name(example)
+    }
+
+    fn digest(&self) -> String {
+        self.examples.digest()
+    }
+}

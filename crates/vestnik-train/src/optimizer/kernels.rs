@@ -1,0 +1,149 @@
+//! In-place updates of f32 tensors on the CPU: one pass each, parallel over chunks, the same result for any number of threads.
+
+use candle_core::{CpuStorage, InplaceOp2, InplaceOp3, Layout, Result, bail};
+use rayon::prelude::*;
+
+/// Elements of one piece of parallel work: 64 KiB, so that the pieces of two operands stay in the second-level cache.
+pub(super) const CHUNK: usize = 16 * 1024;
+
+/// `m ← β₁ m + (1 − β₁) s g`, where `s` scales the gradient (clipping).
+pub(super) struct FirstMoment {
+    pub(super) beta: f64,
+    pub(super) scale: f64,
+}
+
+impl InplaceOp2 for FirstMoment {
+    fn name(&self) -> &'static str {
+        "adamw-first-moment"
+    }
+
+    fn cpu_fwd(&self, m: &mut CpuStorage, ml: &Layout, g: &CpuStorage, gl: &Layout) -> Result<()> {
+        let (beta, share) = (self.beta as f32, ((1.0 - self.beta) * self.scale) as f32);
+        update2(slice_mut(m, ml)?, slice(g, gl)?, |m, g| {
+            beta * m + share * g
+        })
+    }
+}
+
+/// `v ← β₂ v + (1 − β₂) (s g)²`. `1 − β₂` is taken in f64: in f32 it would be off by one part in 10⁵.
+pub(super) struct SecondMoment {
+    pub(super) beta: f64,
+    pub(super) scale: f64,
+}
+
+impl InplaceOp2 for SecondMoment {
+    fn name(&self) -> &'static str {
+        "adamw-second-moment"
+    }
+
+    fn cpu_fwd(&self, v: &mut CpuStorage, vl: &Layout, g: &CpuStorage, gl: &Layout) -> Result<()> {
+        let (beta, share, scale) = (
+            self.beta as f32,
+            (1.0 - self.beta) as f32,
+            self.scale as f32,
+        );
+        update2(slice_mut(v, vl)?, slice(g, gl)?, |v, g| {
+            let g = scale * g;
+            beta * v + share * (g * g)
+        })
+    }
+}
+
+/// `θ ← keep · θ − rate · m / (√v · root_correction + ε)`.
+pub(super) struct Descent {
+    /// `1 − lr λ`: the decoupled decay.
+    pub(super) keep: f32,
+    /// `lr / (1 − β₁ᵗ)`.
+    pub(super) rate: f32,
+    /// `1 / √(1 − β₂ᵗ)`.
+    pub(super) root_correction: f32,
+    pub(super) epsilon: f32,
+}
+
+impl InplaceOp3 for Descent {
+    fn name(&self) -> &'static str {
+        "adamw-descent"
+    }
+
+    fn cpu_fwd(
+        &self,
+        p: &mut CpuStorage,
+        pl: &Layout,
+        m: &CpuStorage,
+        ml: &Layout,
+        v: &CpuStorage,
+        vl: &Layout,
+    ) -> Result<()> {
+        let (p, m, v) = (slice_mut(p, pl)?, slice(m, ml)?, slice(v, vl)?);
+        if p.len() != m.len() || p.len() != v.len() {
+            bail!(
+                "adamw: {} weights, {} and {} moments",
+                p.len(),
+                m.len(),
+                v.len()
+            );
+        }
+        let Self {
+            keep,
+            rate,
+            root_correction,
+            epsilon,
+        } = *self;
+        p.par_chunks_mut(CHUNK)
+            .zip(m.par_chunks(CHUNK).zip(v.par_chunks(CHUNK)))
+            .for_each(|(p, (m, v))| {
+                for ((p, m), v) in p.iter_mut().zip(m).zip(v) {
+                    *p = keep * *p - rate * *m / (v.sqrt() * root_correction + epsilon);
+                }
+            });
+        Ok(())
+    }
+}
+
+/// `a ← a + s b`.
+pub(crate) struct AddScaled {
+    pub(crate) scale: f32,
+}
+
+impl InplaceOp2 for AddScaled {
+    fn name(&self) -> &'static str {
+        "add-scaled"
+    }
+
+    fn cpu_fwd(&self, a: &mut CpuStorage, al: &Layout, b: &CpuStorage, bl: &Layout) -> Result<()> {
+        let scale = self.scale;
+        update2(slice_mut(a, al)?, slice(b, bl)?, |a, b| a + scale * b)
+    }
+}
+
+fn update2(to: &mut [f32], from: &[f32], f: impl Fn(f32, f32) -> f32 + Sync) -> Result<()> {
+    if to.len() != from.len() {
+        bail!("in-place update of {} elements by {}", to.len(), from.len());
+    }
+    to.par_chunks_mut(CHUNK)
+        .zip(from.par_chunks(CHUNK))
+        .for_each(|(to, from)| {
+            for (to, from) in to.iter_mut().zip(from) {
+                *to = f(*to, *from);
+            }
+        });
+    Ok(())
+}
+
+/// The elements of a contiguous f32 tensor.
+pub(crate) fn slice<'a>(storage: &'a CpuStorage, layout: &Layout) -> Result<&'a [f32]> {
+    let Some((start, end)) = layout.contiguous_offsets() else {
+        bail!("expected a contiguous tensor, got {layout:?}");
+    };
+    Ok(&storage.as_slice::<f32>()?[start..end])
+}
+
+fn slice_mut<'a>(storage: &'a mut CpuStorage, layout: &Layout) -> Result<&'a mut [f32]> {
+    let Some((start, end)) = layout.contiguous_offsets() else {
+        bail!("expected a contiguous tensor, got {layout:?}");
+    };
+    match storage {
+        CpuStorage::F32(data) => Ok(&mut data[start..end]),
+        _ => bail!("expected an f32 tensor"),
+    }
+}

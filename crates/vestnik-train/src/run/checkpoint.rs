@@ -1,0 +1,190 @@
+//! Checkpoints: weights, moments and position in one folder that is replaced whole.
+
+use std::path::{Path, PathBuf};
+
+use candle_core::DType;
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+use crate::event::FinishReason;
+use crate::files;
+use crate::record::RunRecord;
+use crate::run::{Run, State, Task};
+
+const FORMAT_VERSION: u32 = 1;
+const CHECKPOINT: &str = "checkpoint";
+const MODEL: &str = "model";
+const WEIGHTS: &str = "model.safetensors";
+const MOMENTS: &str = "optimizer.safetensors";
+const STATE: &str = "trainer_state.json";
+const RECORD: &str = "run.json";
+
+/// Settings that may change between a checkpoint and its resumption: they do not touch what was learnt so far.
+const CHANGEABLE: [&str; 7] = [
+    "checkpoint_every",
+    "epochs",
+    "evaluate_every",
+    "max_steps",
+    "patience",
+    "save_dtype",
+    "steps",
+];
+
+/// `trainer_state.json`.
+#[derive(Debug, Serialize, Deserialize)]
+struct Saved {
+    format_version: u32,
+    kind: String,
+    config: serde_json::Value,
+    /// Hash of the examples in their order.
+    examples: String,
+    state: State,
+}
+
+/// Whether a folder already holds a checkpoint or a model of a run.
+#[must_use]
+pub fn holds_run(out: &Path) -> bool {
+    [CHECKPOINT, MODEL]
+        .iter()
+        .any(|name| files::whole_folder(&out.join(name)).is_some())
+}
+
+impl<T: Task> Run<T> {
+    /// Writes `checkpoint/`: f32 weights as a model folder, moments and position.
+    pub(super) fn save_checkpoint(&self) -> Result<()> {
+        let saved = Saved {
+            format_version: FORMAT_VERSION,
+            kind: T::KIND.to_owned(),
+            config: self.settings.config.clone(),
+            examples: self.task.digest(),
+            state: self.state.clone(),
+        };
+        files::replace_folder(&self.out.join(CHECKPOINT), |folder| {
+            self.task.save(folder, DType::F32)?;
+            self.optimizer.save(&folder.join(MOMENTS))?;
+            files::write_json(&folder.join(STATE), &saved)
+        })
+    }
+
+    /// Goes back to the state of the last checkpoint.
+    pub(crate) fn resume(&mut self) -> Result<()> {
+        let folder = files::whole_folder(&self.out.join(CHECKPOINT)).ok_or_else(|| {
+            Error::CheckpointMissing {
+                path: self.out.clone(),
+            }
+        })?;
+        let path = folder.join(STATE);
+        let saved: Saved = files::read_json(&path)?;
+        self.check_fit(&saved, path)?;
+        self.restore_weights(&folder.join(WEIGHTS))?;
+        self.optimizer.load(&folder.join(MOMENTS))?;
+        self.state = saved.state;
+        self.plan = self.sampler.batches(self.state.epoch);
+        self.resumed = true;
+        Ok(())
+    }
+
+    fn check_fit(&self, saved: &Saved, path: PathBuf) -> Result<()> {
+        let mismatch = |path, problem: &str| {
+            Err(Error::CheckpointMismatch {
+                path,
+                problem: problem.to_owned(),
+            })
+        };
+        if saved.format_version != FORMAT_VERSION {
+            return mismatch(path, "its format has another version");
+        }
+        if saved.kind != T::KIND {
+            return mismatch(path, &format!("it belongs to a run of `{}`", saved.kind));
+        }
+        let keys = changed_keys(&saved.config, &self.settings.config);
+        if !keys.is_empty() {
+            return Err(Error::ConfigChanged { keys });
+        }
+        if saved.examples != self.task.digest() {
+            return mismatch(
+                path,
+                "the training data or the tokenizer have changed since",
+            );
+        }
+        Ok(())
+    }
+
+    fn restore_weights(&self, path: &Path) -> Result<()> {
+        let mut tensors = files::read_tensors(path)?;
+        for (name, var) in self.task.parameters().iter() {
+            let tensor = files::take_tensor(&mut tensors, name, var.shape(), path)?;
+            tensor
+                .to_device(var.device())
+                .and_then(|tensor| tensor.to_dtype(var.dtype()))
+                .and_then(|tensor| var.set(&tensor))
+                .map_err(Error::tensor("restoring weights"))?;
+        }
+        Ok(())
+    }
+
+    /// Writes `model/`: the weights as they are now, with the record of the run.
+    pub(super) fn save_model(&self) -> Result<()> {
+        files::replace_folder(&self.out.join(MODEL), |folder| {
+            self.task.save(folder, self.settings.save_dtype)?;
+            files::write_json(&folder.join(RECORD), &self.record(None))
+        })
+    }
+
+    /// Puts the record of the finished run beside the weights, which are written now when no evaluation chose any.
+    pub(super) fn save_record(&self, reason: FinishReason) -> Result<RunRecord> {
+        let record = self.record(Some(reason));
+        let model = self.out.join(MODEL);
+        if reason == FinishReason::Stopped {
+            return Ok(record);
+        }
+        if self.state.best.is_none() {
+            self.save_model()?;
+        }
+        if let Some(folder) = files::whole_folder(&model) {
+            let partial = folder.join("run.json.partial");
+            files::write_json(&partial, &record)?;
+            std::fs::rename(&partial, folder.join(RECORD))
+                .map_err(Error::io("rename", &partial))?;
+        }
+        Ok(record)
+    }
+
+    fn record(&self, finish: Option<FinishReason>) -> RunRecord {
+        RunRecord {
+            format_version: FORMAT_VERSION,
+            kind: T::KIND.to_owned(),
+            crate_version: env!("CARGO_PKG_VERSION").to_owned(),
+            seed: self.settings.seed,
+            config: self.settings.config.clone(),
+            data: self.settings.data.clone(),
+            examples: self.sampler.lengths.len(),
+            parameters: self.task.parameters().n_values(),
+            steps: self.state.step,
+            epochs: self.state.epoch,
+            tokens: self.state.tokens,
+            seconds: self.state.seconds,
+            finish,
+            best: self.state.best.clone(),
+            evaluations: self.state.evaluations.clone(),
+        }
+    }
+}
+
+/// Top-level keys whose values differ, but for those that may.
+fn changed_keys(before: &serde_json::Value, now: &serde_json::Value) -> Vec<String> {
+    let keys = |value: &serde_json::Value| -> Vec<String> {
+        value
+            .as_object()
+            .map(|map| map.keys().cloned().collect())
+            .unwrap_or_default()
+    };
+    let mut changed: Vec<String> = keys(before)
+        .into_iter()
+        .chain(keys(now))
+        .filter(|key| before.get(key) != now.get(key) && !CHANGEABLE.contains(&key.as_str()))
+        .collect();
+    changed.sort_unstable();
+    changed.dedup();
+    changed
+}

@@ -1,0 +1,383 @@
+//! The training loop, common to every task: batches, losses, gradients, updates, evaluation, checkpoints.
+
+mod checkpoint;
+mod state;
+
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use candle_core::{DType, Tensor};
+use vestnik_model::{DropoutState, Mode, Parameters};
+use vestnik_text::Batch;
+
+use crate::error::{Error, Result};
+use crate::event::{
+    EvaluationEvent, Event, EventLog, FinishReason, Measures, StartEvent, StepEvent,
+};
+use crate::gradients::{Gradients, clip_factor};
+use crate::optimizer::AdamW;
+use crate::random::derive_seed;
+use crate::record::{DataFile, RunRecord};
+use crate::sampling::{Sampler, stream};
+use crate::schedule::Schedule;
+use crate::throughput::Throughput;
+pub use checkpoint::holds_run;
+use state::State;
+
+const LOG: &str = "log.jsonl";
+
+/// Is told every event of a run; [`ControlFlow::Break`] ends the run after a checkpoint.
+pub type OnEvent<'a> = dyn FnMut(&Event) -> ControlFlow<()> + 'a;
+
+/// What differs between tasks.
+pub(crate) trait Task {
+    /// "train" or "pretrain".
+    const KIND: &'static str;
+    /// The trainable tensors.
+    fn parameters(&self) -> &Parameters;
+    /// The batch of these examples; `draw` is its own seed for anything random.
+    fn batch(&self, examples: &[usize], draw: u64) -> Batch;
+    /// Mean loss over the labelled tokens of a batch.
+    fn loss(&self, batch: &Batch, mode: Mode<'_>) -> Result<Tensor>;
+    /// Measures the model; `None` when there is nothing to measure on.
+    fn evaluate(&self) -> Result<Option<Measures>>;
+    /// Writes the model in the Hugging Face layout.
+    fn save(&self, folder: &Path, dtype: DType) -> Result<()>;
+    /// A name of an example for messages.
+    fn name(&self, example: usize) -> String;
+    /// Hash of all examples in their order.
+    fn digest(&self) -> String;
+}
+
+/// Settings of the loop, taken from the run file of the task.
+#[derive(Debug)]
+pub(crate) struct Settings {
+    pub(crate) seed: u64,
+    pub(crate) accumulate: usize,
+    pub(crate) total_steps: u64,
+    /// `None`: at the end of every epoch.
+    pub(crate) evaluate_every: Option<u64>,
+    pub(crate) checkpoint_every: u64,
+    pub(crate) patience: Option<u64>,
+    pub(crate) save_dtype: DType,
+    /// The whole run file, for record and checkpoint.
+    pub(crate) config: serde_json::Value,
+    pub(crate) data: Vec<DataFile>,
+}
+
+/// A run in progress.
+#[derive(Debug)]
+pub(crate) struct Run<T> {
+    pub(crate) task: T,
+    pub(crate) settings: Settings,
+    out: PathBuf,
+    sampler: Sampler,
+    schedule: Schedule,
+    optimizer: AdamW,
+    state: State,
+    /// The batches of the present epoch.
+    plan: Vec<Vec<usize>>,
+    throughput: Throughput,
+    resumed: bool,
+}
+
+/// The parts of a [`Run`].
+pub(crate) struct Parts<T> {
+    pub(crate) task: T,
+    pub(crate) settings: Settings,
+    pub(crate) sampler: Sampler,
+    pub(crate) schedule: Schedule,
+    pub(crate) optimizer: AdamW,
+}
+
+/// One forward pass of an update.
+struct MicroBatch {
+    batch: Batch,
+    labelled: usize,
+    dropout: DropoutState,
+}
+
+/// Where events go.
+struct Teller<'a, 'b> {
+    log: EventLog,
+    on_event: &'a mut OnEvent<'b>,
+    stop: bool,
+}
+
+impl Teller<'_, '_> {
+    fn tell(&mut self, event: &Event) -> Result<()> {
+        self.log.write(event)?;
+        self.stop |= (self.on_event)(event).is_break();
+        Ok(())
+    }
+}
+
+impl<T: Task> Run<T> {
+    /// A run at its first step.
+    ///
+    /// # Errors
+    /// [`Error::NoExamples`] when an epoch would be empty.
+    pub(crate) fn new(parts: Parts<T>, out: &Path) -> Result<Self> {
+        let Parts {
+            task,
+            settings,
+            sampler,
+            schedule,
+            optimizer,
+        } = parts;
+        let plan = sampler.batches(0);
+        if plan.is_empty() {
+            return Err(Error::NoExamples {
+                examples: sampler.lengths.len(),
+            });
+        }
+        Ok(Self {
+            task,
+            settings,
+            out: out.to_owned(),
+            sampler,
+            schedule,
+            optimizer,
+            state: State::default(),
+            plan,
+            throughput: Throughput::default(),
+            resumed: false,
+        })
+    }
+
+    /// Makes all updates that are left.
+    pub(crate) fn run(&mut self, on_event: &mut OnEvent<'_>) -> Result<RunRecord> {
+        let log = self.open_log()?;
+        let mut teller = Teller {
+            log,
+            on_event,
+            stop: false,
+        };
+        teller.tell(&Event::Start(self.start_event()))?;
+        let reason = loop {
+            if let Some(reason) = self.finish_reason() {
+                break reason;
+            }
+            if teller.stop {
+                break FinishReason::Stopped;
+            }
+            let event = self.step()?;
+            teller.tell(&Event::Step(event))?;
+            let evaluate = self.evaluation_is_due();
+            if evaluate {
+                self.evaluate(&mut teller)?;
+            }
+            if evaluate
+                || teller.stop
+                || self
+                    .state
+                    .step
+                    .is_multiple_of(self.settings.checkpoint_every)
+            {
+                self.checkpoint(&mut teller)?;
+            }
+        };
+        let record = self.save_record(reason)?;
+        teller.tell(&Event::Finish {
+            step: self.state.step,
+            reason,
+        })?;
+        Ok(record)
+    }
+
+    fn open_log(&self) -> Result<EventLog> {
+        if !self.resumed && holds_run(&self.out) {
+            return Err(Error::OutputExists {
+                path: self.out.clone(),
+            });
+        }
+        std::fs::create_dir_all(&self.out).map_err(Error::io("create", &self.out))?;
+        EventLog::open(&self.out.join(LOG), self.state.log_bytes)
+    }
+
+    fn start_event(&self) -> StartEvent {
+        StartEvent {
+            step: self.state.step,
+            total_steps: self.settings.total_steps,
+            examples: self.sampler.lengths.len(),
+            parameters: self.task.parameters().n_values(),
+        }
+    }
+
+    fn finish_reason(&self) -> Option<FinishReason> {
+        if self.state.step >= self.settings.total_steps {
+            return Some(FinishReason::Complete);
+        }
+        let patience = self.settings.patience?;
+        (self.state.stale >= patience).then_some(FinishReason::Patience)
+    }
+
+    /// One update: the next batches forward and backward, the gradients summed, clipped and applied.
+    fn step(&mut self) -> Result<StepEvent> {
+        let start = Instant::now();
+        let (epoch, lr) = (self.state.epoch, self.schedule.lr(self.state.step));
+        let micro_batches = self.next_micro_batches();
+        let labelled = micro_batches.iter().map(|micro| micro.labelled).sum();
+        let tokens = micro_batches
+            .iter()
+            .map(|micro| micro.batch.ids.len())
+            .sum();
+        let (loss, gradients) = self.gradients(&micro_batches, labelled)?;
+        self.check_finite("loss", loss, &micro_batches)?;
+        let grad_norm = gradients.norm()?;
+        self.check_finite("gradient norm", grad_norm, &micro_batches)?;
+        let scale = clip_factor(grad_norm, self.optimizer.config().max_grad_norm);
+        self.optimizer.step(&gradients, lr, scale)?;
+        drop(gradients);
+        self.advance(micro_batches.len(), tokens, start.elapsed());
+        Ok(StepEvent {
+            step: self.state.step,
+            total_steps: self.settings.total_steps,
+            epoch,
+            loss,
+            lr,
+            grad_norm,
+            tokens,
+            labelled,
+            tokens_per_second: self.throughput.tokens_per_second().unwrap_or_default(),
+            eta_seconds: self.eta().unwrap_or_default().as_secs_f64(),
+        })
+    }
+
+    /// The next `accumulate` batches, or those that are left of the epoch.
+    fn next_micro_batches(&self) -> Vec<MicroBatch> {
+        let State {
+            epoch,
+            batch: first,
+            ..
+        } = self.state;
+        let after = (first + self.settings.accumulate).min(self.plan.len());
+        (first..after)
+            .map(|index| self.micro_batch(epoch, index))
+            .collect()
+    }
+
+    /// A batch is a function of seed, epoch and index, whatever came before.
+    fn micro_batch(&self, epoch: u64, index: usize) -> MicroBatch {
+        let seed = self.settings.seed;
+        let place = index as u64;
+        let batch = self.task.batch(
+            &self.plan[index],
+            derive_seed(seed, &[stream::MASKS, epoch, place]),
+        );
+        let labels = batch.labels.iter().flatten();
+        MicroBatch {
+            labelled: labels.filter(|&&label| label >= 0).count(),
+            batch,
+            dropout: DropoutState::new(derive_seed(seed, &[stream::DROPOUT, epoch]), place),
+        }
+    }
+
+    /// Mean loss over all labelled tokens, and its gradient: batches weigh by their labelled tokens, so that several
+    /// small batches give what one large one would.
+    fn gradients(&self, micro_batches: &[MicroBatch], labelled: usize) -> Result<(f64, Gradients)> {
+        let (mut total, mut gradients) = (0.0, Gradients::default());
+        for micro in micro_batches.iter().filter(|micro| micro.labelled > 0) {
+            let weight = micro.labelled as f64 / labelled as f64;
+            let loss = self
+                .task
+                .loss(&micro.batch, Mode::Training(&micro.dropout))?;
+            let mut store = loss
+                .backward()
+                .map_err(Error::tensor("computing gradients"))?;
+            total += weight * scalar(&loss)?;
+            gradients.add(self.task.parameters().iter(), &mut store, weight)?;
+        }
+        Ok((total, gradients))
+    }
+
+    fn check_finite(
+        &self,
+        quantity: &'static str,
+        value: f64,
+        micro_batches: &[MicroBatch],
+    ) -> Result<()> {
+        if value.is_finite() {
+            return Ok(());
+        }
+        let first = self.state.batch;
+        let batches = &self.plan[first..first + micro_batches.len()];
+        Err(Error::NotFinite {
+            quantity,
+            value,
+            step: self.state.step + 1,
+            lr: self.schedule.lr(self.state.step),
+            examples: batches
+                .iter()
+                .flatten()
+                .map(|&example| self.task.name(example))
+                .collect(),
+        })
+    }
+
+    /// Moves the position past an update.
+    fn advance(&mut self, n_batches: usize, tokens: usize, time: Duration) {
+        let state = &mut self.state;
+        state.step += 1;
+        state.batch += n_batches;
+        state.tokens += tokens as u64;
+        state.seconds += time.as_secs_f64();
+        self.throughput.add(tokens as u64, time);
+        if state.batch == self.plan.len() {
+            state.batch = 0;
+            state.epoch += 1;
+            self.plan = self.sampler.batches(state.epoch);
+        }
+    }
+
+    fn eta(&self) -> Option<Duration> {
+        self.throughput
+            .time_for(self.settings.total_steps - self.state.step)
+    }
+
+    fn evaluation_is_due(&self) -> bool {
+        let State { step, batch, .. } = self.state;
+        let regular = match self.settings.evaluate_every {
+            Some(every) => step.is_multiple_of(every),
+            None => batch == 0,
+        };
+        regular || step == self.settings.total_steps
+    }
+
+    /// Measures, and keeps the weights when they are the best so far.
+    fn evaluate(&mut self, teller: &mut Teller<'_, '_>) -> Result<()> {
+        let Some(measures) = self.task.evaluate()? else {
+            return Ok(());
+        };
+        self.check_finite("score of an evaluation", measures.score(), &[])?;
+        let event = EvaluationEvent {
+            step: self.state.step,
+            epoch: self.state.epoch,
+            is_best: self.state.is_best(measures.score()),
+            measures,
+        };
+        self.state.add(event.clone());
+        if event.is_best {
+            self.save_model()?;
+        }
+        teller.tell(&Event::Evaluation(event))
+    }
+
+    /// The log line comes first, so that a resumed log holds it; the caller hears of a checkpoint that is there.
+    fn checkpoint(&mut self, teller: &mut Teller<'_, '_>) -> Result<()> {
+        let event = Event::Checkpoint {
+            step: self.state.step,
+        };
+        teller.log.write(&event)?;
+        self.state.log_bytes = teller.log.bytes();
+        self.save_checkpoint()?;
+        teller.stop |= (teller.on_event)(&event).is_break();
+        Ok(())
+    }
+}
+
+fn scalar(loss: &Tensor) -> Result<f64> {
+    let value = loss.to_dtype(DType::F64).and_then(|loss| loss.to_scalar());
+    value.map_err(Error::tensor("reading the loss"))
+}

@@ -1,0 +1,130 @@
+//! Which examples an epoch sees, and in which batches.
+
+use vestnik_text::token_budget_batches;
+
+use crate::random::{Random, derive_seed};
+
+/// Places of the random streams, so that no two uses of the seed draw the same numbers.
+pub(crate) mod stream {
+    pub(crate) const SAMPLE: u64 = 1;
+    pub(crate) const BATCHES: u64 = 2;
+    pub(crate) const DROPOUT: u64 = 3;
+    pub(crate) const MASKS: u64 = 4;
+    pub(crate) const DEV_MASKS: u64 = 5;
+    pub(crate) const DEV_PIECES: u64 = 6;
+}
+
+/// Examples that are seen equally often: those of one corpus or language.
+#[derive(Debug, Clone)]
+pub(crate) struct Stratum {
+    /// How often each is seen in an epoch, on average.
+    pub(crate) weight: f64,
+    /// Indices of the examples.
+    pub(crate) examples: Vec<usize>,
+}
+
+/// Draws the batches of every epoch as a function of seed and epoch alone.
+#[derive(Debug)]
+pub(crate) struct Sampler {
+    pub(crate) strata: Vec<Stratum>,
+    /// Tokens of every example, special tokens included.
+    pub(crate) lengths: Vec<usize>,
+    pub(crate) max_tokens: usize,
+    pub(crate) seed: u64,
+}
+
+impl Sampler {
+    /// The batches of an epoch in order: indices of examples, of like length, at most `max_tokens` tokens together.
+    pub(crate) fn batches(&self, epoch: u64) -> Vec<Vec<usize>> {
+        let examples = self.examples(epoch);
+        let lengths: Vec<usize> = examples
+            .iter()
+            .map(|&example| self.lengths[example])
+            .collect();
+        let seed = derive_seed(self.seed, &[stream::BATCHES, epoch]);
+        let mut batches = token_budget_batches(&lengths, self.max_tokens, seed);
+        for index in batches.iter_mut().flatten() {
+            *index = examples[*index];
+        }
+        batches
+    }
+
+    /// The examples of an epoch; one may come several times.
+    fn examples(&self, epoch: u64) -> Vec<usize> {
+        let strata = (0..).zip(&self.strata);
+        strata
+            .flat_map(|(number, stratum)| stratum.draw(self.seed, epoch, number))
+            .collect()
+    }
+}
+
+impl Stratum {
+    /// Every example `⌊weight⌋` times, and a random share of them, without repetition, for the rest of the weight.
+    fn draw(&self, seed: u64, epoch: u64, number: u64) -> Vec<usize> {
+        let mut drawn = self.examples.repeat(self.weight as usize);
+        let rest = (self.weight.fract() * self.examples.len() as f64).round() as usize;
+        if rest > 0 {
+            let mut shuffled = self.examples.clone();
+            Random::derive(seed, &[stream::SAMPLE, epoch, number]).shuffle(&mut shuffled);
+            drawn.extend_from_slice(&shuffled[..rest]);
+        }
+        drawn
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sampler() -> Sampler {
+        let strata = [(2.0, 0..10), (0.5, 10..30), (0.0, 30..35)]
+            .map(|(weight, examples)| Stratum {
+                weight,
+                examples: examples.collect(),
+            })
+            .to_vec();
+        Sampler {
+            strata,
+            lengths: (0..35).map(|i| 5 + i % 7).collect(),
+            max_tokens: 40,
+            seed: 1,
+        }
+    }
+
+    fn counts(batches: &[Vec<usize>]) -> Vec<usize> {
+        let mut counts = vec![0; 35];
+        for &example in batches.iter().flatten() {
+            counts[example] += 1;
+        }
+        counts
+    }
+
+    #[test]
+    fn weights_say_how_often_examples_are_seen() {
+        let counts = counts(&sampler().batches(0));
+        assert!(counts[..10].iter().all(|&count| count == 2));
+        assert!(counts[10..30].iter().all(|&count| count <= 1));
+        assert_eq!(counts[10..30].iter().sum::<usize>(), 10);
+        assert!(counts[30..].iter().all(|&count| count == 0));
+    }
+
+    #[test]
+    fn epochs_differ_and_repeat_by_seed() {
+        let sampler = sampler();
+        assert_eq!(sampler.batches(3), sampler.batches(3));
+        assert_ne!(sampler.batches(0), sampler.batches(1));
+        assert_ne!(
+            counts(&sampler.batches(0))[10..30],
+            counts(&sampler.batches(1))[10..30]
+        );
+    }
+
+    #[test]
+    fn batches_keep_the_budget() {
+        let sampler = sampler();
+        for batch in sampler.batches(0) {
+            let tokens: usize = batch.iter().map(|&example| sampler.lengths[example]).sum();
+            assert!(tokens <= 40);
+        }
+    }
+}
