@@ -95,6 +95,7 @@ def hand_made_cases():
     yield scored("nothing to find", [["O", "O"]], [["B-PER", "I-PER"]])
     yield scored("orphan counts as a chunk", [["O", "B-PER", "I-PER"]], [["O", "I-PER", "I-PER"]])
     yield scored("adjacent sentences stay apart", [["B-PER"], ["I-PER"]], [["B-PER"], ["B-PER"]])
+    yield scored("a dot starts nothing", [["O", ".-PER", "I-PER"]], [["I-PER", "I-PER", "I-PER"]])
     yield scored("type changes inside", [["B-PER", "I-ORG", "I-ORG"]], [["B-PER", "B-ORG", "I-ORG"]])
 
 

@@ -144,7 +144,8 @@ impl TagSet {
     /// that is not closed are left out. Every valid sequence, such as a Viterbi search gives, is
     /// read without loss.
     ///
-    /// The ranges are sorted and do not overlap. The result is that of seqeval's `mode="strict"`.
+    /// The ranges are sorted and do not overlap. With the tags of [`TagSet::new`] the result is that
+    /// of seqeval's `mode="strict"` with its schemes `IOB2` and `IOBES`.
     ///
     /// # Panics
     /// When an id is not smaller than [`TagSet::len`].
@@ -168,7 +169,7 @@ impl TagSet {
         let mut start = None;
         let mut previous = Tag::Outside;
         for (index, next) in self.read(tags).enumerate() {
-            if start.is_none() || !continues(previous, next) {
+            if !continues(previous, next) {
                 if let Some(start) = start.filter(|_| self.may_stop(previous)) {
                     ranges.extend(range(start, index, previous));
                 }
