@@ -250,6 +250,9 @@ impl Reader<'_> {
         let architecture = self.architecture()?;
         self.only("hidden_act", "gelu", "gelu")?;
         self.only("position_embedding_type", "absolute", "absolute")?;
+        if self.value("is_decoder") == Some(&Value::Bool(true)) {
+            return Err(self.unsupported("is_decoder", "true", "false, an encoder"));
+        }
         let roberta = architecture == Architecture::XlmRoberta;
         let hidden_dropout_prob = self.number("hidden_dropout_prob", 0.1)?;
         let config = EncoderConfig {
@@ -293,7 +296,10 @@ impl Reader<'_> {
         if sizes.contains(&0) || config.max_tokens() < 3 {
             return Err(self.problem("a size is zero".to_owned()));
         }
-        if config.hidden_size % config.num_attention_heads != 0 {
+        if !config
+            .hidden_size
+            .is_multiple_of(config.num_attention_heads)
+        {
             let (width, heads) = (config.hidden_size, config.num_attention_heads);
             return Err(self.problem(format!(
                 "hidden_size {width} is not a multiple of num_attention_heads {heads}"

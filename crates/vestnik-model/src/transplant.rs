@@ -58,7 +58,7 @@ pub fn transplant(donor: &ModelDir, tokenizer: &Tokenizer, seed: u64) -> Result<
     for id in 0..vocab_size as u32 {
         let known = tokenizer
             .token(id)
-            .and_then(|piece| donor_id(&donor_tokenizer, &piece));
+            .and_then(|piece| donor_id(&donor_tokenizer, piece));
         match known.and_then(|id| old.get(id as usize)) {
             Some(row) => {
                 n_carried += 1;

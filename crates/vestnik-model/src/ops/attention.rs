@@ -227,14 +227,7 @@ impl Attention {
         }
     }
 
-    fn forward_head(
-        &self,
-        head: &Head,
-        q: &[f32],
-        k: &[f32],
-        v: &[f32],
-        out: &mut [f32],
-    ) -> Result<()> {
+    fn forward_head(&self, head: &Head, [q, k, v]: [&[f32]; 3], out: &mut [f32]) -> Result<()> {
         let mut weights = self.weights(head, q, k)?;
         self.drop(head, &mut weights);
         cpu::matmul_into(
@@ -357,8 +350,9 @@ impl CustomOp3 for Attention {
             cpu::slice_of(k, k_layout)?,
             cpu::slice_of(v, v_layout)?,
         );
-        let mut parts =
-            self.per_head(shape, 1, |head, out| self.forward_head(head, q, k, v, out))?;
+        let mut parts = self.per_head(shape, 1, |head, out| {
+            self.forward_head(head, [q, k, v], out)
+        })?;
         Ok(cpu::output(parts.remove(0), shape))
     }
 

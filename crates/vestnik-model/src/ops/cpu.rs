@@ -93,7 +93,39 @@ impl<'a> Matrix<'a> {
 }
 
 /// `out = alpha * a b (+ bias on every row)`, with `out` row-major.
+///
+/// A row of the result does not depend on how many other rows there are. The library multiplies a single row in another
+/// order than a matrix, so a single row is treated as a matrix of two.
 pub(crate) fn matmul_into(
+    out: &mut [f32],
+    a: Matrix<'_>,
+    b: Matrix<'_>,
+    alpha: f32,
+    bias: Option<&[f32]>,
+) -> Result<()> {
+    if a.rows != 1 {
+        return gemm(out, a, b, alpha, bias);
+    }
+    let row: Vec<f32> = a
+        .data
+        .iter()
+        .step_by(a.strides[1])
+        .take(a.cols)
+        .copied()
+        .collect();
+    let mut two_rows = vec![0.0; 2 * b.cols];
+    gemm(
+        &mut two_rows,
+        Matrix::new(&row.repeat(2), 2, a.cols),
+        b,
+        alpha,
+        bias,
+    )?;
+    out.copy_from_slice(&two_rows[..b.cols]);
+    Ok(())
+}
+
+fn gemm(
     out: &mut [f32],
     a: Matrix<'_>,
     b: Matrix<'_>,

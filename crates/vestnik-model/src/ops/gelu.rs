@@ -49,7 +49,7 @@ impl CustomOp1 for Gelu {
 
 /// Multiplies `grad` by the derivative `Φ(x) + x φ(x)`.
 fn multiply_by_slope(grad: &mut [f32], x: &[f32]) {
-    const INV_SQRT_TAU: f32 = 0.398_942_28;
+    const INV_SQRT_TAU: f32 = 0.398_942_3;
     let mut distribution = [0.0; CHUNK];
     let mut density = [0.0; CHUNK];
     let (distribution, density) = (&mut distribution[..x.len()], &mut density[..x.len()]);
