@@ -61,7 +61,7 @@ pub enum Error {
         /// The value found.
         value: String,
         /// The range.
-        expected: &'static str,
+        expected: String,
     },
     /// A `key=value` override has no `=`, or its key does not lead to a value.
     #[error("override `{text}` is not of the form key=value (tables are parted by dots)")]

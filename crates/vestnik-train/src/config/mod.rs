@@ -8,27 +8,32 @@ pub use pretrain::{MaskingConfig, PretrainConfig, PretrainModel, TextSource};
 pub use run::{Dataset, RunConfig, RunModel, SchemeName, WindowConfig};
 pub use shared::{BatchConfig, SaveDtype, ScheduleConfig};
 
+use std::ops::RangeInclusive;
+
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::error::{Error, Result};
 
+/// Most times that an example may be seen in an epoch.
+const MOST_WEIGHT: f64 = 1000.0;
+
 /// Reads a run file, with `key=value` overrides laid over it (`optimizer.learning_rate=1e-4`).
 ///
 /// A value that is not TOML by itself is taken as a string, so that `model.base=models/x` needs no quotes.
 fn parse<T: DeserializeOwned>(text: &str, overrides: &[String]) -> Result<T> {
-    let refused = |source| Error::RunFile {
+    let unreadable = |source| Error::RunFile {
         source: Box::new(source),
     };
     if overrides.is_empty() {
         // Straight from the text: errors then carry line and column.
-        return toml::from_str(text).map_err(refused);
+        return toml::from_str(text).map_err(unreadable);
     }
-    let mut table: toml::Table = toml::from_str(text).map_err(refused)?;
+    let mut table: toml::Table = toml::from_str(text).map_err(unreadable)?;
     for entry in overrides {
         lay_over(&mut table, entry)?;
     }
-    table.try_into().map_err(refused)
+    table.try_into().map_err(unreadable)
 }
 
 /// A run file with all defaults written out, for records.
@@ -65,21 +70,38 @@ fn override_value(text: &str) -> toml::Value {
         .unwrap_or_else(|| toml::Value::String(text.to_owned()))
 }
 
-/// An error about one setting, unless it is as expected.
-fn require(
-    holds: bool,
-    key: &'static str,
-    value: impl ToString,
-    expected: &'static str,
-) -> Result<()> {
-    if holds {
-        return Ok(());
+/// Refuses a count below `least`.
+fn at_least(key: &'static str, count: impl TryInto<u64>, least: u64) -> Result<()> {
+    // A count that does not fit 64 bits is large enough.
+    let count = count.try_into().unwrap_or(u64::MAX);
+    match count >= least {
+        true => Ok(()),
+        false => Err(refused(key, &count, format!("at least {least}"))),
     }
-    Err(Error::Setting {
+}
+
+/// Refuses a number outside a range, NaN included.
+pub(crate) fn within(key: &'static str, number: f64, range: RangeInclusive<f64>) -> Result<()> {
+    match range.contains(&number) {
+        true => Ok(()),
+        false => {
+            let expected = format!("{} to {}", range.start(), range.end());
+            Err(refused(key, &number, expected))
+        }
+    }
+}
+
+/// The error about the value of a setting.
+pub(crate) fn refused(
+    key: &'static str,
+    value: &impl ToString,
+    expected: impl Into<String>,
+) -> Error {
+    Error::Setting {
         key,
         value: value.to_string(),
-        expected,
-    })
+        expected: expected.into(),
+    }
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::config::{BatchConfig, SaveDtype, ScheduleConfig, parse, require};
+use crate::config::{BatchConfig, MOST_WEIGHT, SaveDtype, ScheduleConfig, at_least, parse, within};
 use crate::error::Result;
 use crate::optimizer::AdamWConfig;
 
@@ -92,7 +92,7 @@ pub struct TextSource {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct MaskingConfig {
-    /// Share of the tokens to be foretold, above 0 and below 1. Default 0.2.
+    /// Share of the tokens to be foretold, 0.001 to 0.9. Default 0.2.
     pub rate: f64,
     /// Share of them that becomes the mask token. Default 0.8.
     pub mask: f64,
@@ -115,21 +115,13 @@ impl Default for MaskingConfig {
 
 impl MaskingConfig {
     fn check(&self) -> Result<()> {
-        let share = 0.0..=1.0;
-        let (rate, mask, random) = (self.rate, self.mask, self.random);
-        require(
-            rate > 0.0 && rate < 1.0,
-            "masking.rate",
-            rate,
-            "above 0 and below 1",
-        )?;
-        require(share.contains(&mask), "masking.mask", mask, "0 to 1")?;
-        require(share.contains(&random), "masking.random", random, "0 to 1")?;
-        require(
-            mask + random <= 1.0,
-            "masking.random",
-            random,
-            "with masking.mask at most 1",
+        within("masking.rate", self.rate, 0.001..=0.9)?;
+        within("masking.mask", self.mask, 0.0..=1.0)?;
+        within("masking.random", self.random, 0.0..=1.0)?;
+        within(
+            "masking.mask + masking.random",
+            self.mask + self.random,
+            0.0..=1.0,
         )
     }
 }
@@ -151,28 +143,16 @@ impl PretrainConfig {
     /// # Errors
     /// [`crate::Error::Setting`] for the first value out of range.
     pub fn check(&self) -> Result<()> {
-        require(self.steps >= 1, "steps", self.steps, "at least 1")?;
-        require(
-            self.piece_tokens >= 8,
-            "piece_tokens",
-            self.piece_tokens,
-            "at least 8",
-        )?;
-        require(self.evaluate_every >= 1, "evaluate_every", 0, "at least 1")?;
-        require(
-            self.checkpoint_every >= 1,
-            "checkpoint_every",
-            0,
-            "at least 1",
-        )?;
-        require(!self.text.is_empty(), "text", "empty", "at least one file")?;
-        let sources = self
-            .text
-            .iter()
-            .map(|source| ("text.weight", source.weight));
-        let languages = self.languages.values().map(|&weight| ("languages", weight));
-        for (key, weight) in sources.chain(languages) {
-            require((0.0..=1000.0).contains(&weight), key, weight, "0 to 1000")?;
+        at_least("steps", self.steps, 1)?;
+        at_least("piece_tokens", self.piece_tokens, 8)?;
+        at_least("evaluate_every", self.evaluate_every, 1)?;
+        at_least("checkpoint_every", self.checkpoint_every, 1)?;
+        at_least("text (number of files)", self.text.len(), 1)?;
+        for source in &self.text {
+            within("text.weight", source.weight, 0.0..=MOST_WEIGHT)?;
+        }
+        for &weight in self.languages.values() {
+            within("languages", weight, 0.0..=MOST_WEIGHT)?;
         }
         self.masking.check()?;
         self.batch.check()?;

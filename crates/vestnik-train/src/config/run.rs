@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use vestnik_text::WindowOptions;
 
-use crate::config::{BatchConfig, SaveDtype, ScheduleConfig, parse, require};
+use crate::config::{BatchConfig, MOST_WEIGHT, SaveDtype, ScheduleConfig, at_least, parse, within};
 use crate::error::Result;
 use crate::optimizer::AdamWConfig;
 
@@ -156,52 +156,18 @@ impl RunConfig {
     /// # Errors
     /// [`crate::Error::Setting`] for the first value out of range.
     pub fn check(&self) -> Result<()> {
-        require(self.epochs >= 1, "epochs", self.epochs, "at least 1")?;
-        require(self.max_steps != Some(0), "max_steps", 0, "at least 1")?;
-        require(
-            self.evaluate_every != Some(0),
-            "evaluate_every",
-            0,
-            "at least 1",
-        )?;
-        require(
-            self.checkpoint_every >= 1,
-            "checkpoint_every",
-            0,
-            "at least 1",
-        )?;
-        require(self.patience != Some(0), "patience", 0, "at least 1")?;
-        require(
-            !self.train.is_empty(),
-            "train",
-            "empty",
-            "at least one corpus",
-        )?;
-        let weights = || self.train.iter().map(|dataset| dataset.weight);
-        for weight in weights() {
-            require(
-                (0.0..=1000.0).contains(&weight),
-                "train.weight",
-                weight,
-                "0 to 1000",
-            )?;
+        at_least("epochs", self.epochs, 1)?;
+        at_least("max_steps", self.max_steps.unwrap_or(1), 1)?;
+        at_least("evaluate_every", self.evaluate_every.unwrap_or(1), 1)?;
+        at_least("checkpoint_every", self.checkpoint_every, 1)?;
+        at_least("patience", self.patience.unwrap_or(1), 1)?;
+        at_least("train (number of corpora)", self.train.len(), 1)?;
+        for dataset in &self.train {
+            within("train.weight", dataset.weight, 0.0..=MOST_WEIGHT)?;
         }
-        require(
-            weights().any(|weight| weight > 0.0),
-            "train.weight",
-            0,
-            "one above 0",
-        )?;
-        let WindowConfig {
-            max_tokens,
-            context,
-        } = self.windows;
-        require(
-            max_tokens > 2 * context,
-            "windows.max_tokens",
-            max_tokens,
-            "more than twice windows.context",
-        )?;
+        let windows = &self.windows;
+        let least = windows.context.saturating_mul(2).saturating_add(1);
+        at_least("windows.max_tokens", windows.max_tokens, least as u64)?;
         self.batch.check()?;
         self.optimizer.check()?;
         self.schedule.check()

@@ -3,7 +3,7 @@
 use candle_core::DType;
 use serde::{Deserialize, Serialize};
 
-use crate::config::require;
+use crate::config::{at_least, within};
 use crate::error::Result;
 use crate::schedule::{Decay, Schedule};
 
@@ -28,18 +28,8 @@ impl Default for BatchConfig {
 
 impl BatchConfig {
     pub(super) fn check(&self) -> Result<()> {
-        require(
-            self.max_tokens >= 3,
-            "batch.max_tokens",
-            self.max_tokens,
-            "at least 3",
-        )?;
-        require(
-            self.accumulate >= 1,
-            "batch.accumulate",
-            self.accumulate,
-            "at least 1",
-        )
+        at_least("batch.max_tokens", self.max_tokens, 3)?;
+        at_least("batch.accumulate", self.accumulate, 1)
     }
 }
 
@@ -67,19 +57,8 @@ impl Default for ScheduleConfig {
 
 impl ScheduleConfig {
     pub(super) fn check(&self) -> Result<()> {
-        let share = 0.0..=1.0;
-        require(
-            share.contains(&self.warmup),
-            "schedule.warmup",
-            self.warmup,
-            "0 to 1",
-        )?;
-        require(
-            share.contains(&self.last),
-            "schedule.last",
-            self.last,
-            "0 to 1",
-        )
+        within("schedule.warmup", self.warmup, 0.0..=1.0)?;
+        within("schedule.last", self.last, 0.0..=1.0)
     }
 
     /// The schedule of a run of `total_steps` updates with this peak.

@@ -12,8 +12,8 @@ use vestnik_core::{Document, TagSet};
 use vestnik_model::{Mode, Parameters, TokenClassifier, losses};
 use vestnik_text::{Batch, Collator, Example, Tokenizer};
 
-use crate::config::RunConfig;
-use crate::error::{Error, Result};
+use crate::config::{RunConfig, refused};
+use crate::error::Result;
 use crate::event::Measures;
 use crate::optimizer::AdamW;
 use crate::record::{DataFile, RunRecord};
@@ -47,8 +47,8 @@ impl Trainer {
     /// A run at its first step; nothing is written yet.
     ///
     /// # Errors
-    /// [`Error::Setting`] for windows longer than the model can read, [`Error::UnknownLabel`] for an entity type that the
-    /// model does not have, [`Error::NoExamples`] when there is nothing to learn from, [`Error::Text`] when the tokenizer
+    /// [`crate::Error::Setting`] for windows longer than the model can read, [`crate::Error::UnknownLabel`] for an entity type that the
+    /// model does not have, [`crate::Error::NoExamples`] when there is nothing to learn from, [`crate::Error::Text`] when the tokenizer
     /// refuses a text.
     pub fn new(
         model: TokenClassifier,
@@ -90,7 +90,7 @@ impl Trainer {
     /// Goes back to the last checkpoint in the output folder.
     ///
     /// # Errors
-    /// [`Error::CheckpointMissing`], [`Error::CheckpointMismatch`] or [`Error::ConfigChanged`].
+    /// [`crate::Error::CheckpointMissing`], [`crate::Error::CheckpointMismatch`] or [`crate::Error::ConfigChanged`].
     pub fn resume(&mut self) -> Result<()> {
         self.run.resume()
     }
@@ -98,8 +98,8 @@ impl Trainer {
     /// Makes all updates that are left, telling every event.
     ///
     /// # Errors
-    /// [`Error::OutputExists`] when the folder holds a run that was not resumed, [`Error::NotFinite`] when the loss or the
-    /// gradient explodes, [`Error::Io`] when a file cannot be written.
+    /// [`crate::Error::OutputExists`] when the folder holds a run that was not resumed, [`crate::Error::NotFinite`] when the loss or the
+    /// gradient explodes, [`crate::Error::Io`] when a file cannot be written.
     pub fn run(&mut self, on_event: &mut OnEvent<'_>) -> Result<RunRecord> {
         self.run.run(on_event)
     }
@@ -115,11 +115,13 @@ fn check_length(config: &RunConfig, max_tokens: usize) -> Result<()> {
     if config.windows.max_tokens + 2 <= max_tokens {
         return Ok(());
     }
-    Err(Error::Setting {
-        key: "windows.max_tokens",
-        value: config.windows.max_tokens.to_string(),
-        expected: "at most what the model can read, less two special tokens",
-    })
+    let most = max_tokens.saturating_sub(2);
+    let expected = format!("at most {most}, what the model reads less two special tokens");
+    Err(refused(
+        "windows.max_tokens",
+        &config.windows.max_tokens,
+        expected,
+    ))
 }
 
 fn settings(config: &RunConfig, total_steps: u64, data: Vec<DataFile>) -> Result<Settings> {

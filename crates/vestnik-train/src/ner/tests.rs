@@ -6,6 +6,7 @@ use std::path::Path;
 use vestnik_core::Document;
 
 use super::*;
+use crate::error::Error;
 use crate::event::{Event, FinishReason, StepEvent};
 use crate::testing;
 
@@ -68,11 +69,13 @@ fn run(trainer: &mut Trainer) -> (RunRecord, Vec<Event>) {
 }
 
 fn steps(events: &[Event]) -> Vec<&StepEvent> {
-    let step = |event| match event {
-        &Event::Step(ref step) => Some(step),
-        _ => None,
-    };
-    events.iter().filter_map(step).collect()
+    let mut steps = Vec::new();
+    for event in events {
+        if let Event::Step(step) = event {
+            steps.push(step);
+        }
+    }
+    steps
 }
 
 /// Breaks off after a number of updates.

@@ -6,6 +6,7 @@ mod state;
 use candle_core::{DType, Tensor, Var};
 use serde::{Deserialize, Serialize};
 
+use crate::config::within;
 use crate::error::{Error, Result};
 use crate::gradients::Gradients;
 use kernels::{Descent, FirstMoment, SecondMoment};
@@ -50,29 +51,14 @@ impl AdamWConfig {
     /// # Errors
     /// [`Error::Setting`] for the first value out of its range.
     pub fn check(&self) -> Result<()> {
-        check_range("optimizer.learning_rate", self.learning_rate, 0.0..=1.0)?;
-        check_range("optimizer.weight_decay", self.weight_decay, 0.0..=1.0)?;
-        check_range("optimizer.beta1", self.beta1, 0.0..=0.999_999)?;
-        check_range("optimizer.beta2", self.beta2, 0.0..=0.999_999)?;
-        check_range("optimizer.epsilon", self.epsilon, 1e-30..=1.0)?;
-        check_range("optimizer.head_lr_factor", self.head_lr_factor, 0.0..=1e6)?;
-        check_range(
-            "optimizer.max_grad_norm",
-            self.max_grad_norm,
-            0.0..=f64::MAX,
-        )
+        within("optimizer.learning_rate", self.learning_rate, 0.0..=1.0)?;
+        within("optimizer.weight_decay", self.weight_decay, 0.0..=1.0)?;
+        within("optimizer.beta1", self.beta1, 0.0..=0.999_999)?;
+        within("optimizer.beta2", self.beta2, 0.0..=0.999_999)?;
+        within("optimizer.epsilon", self.epsilon, 1e-30..=1.0)?;
+        within("optimizer.head_lr_factor", self.head_lr_factor, 0.0..=1e6)?;
+        within("optimizer.max_grad_norm", self.max_grad_norm, 0.0..=1e6)
     }
-}
-
-fn check_range(key: &'static str, value: f64, range: std::ops::RangeInclusive<f64>) -> Result<()> {
-    if range.contains(&value) {
-        return Ok(());
-    }
-    Err(Error::Setting {
-        key,
-        value: value.to_string(),
-        expected: "a finite number in its usual range (rates and decays 0 to 1, betas below 1, the others not negative)",
-    })
 }
 
 /// AdamW (Loshchilov & Hutter 2019, algorithm 2): Adam with bias correction and a decay of the weights that does not pass

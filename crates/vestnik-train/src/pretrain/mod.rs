@@ -11,7 +11,7 @@ use candle_core::{D, DType, Tensor};
 use vestnik_model::{MaskedLm, Mode, Parameters, losses};
 use vestnik_text::{Batch, Collator, Example};
 
-use crate::config::PretrainConfig;
+use crate::config::{PretrainConfig, refused};
 use crate::error::{Error, Result};
 use crate::event::{MaskedLmMeasures, Measures};
 use crate::optimizer::AdamW;
@@ -60,7 +60,7 @@ impl Pretrainer {
             .schedule(config.optimizer.learning_rate, config.steps);
         let dev = dev_pieces(&pieces, config);
         let sampler = sampler(&pieces, &dev, config);
-        let task = MaskedLmTask::new(model, pieces, dev, config)?;
+        let task = MaskedLmTask::new(model, pieces, &dev, config)?;
         let parts = Parts {
             task,
             settings: settings(config, files)?,
@@ -101,11 +101,9 @@ fn check_length(config: &PretrainConfig, max_tokens: usize) -> Result<()> {
     if config.piece_tokens + 2 <= max_tokens {
         return Ok(());
     }
-    Err(Error::Setting {
-        key: "piece_tokens",
-        value: config.piece_tokens.to_string(),
-        expected: "at most what the model can read, less two special tokens",
-    })
+    let most = max_tokens.saturating_sub(2);
+    let expected = format!("at most {most}, what the model reads less two special tokens");
+    Err(refused("piece_tokens", &config.piece_tokens, expected))
 }
 
 fn settings(config: &PretrainConfig, data: Vec<DataFile>) -> Result<Settings> {
@@ -168,7 +166,7 @@ impl MaskedLmTask {
     fn new(
         model: MaskedLm,
         pieces: Pieces,
-        dev: Vec<usize>,
+        dev: &[usize],
         config: &PretrainConfig,
     ) -> Result<Self> {
         let special = pieces.tokenizer().special();
