@@ -1,1 +1,26 @@
-//! Vestnik.
+//! Vestnik reads news articles in many languages and says who and what is named in them.
+//!
+#![cfg_attr(feature = "embedded-model", doc = "```")]
+#![cfg_attr(not(feature = "embedded-model"), doc = "```no_run")]
+//! use vestnik::Vestnik;
+//!
+//! let vestnik = Vestnik::embedded()?;
+//! let text = "Президент Франции Эмманюэль Макрон прибыл в Киев.";
+//! for entity in vestnik.analyze(text)?.entities {
+//!     println!("{} {}", entity.label, &text[entity.span.range()]);
+//! }
+//! # Ok::<(), vestnik::Error>(())
+//! ```
+//!
+//! [`Vestnik::embedded`] opens the model that is built into the library (feature `embedded-model`, on by default),
+//! [`Vestnik::from_dir`] one in the Hugging Face layout. A [`Vestnik`] is `Send + Sync`: open it once and share it.
+//! [`Vestnik::analyze_batch`] is the faster way to read many articles.
+//!
+//! Spans are UTF-8 bytes of the original text, so that `&text[span.range()]` is the name. An [`OffsetMap`] turns them
+//! into Unicode code points or UTF-16 units ([`OffsetUnit`]) for other programs.
+//!
+//! The crates behind this one do one thing each: `vestnik-core` the vocabulary, `vestnik-text` tokens and words,
+//! `vestnik-model` the network, `vestnik-train` training, `vestnik-infer` inference, `vestnik-data` files.
+
+pub use vestnik_core::{Document, Entity, LabelSet, OffsetMap, OffsetUnit, Span};
+pub use vestnik_infer::{Analysis, DeviceChoice, Error, Options, Result, Vestnik};

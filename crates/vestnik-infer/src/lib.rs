@@ -1,1 +1,25 @@
-//! Inference: engines, pipelines, batching.
+//! Inference: from raw text to tagged entities, on the CPU or a GPU.
+//!
+//! [`Vestnik`] is the whole model behind two calls: open it, [`Vestnik::analyze`] a text. [`NerPipeline`] is the
+//! named-entity part on its own: windows over long articles, batches packed by a token budget, scores of words,
+//! valid-sequence decoding. Both are `Send + Sync`; share one between threads.
+//!
+//! Results do not depend on which other texts are in the batch, nor on their order.
+//!
+//! This crate reads model directories, no corpora; it trains nothing and prints nothing.
+
+mod device;
+mod embedded;
+mod error;
+mod metadata;
+mod options;
+mod packing;
+mod pipeline;
+mod vestnik;
+
+pub use device::DeviceChoice;
+pub use error::{Error, Result};
+pub use metadata::{Metadata, WindowMetadata};
+pub use options::Options;
+pub use pipeline::{NerPipeline, Tagged};
+pub use vestnik::{Analysis, EMBEDDED_MODEL_NAME, Vestnik, embedded_model};

@@ -1,0 +1,35 @@
+//! The command line: one variant per command, each with its arguments in the file of the command.
+
+use clap::{Parser, Subcommand};
+
+use crate::commands::{data, evaluate, model, pretrain, tag, tokenizer, train};
+
+/// Reads news articles in many languages and says who and what is named.
+#[derive(Debug, Parser)]
+#[command(name = "vestnik", version, about, propagate_version = true)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Tag articles: JSON lines, text files, folders or standard input
+    Tag(tag::Args),
+    /// Measure a model on annotated data
+    Evaluate(evaluate::Args),
+    /// Fine-tune a model on annotated data
+    Train(train::Args),
+    /// Pretrain an encoder on raw text (masked language model)
+    Pretrain(pretrain::Args),
+    /// Look at a model directory, or make one
+    #[command(subcommand)]
+    Model(model::Command),
+    /// Train a tokenizer
+    #[command(subcommand)]
+    Tokenizer(tokenizer::Command),
+    /// Look at annotated data
+    #[command(subcommand)]
+    Data(data::Command),
+}

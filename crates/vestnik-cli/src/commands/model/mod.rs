@@ -1,0 +1,25 @@
+//! `vestnik model`: looks at model directories, and makes them.
+
+use anyhow::Result;
+
+use crate::Outcome;
+
+mod info;
+mod transplant;
+
+/// Commands about models.
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum Command {
+    /// Show architecture, labels, size and limits of a model; exit code 1 if tensors are missing
+    Info(info::Args),
+    /// Give a pretrained encoder the vocabulary of another tokenizer
+    Transplant(transplant::Args),
+}
+
+/// Runs the command.
+pub(crate) fn run(command: &Command) -> Result<Outcome> {
+    match command {
+        Command::Info(args) => info::run(args),
+        Command::Transplant(args) => transplant::run(args),
+    }
+}

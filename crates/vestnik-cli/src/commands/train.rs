@@ -1,0 +1,119 @@
+//! `vestnik train`: fine-tunes a model on annotated data.
+
+use anyhow::Result;
+use vestnik_core::{Document, LabelSet, TagScheme, TagSet};
+use vestnik_infer::Metadata;
+use vestnik_model::{ModelDir, SETTINGS_FILE, TokenClassifier, write_file};
+use vestnik_train::{Dataset, Event, RunConfig, SchemeName, Trainer, TrainingCorpus, TrainingData};
+
+use crate::Outcome;
+use crate::corpus::Reading;
+use crate::failure::Mistake;
+use crate::training::Setup;
+
+pub(crate) use crate::training::Args;
+
+/// Runs the command.
+pub(crate) fn run(args: &Args) -> Result<Outcome> {
+    let setup = args.prepare(RunConfig::parse)?;
+    let config = &setup.config;
+    let base = ModelDir::open(&setup.path(&config.model.base))?;
+    let tokenizer = base.tokenizer()?;
+    let model = model(&base, &setup)?;
+    let data = read(&setup)?;
+    let mut trainer = Trainer::new(model, tokenizer, data, config, &setup.out)?;
+    if setup.resume {
+        trainer.resume()?;
+    }
+    setup.follow(|on_event| {
+        trainer.run(&mut |event| {
+            if matches!(event, Event::Evaluation(evaluation) if evaluation.is_best) {
+                // For those who look at the model while the run goes on; at its end a failure is told.
+                let _ = write_metadata(&setup);
+            }
+            on_event(event)
+        })
+    })?;
+    write_metadata(&setup)?;
+    Ok(Outcome::Done)
+}
+
+/// The pretrained encoder with a head for the labels of the run; without labels, the tagger that is there.
+fn model(base: &ModelDir, setup: &Setup<RunConfig>) -> Result<TokenClassifier> {
+    let settings = &setup.config.model;
+    if settings.labels.is_empty() {
+        return Ok(TokenClassifier::load(base, &setup.device)?.0);
+    }
+    let scheme = match settings.scheme {
+        SchemeName::Bio => TagScheme::Bio,
+        SchemeName::Bioes => TagScheme::Bioes,
+    };
+    let tags = TagSet::new(scheme, &LabelSet::new(&settings.labels)?);
+    let labels = LabelSet::new(tags.labels())?;
+    let (model, _) =
+        TokenClassifier::with_fresh_head(base, &labels, setup.config.seed, &setup.device)?;
+    Ok(model)
+}
+
+/// Reads all corpora; all defects of all files are told before anything is trained.
+fn read(setup: &Setup<RunConfig>) -> Result<TrainingData> {
+    let mut reading = Reading::flat();
+    let mut data = TrainingData::default();
+    for dataset in &setup.config.train {
+        let documents = documents(setup, dataset, &mut reading, &mut data)?;
+        data.train.push(TrainingCorpus {
+            documents,
+            weight: dataset.weight,
+        });
+    }
+    for dataset in &setup.config.dev {
+        let documents = documents(setup, dataset, &mut reading, &mut data)?;
+        data.dev.extend(documents);
+    }
+    reading.finish()?;
+    Ok(data)
+}
+
+/// The documents of one corpus in the languages asked for.
+fn documents(
+    setup: &Setup<RunConfig>,
+    dataset: &Dataset,
+    reading: &mut Reading,
+    data: &mut TrainingData,
+) -> Result<Vec<Document>> {
+    let path = setup.path(&dataset.path);
+    let mut documents = reading.read(&path);
+    let in_file = documents.len();
+    if !dataset.lang.is_empty() {
+        documents.retain(|document| {
+            document
+                .lang()
+                .is_some_and(|lang| dataset.lang.iter().any(|l| l == lang))
+        });
+    }
+    if documents.is_empty() && in_file > 0 {
+        let message = format!(
+            "{}: no document in the languages {}",
+            path.display(),
+            dataset.lang.join(", ")
+        );
+        return Err(Mistake::new(message).into());
+    }
+    if in_file > 0 {
+        data.files
+            .push(setup.data_file(&dataset.path, documents.len())?);
+    }
+    Ok(documents)
+}
+
+/// The finished model says in which windows it was trained, so that it is run in the same.
+fn write_metadata(setup: &Setup<RunConfig>) -> Result<()> {
+    let windows = &setup.config.windows;
+    let metadata = Metadata::new(windows.max_tokens, windows.context);
+    let mut json = serde_json::to_vec_pretty(&metadata)?;
+    json.push(b'\n');
+    Ok(write_file(
+        &setup.out.join("model").join(SETTINGS_FILE),
+        &json,
+    )?)
+}

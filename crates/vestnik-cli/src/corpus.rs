@@ -1,0 +1,112 @@
+//! Annotated data for training and evaluation: read whole, every defect told before anything is computed.
+
+use std::fmt::Display;
+use std::path::Path;
+
+use anyhow::Result;
+use vestnik_core::Document;
+
+use crate::failure::Mistake;
+use crate::output::note;
+
+/// Most defects that are told; the number of all is told in any case.
+const TOLD: usize = 100;
+
+/// Defects of the data of one command.
+#[derive(Debug, Default)]
+pub(crate) struct Defects {
+    told: Vec<String>,
+    count: usize,
+}
+
+impl Defects {
+    /// Adds a defect.
+    pub(crate) fn add(&mut self, defect: impl Display) {
+        self.count += 1;
+        if self.told.len() < TOLD {
+            self.told.push(defect.to_string());
+        }
+    }
+
+    /// Tells all defects; a single one is told in the error itself.
+    ///
+    /// # Errors
+    /// There are defects.
+    pub(crate) fn refuse(&self) -> Result<()> {
+        match self.told.as_slice() {
+            [] => Ok(()),
+            [defect] => Err(Mistake::new(defect).into()),
+            defects => {
+                defects.iter().for_each(|defect| note(defect));
+                let rest = match self.count - defects.len() {
+                    0 => String::new(),
+                    rest => format!(" ({rest} of them not shown)"),
+                };
+                Err(
+                    Mistake::new(format!("the data have {} defects{rest}", self.count))
+                        .hint("vestnik data check lists those of a file")
+                        .into(),
+                )
+            }
+        }
+    }
+}
+
+/// Reads annotated files and gathers the defects of all.
+#[derive(Debug)]
+pub(crate) struct Reading {
+    defects: Defects,
+    flat: bool,
+}
+
+impl Reading {
+    /// For evaluation: entities may overlap.
+    pub(crate) fn nested() -> Self {
+        Self {
+            defects: Defects::default(),
+            flat: false,
+        }
+    }
+
+    /// For training: tags cannot express entities that overlap, so they are defects.
+    pub(crate) fn flat() -> Self {
+        Self {
+            flat: true,
+            ..Self::nested()
+        }
+    }
+
+    /// The sound documents of a file.
+    pub(crate) fn read(&mut self, path: &Path) -> Vec<Document> {
+        let corpus = match vestnik_data::read_ner(path) {
+            Ok(corpus) => corpus,
+            Err(error) => {
+                self.defects.add(crate::failure::one_line(&error.into()));
+                return Vec::new();
+            }
+        };
+        corpus
+            .issues
+            .iter()
+            .for_each(|issue| self.defects.add(issue));
+        if self.flat {
+            corpus
+                .overlaps()
+                .iter()
+                .for_each(|issue| self.defects.add(issue));
+        }
+        if corpus.documents.is_empty() && corpus.issues.is_empty() {
+            self.defects
+                .add(format!("{}: no documents in this file", path.display()));
+        }
+        corpus.documents
+    }
+
+    /// Ends the reading.
+    ///
+    /// # Errors
+    /// There are defects; they have been told.
+    pub(crate) fn finish(self) -> Result<()> {
+        self.defects.refuse()
+    }
+}

@@ -1,0 +1,287 @@
+//! What `vestnik train` and `vestnik pretrain` share: the run file, the output folder, and how a run is followed.
+
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use serde_json::Value;
+use vestnik_data::sha256_file;
+use vestnik_infer::DeviceChoice;
+use vestnik_model::Device;
+use vestnik_train::{
+    DataFile, Error, EvaluationEvent, Event, FinishReason, Measures, RunRecord, StartEvent,
+    StepEvent,
+};
+
+use crate::failure::Mistake;
+use crate::output::note;
+use crate::progress::{self, Progress, ProgressMode};
+use crate::{device, threads};
+
+/// Arguments of a training run.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The run file; paths in it are relative to its folder
+    #[arg(value_name = "RUN.toml")]
+    run_file: PathBuf,
+    /// Folder for checkpoint, model and log [default: the run file without .toml]
+    #[arg(short, long, value_name = "DIR")]
+    output: Option<PathBuf>,
+    /// Go on from the last checkpoint
+    #[arg(long)]
+    resume: bool,
+    /// Override a setting of the run file, e.g. optimizer.learning_rate=1e-4
+    #[arg(long, value_name = "KEY=VALUE")]
+    set: Vec<String>,
+    /// Device: auto, cpu, cuda or cuda:N
+    #[arg(long, default_value_t, value_name = "DEVICE")]
+    device: DeviceChoice,
+    /// Threads [default: number of cores]
+    #[arg(long, value_name = "N", value_parser = threads::parse_count)]
+    threads: Option<usize>,
+    /// Progress on standard error
+    #[arg(long, value_enum, default_value_t)]
+    progress: ProgressMode,
+}
+
+/// A run that is about to begin: the run file has been read, the output folder checked, the device opened.
+pub(crate) struct Setup<C> {
+    pub(crate) config: C,
+    pub(crate) device: Device,
+    pub(crate) out: PathBuf,
+    pub(crate) resume: bool,
+    choice: DeviceChoice,
+    folder: PathBuf,
+    progress: ProgressMode,
+}
+
+impl Args {
+    /// Reads the run file with `parse` and prepares everything around it.
+    ///
+    /// # Errors
+    /// The run file is missing or wrong, the output folder holds a run (or, to resume, none), the device is not there.
+    pub(crate) fn prepare<C>(
+        &self,
+        parse: impl FnOnce(&str, &[String]) -> vestnik_train::Result<C>,
+    ) -> Result<Setup<C>> {
+        let path = &self.run_file;
+        let text = std::fs::read_to_string(path)
+            .with_context(|| format!("cannot read the run file {}", path.display()))?;
+        let config = parse(&text, &self.set).map_err(|error| explain(error, path, &text))?;
+        let out = self
+            .output
+            .clone()
+            .unwrap_or_else(|| path.with_extension(""));
+        check_output(&out, path, self.resume)?;
+        threads::set(self.threads)?;
+        let device = self.device.open()?;
+        Ok(Setup {
+            config,
+            choice: self.device,
+            device,
+            out,
+            resume: self.resume,
+            folder: path.parent().map(Path::to_owned).unwrap_or_default(),
+            progress: self.progress,
+        })
+    }
+}
+
+/// Names the file, the line and the reason of a run file that cannot be read.
+fn explain(error: Error, path: &Path, text: &str) -> anyhow::Error {
+    let path = path.display();
+    let Error::RunFile { source } = &error else {
+        return anyhow::Error::from(error).context(format!("{path}"));
+    };
+    let reason = source.message();
+    // With overrides the error has no place in the file.
+    match source.span().and_then(|span| text.get(..span.start)) {
+        Some(before) => {
+            let line = before.matches('\n').count() + 1;
+            Mistake::new(format!("{path}:{line}: {reason}")).into()
+        }
+        None => Mistake::new(format!("{path}: {reason}")).into(),
+    }
+}
+
+fn check_output(out: &Path, run_file: &Path, resume: bool) -> Result<()> {
+    let shown = out.display();
+    if out == run_file || out.is_file() {
+        return Err(Mistake::new(format!("{shown} is a file"))
+            .hint("name a folder with -o")
+            .into());
+    }
+    match (vestnik_train::holds_run(out), resume) {
+        (true, false) => Err(Mistake::new(format!("{shown} already holds a run"))
+            .hint("--resume goes on with it, -o names another folder")
+            .into()),
+        (false, true) => Err(Mistake::new(format!("{shown} holds no run to resume")).into()),
+        _ => Ok(()),
+    }
+}
+
+impl<C> Setup<C> {
+    /// A path of the run file as seen from here.
+    pub(crate) fn path(&self, path: &Path) -> PathBuf {
+        self.folder.join(path)
+    }
+
+    /// The account of a data file for the record of the run, under the path that the run file gives.
+    pub(crate) fn data_file(&self, path: &Path, records: usize) -> Result<DataFile> {
+        Ok(DataFile {
+            path: path.to_owned(),
+            sha256: sha256_file(&self.path(path))?,
+            records,
+        })
+    }
+
+    /// Follows the run that `run` makes, on standard error; tells the device first.
+    pub(crate) fn follow(
+        &self,
+        run: impl FnOnce(&mut dyn FnMut(&Event) -> ControlFlow<()>) -> vestnik_train::Result<RunRecord>,
+    ) -> Result<RunRecord> {
+        device::tell(self.choice, &self.device);
+        let mut follower = Follower {
+            mode: self.progress,
+            progress: Progress::new(ProgressMode::None, None),
+        };
+        let record = run(&mut |event| {
+            follower.show(event);
+            ControlFlow::Continue(())
+        })?;
+        drop(follower);
+        note(&format!(
+            "the model is in {}",
+            self.out.join("model").display()
+        ));
+        Ok(record)
+    }
+}
+
+/// Shows the events of a run.
+struct Follower {
+    mode: ProgressMode,
+    /// Silent until the run tells how many updates it has.
+    progress: Progress,
+}
+
+impl Follower {
+    fn show(&mut self, event: &Event) {
+        match event {
+            Event::Start(start) => self.start(start),
+            Event::Step(step) => self.progress.update(step.step, || measures(step)),
+            Event::Evaluation(evaluation) => self.progress.event(&told(evaluation), event),
+            Event::Finish { step, reason } => {
+                let line = format!("finished after {step} updates{}", why(*reason));
+                self.progress.event(&line, event);
+            }
+            _ => {}
+        }
+    }
+
+    fn start(&mut self, start: &StartEvent) {
+        self.progress = Progress::new(self.mode, Some(start.total_steps)).starting_at(start.step);
+        let line = format!(
+            "{} examples, {:.1} million weights, updates {} to {}",
+            start.examples,
+            start.parameters as f64 / 1e6,
+            start.step + 1,
+            start.total_steps
+        );
+        self.progress.event(&line, &Event::Start(start.clone()));
+    }
+}
+
+fn why(reason: FinishReason) -> &'static str {
+    match reason {
+        FinishReason::Patience => ": it did not get better any more",
+        FinishReason::Stopped => ": stopped, --resume goes on",
+        _ => "",
+    }
+}
+
+/// What is shown of an update.
+fn measures(step: &StepEvent) -> progress::Measures {
+    vec![
+        ("step", Value::from(step.step)),
+        ("total_steps", Value::from(step.total_steps)),
+        ("epoch", Value::from(step.epoch)),
+        ("loss", rounded(step.loss, 1e4)),
+        ("lr", Value::from(significant(step.lr))),
+        ("grad_norm", rounded(step.grad_norm, 1e3)),
+        (
+            "tokens_per_s",
+            Value::from(step.tokens_per_second.round() as u64),
+        ),
+    ]
+}
+
+fn rounded(value: f64, unit: f64) -> Value {
+    Value::from((value * unit).round() / unit)
+}
+
+/// Three significant digits, for rates that span orders of magnitude.
+fn significant(value: f64) -> f64 {
+    format!("{value:.2e}").parse().unwrap_or(value)
+}
+
+/// An evaluation as a line.
+fn told(evaluation: &EvaluationEvent) -> String {
+    let best = if evaluation.is_best {
+        ", the best so far"
+    } else {
+        ""
+    };
+    let measures = match &evaluation.measures {
+        Measures::Ner(ner) => {
+            let langs: Vec<String> = ner
+                .per_lang
+                .iter()
+                .map(|(lang, f1)| format!("{lang} {f1:.3}"))
+                .collect();
+            format!("F1 {:.4} ({})", ner.f1, langs.join(", "))
+        }
+        Measures::MaskedLm(masked) => {
+            format!("loss {:.4}, accuracy {:.4}", masked.loss, masked.accuracy)
+        }
+        _ => "measured".to_owned(),
+    };
+    format!("after {} updates: {measures}{best}", evaluation.step)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use vestnik_train::RunConfig;
+
+    fn failure(text: &str, set: &[&str]) -> String {
+        let set: Vec<String> = set.iter().map(|&entry| entry.to_owned()).collect();
+        let error = RunConfig::parse(text, &set).unwrap_err();
+        crate::failure::render(&explain(error, Path::new("run.toml"), text))
+    }
+
+    #[test]
+    fn a_wrong_key_is_named_with_its_line() {
+        let message = failure("seed = 1\nepoch = 2\n", &[]);
+        assert!(
+            message.starts_with("error: run.toml:2: unknown field `epoch`"),
+            "{message}"
+        );
+        assert_eq!(message.lines().count(), 1, "{message}");
+    }
+
+    #[test]
+    fn a_wrong_override_is_named() {
+        let message = failure("", &["seed"]);
+        assert!(
+            message.starts_with("error: run.toml: override `seed`"),
+            "{message}"
+        );
+    }
+
+    #[test]
+    fn rates_keep_three_digits() {
+        assert_eq!(significant(0.000_123_456), 0.000_123);
+        assert_eq!(significant(0.0), 0.0);
+    }
+}

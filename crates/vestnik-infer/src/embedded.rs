@@ -1,0 +1,17 @@
+//! The default model, built into the library with the feature `embedded-model`.
+
+use vestnik_model::EmbeddedModel;
+
+/// The default model, if this build has it.
+#[cfg(feature = "embedded-model")]
+pub(crate) const MODEL: Option<EmbeddedModel> = Some(EmbeddedModel {
+    name: crate::EMBEDDED_MODEL_NAME,
+    config: include_bytes!("../../../models/vestnik-news/config.json"),
+    weights: include_bytes!("../../../models/vestnik-news/model.safetensors"),
+    tokenizer: include_bytes!("../../../models/vestnik-news/tokenizer.json"),
+    settings: include_bytes!("../../../models/vestnik-news/vestnik.json"),
+});
+
+/// The default model, if this build has it.
+#[cfg(not(feature = "embedded-model"))]
+pub(crate) const MODEL: Option<EmbeddedModel> = None;

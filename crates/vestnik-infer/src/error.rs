@@ -1,0 +1,83 @@
+//! What can go wrong in inference.
+
+use crate::device::DeviceChoice;
+
+/// Result of this crate.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// An error of inference.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// This build has no model in it (feature `embedded-model`).
+    #[error("this build of vestnik has no model in it")]
+    NotEmbedded,
+    /// A device name that is none.
+    #[error("`{text}` is no device: expected auto, cpu, cuda or cuda:N")]
+    UnknownDevice {
+        /// What was given.
+        text: String,
+    },
+    /// A device that was asked for is not there.
+    #[error("device {choice} is not available")]
+    Device {
+        /// What was asked for.
+        choice: DeviceChoice,
+        /// Why it is not there.
+        #[source]
+        source: Box<candle_core::Error>,
+    },
+    /// `vestnik.json` is not of the form that is expected.
+    #[error("vestnik.json is not understood")]
+    Metadata {
+        /// Where and why.
+        #[source]
+        source: serde_json::Error,
+    },
+    /// `vestnik.json` was written by another version.
+    #[error("vestnik.json has format_version {found}, this version reads {known}")]
+    MetadataVersion {
+        /// The version of the file.
+        found: u32,
+        /// The version that is read.
+        known: u32,
+    },
+    /// Windows that the model cannot take.
+    #[error(
+        "windows of {tokens} tokens with {context} of context on each side do not fit: \
+         the model has room for {available}"
+    )]
+    Window {
+        /// Tokens of a window.
+        tokens: usize,
+        /// Context on each side.
+        context: usize,
+        /// Tokens that the model can take beside the special ones.
+        available: usize,
+    },
+    /// Tokens of one forward pass must be at least one.
+    #[error("a batch must have room for at least one token")]
+    BatchTokens,
+    /// The labels of the model are no tags of entities.
+    #[error("the model's labels are no entity tags")]
+    Labels {
+        /// Why.
+        #[source]
+        source: vestnik_core::Error,
+    },
+    /// From the text side: tokenizer, words, windows.
+    #[error(transparent)]
+    Text(#[from] vestnik_text::Error),
+    /// From the model.
+    #[error(transparent)]
+    Model(#[from] vestnik_model::Error),
+    /// From a tensor operation.
+    #[error("cannot compute {doing}")]
+    Tensor {
+        /// What was computed.
+        doing: &'static str,
+        /// Why not.
+        #[source]
+        source: Box<candle_core::Error>,
+    },
+}

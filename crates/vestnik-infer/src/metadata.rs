@@ -1,0 +1,132 @@
+//! `vestnik.json`: what a model directory says beyond the Hugging Face files.
+
+use serde::{Deserialize, Serialize};
+use vestnik_text::WindowOptions;
+
+use crate::error::{Error, Result};
+
+/// The version of `vestnik.json` that is read and written.
+const FORMAT_VERSION: u32 = 1;
+
+/// Contents of `vestnik.json`. The file is optional; a field it does not know is an error.
+///
+/// ```json
+/// {"format_version": 1, "window": {"tokens": 256, "context": 28}}
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct Metadata {
+    /// Version of the format: 1.
+    pub format_version: u32,
+    /// How articles were cut into windows in training.
+    pub window: WindowMetadata,
+}
+
+/// The windows a model was trained on, in tokens without the special ones.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct WindowMetadata {
+    /// Tokens of a window, context included.
+    pub tokens: usize,
+    /// Of these, tokens of context on each side where the article goes on.
+    pub context: usize,
+}
+
+impl Metadata {
+    /// Metadata of a model that was trained on windows of `tokens` tokens with `context` of them on each side.
+    #[must_use]
+    pub fn new(tokens: usize, context: usize) -> Self {
+        Self {
+            format_version: FORMAT_VERSION,
+            window: WindowMetadata { tokens, context },
+        }
+    }
+
+    /// Reads the file.
+    ///
+    /// # Errors
+    /// [`Error::Metadata`] if it is no JSON of this form, [`Error::MetadataVersion`] if it is of another version.
+    pub fn parse(json: &[u8]) -> Result<Self> {
+        let metadata: Self =
+            serde_json::from_slice(json).map_err(|source| Error::Metadata { source })?;
+        if metadata.format_version != FORMAT_VERSION {
+            return Err(Error::MetadataVersion {
+                found: metadata.format_version,
+                known: FORMAT_VERSION,
+            });
+        }
+        Ok(metadata)
+    }
+}
+
+/// The windows for a model: those of its metadata, else all positions with an eighth of context on each side.
+///
+/// # Errors
+/// [`Error::Window`] if the model has too few positions, or the context leaves no room.
+pub(crate) fn window_options(
+    metadata: Option<&Metadata>,
+    positions: usize,
+) -> Result<WindowOptions> {
+    // Two positions go to the special tokens.
+    let available = positions.saturating_sub(2);
+    let (max_tokens, context) = match metadata {
+        Some(Metadata { window, .. }) => (window.tokens, window.context),
+        None => (available, available / 8),
+    };
+    if max_tokens == 0 || max_tokens > available || 2 * context >= max_tokens {
+        return Err(Error::Window {
+            tokens: max_tokens,
+            context,
+            available,
+        });
+    }
+    Ok(WindowOptions {
+        max_tokens,
+        context,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: &str = r#"{"format_version":1,"window":{"tokens":256,"context":28}}"#;
+
+    #[test]
+    fn the_file_rules_the_windows() {
+        let metadata = Metadata::parse(GOOD.as_bytes()).unwrap();
+        let window = window_options(Some(&metadata), 512).unwrap();
+        assert_eq!((window.max_tokens, window.context), (256, 28));
+    }
+
+    #[test]
+    fn without_the_file_all_positions_serve() {
+        let window = window_options(None, 514).unwrap();
+        assert_eq!((window.max_tokens, window.context), (512, 64));
+    }
+
+    #[test]
+    fn windows_that_do_not_fit_are_errors() {
+        let metadata = Metadata::parse(GOOD.as_bytes()).unwrap();
+        assert!(matches!(
+            window_options(Some(&metadata), 200),
+            Err(Error::Window { available: 198, .. })
+        ));
+        assert!(window_options(None, 2).is_err());
+    }
+
+    #[test]
+    fn other_versions_and_fields_are_refused() {
+        let later = GOOD.replace(":1,", ":2,");
+        assert!(matches!(
+            Metadata::parse(later.as_bytes()),
+            Err(Error::MetadataVersion { found: 2, .. })
+        ));
+        let more = GOOD.replace("}}", "},\"heads\":[]}");
+        assert!(matches!(
+            Metadata::parse(more.as_bytes()),
+            Err(Error::Metadata { .. })
+        ));
+    }
+}

@@ -1,0 +1,39 @@
+//! Options of the pipelines.
+
+use crate::device::DeviceChoice;
+
+/// How to run a model. `Options::default()` is right for most.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Options {
+    /// Device to compute on. Default: [`DeviceChoice::Auto`].
+    pub device: DeviceChoice,
+    /// Tokens of one forward pass, special tokens included. More is faster up to a point and takes more memory; a
+    /// window longer than this is a batch of its own. Default: 4096.
+    pub batch_tokens: usize,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            device: DeviceChoice::default(),
+            batch_tokens: 4096,
+        }
+    }
+}
+
+impl Options {
+    /// Sets the device.
+    #[must_use]
+    pub fn with_device(mut self, device: DeviceChoice) -> Self {
+        self.device = device;
+        self
+    }
+
+    /// Sets the tokens of one forward pass.
+    #[must_use]
+    pub fn with_batch_tokens(mut self, batch_tokens: usize) -> Self {
+        self.batch_tokens = batch_tokens;
+        self
+    }
+}

@@ -1,0 +1,253 @@
+//! Named entities: from texts to entities with scores.
+
+use rayon::prelude::*;
+use vestnik_core::{Entity, LabelSet, TagSet};
+use vestnik_model::{Device, Mode, TokenClassifier};
+use vestnik_text::{
+    Collator, Decoder, Example, TokenizedText, Tokenizer, Window, WindowOptions, windows,
+};
+
+use crate::error::{Error, Result};
+use crate::options::Options;
+use crate::packing::pack;
+
+/// Special tokens around each sequence: one before, one after.
+const SPECIAL_TOKENS: usize = 2;
+
+/// What a text says.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct Tagged {
+    /// The entities in the order of the text, flat, with scores.
+    pub entities: Vec<Entity>,
+    /// Tokens read: all tokens of the text, without special ones; context that is read twice counts once.
+    pub tokens: usize,
+    /// Windows the text was read in; 0 for a text without tokens.
+    pub windows: usize,
+}
+
+/// Tags named entities in raw text.
+///
+/// A long text is cut into windows, windows of all texts are packed into batches by a token budget, each word gets the
+/// scores of its first token in the window that owns it, and the best valid sequence of tags becomes entities.
+#[derive(Debug)]
+pub struct NerPipeline {
+    classifier: TokenClassifier,
+    tokenizer: Tokenizer,
+    collator: Collator,
+    decoder: Decoder,
+    tags: TagSet,
+    window: WindowOptions,
+    device: Device,
+    batch_tokens: usize,
+}
+
+/// The parts a pipeline is made of.
+pub(crate) struct Parts {
+    pub(crate) classifier: TokenClassifier,
+    pub(crate) tokenizer: Tokenizer,
+    pub(crate) window: WindowOptions,
+    pub(crate) device: Device,
+}
+
+/// One text on its way through the model.
+struct Reading<'a> {
+    text: &'a str,
+    tokens: TokenizedText,
+    windows: Vec<Window>,
+    /// Log-probabilities `[words, tags]`, row-major.
+    scores: Vec<f32>,
+}
+
+/// One window of one text.
+#[derive(Clone, Copy)]
+struct Sequence {
+    text: usize,
+    window: usize,
+}
+
+impl NerPipeline {
+    pub(crate) fn new(parts: Parts, options: &Options) -> Result<Self> {
+        if options.batch_tokens == 0 {
+            return Err(Error::BatchTokens);
+        }
+        let tags = TagSet::from_labels(parts.classifier.labels())
+            .map_err(|source| Error::Labels { source })?;
+        Ok(Self {
+            collator: Collator::new(parts.tokenizer.special()),
+            decoder: Decoder::new(tags.clone()),
+            classifier: parts.classifier,
+            tokenizer: parts.tokenizer,
+            tags,
+            window: parts.window,
+            device: parts.device,
+            batch_tokens: options.batch_tokens,
+        })
+    }
+
+    /// The entity types that this model knows.
+    #[must_use]
+    pub fn types(&self) -> &LabelSet {
+        self.tags.types()
+    }
+
+    /// The device it computes on.
+    #[must_use]
+    pub fn device(&self) -> &Device {
+        &self.device
+    }
+
+    /// How long articles are cut.
+    #[must_use]
+    pub fn window(&self) -> &WindowOptions {
+        &self.window
+    }
+
+    /// Tags one text.
+    ///
+    /// # Errors
+    /// As [`NerPipeline::tag_batch`].
+    pub fn tag(&self, text: &str) -> Result<Tagged> {
+        Ok(self.tag_batch(&[text])?.swap_remove(0))
+    }
+
+    /// Tags texts; the answer has one element for each, in the same order. A text may be empty.
+    ///
+    /// # Errors
+    /// [`Error::Text`] if the tokenizer fails, [`Error::Model`] or [`Error::Tensor`] if the model does.
+    pub fn tag_batch(&self, texts: &[&str]) -> Result<Vec<Tagged>> {
+        let mut readings = texts
+            .par_iter()
+            .map(|text| self.read(text))
+            .collect::<Result<Vec<_>>>()?;
+        let sequences = sequences(&readings);
+        let lengths: Vec<usize> = sequences
+            .iter()
+            .map(|s| readings[s.text].windows[s.window].tokens.len() + SPECIAL_TOKENS)
+            .collect();
+        for batch in pack(&lengths, self.batch_tokens) {
+            let batch: Vec<Sequence> = batch.into_iter().map(|i| sequences[i]).collect();
+            self.score(&mut readings, &batch)?;
+        }
+        Ok(readings
+            .into_par_iter()
+            .map(|reading| self.decode(&reading))
+            .collect())
+    }
+
+    /// Tokens, words and windows of a text; all words stand at "outside" until they are scored.
+    fn read<'a>(&self, text: &'a str) -> Result<Reading<'a>> {
+        let tokens = TokenizedText::new(&self.tokenizer, text)?;
+        let windows = windows(&tokens, &self.window);
+        let mut outside = vec![f32::NEG_INFINITY; self.tags.len()];
+        outside[self.tags.outside()] = 0.0;
+        Ok(Reading {
+            text,
+            scores: outside.repeat(tokens.words.len()),
+            tokens,
+            windows,
+        })
+    }
+
+    /// Runs the model on one batch and hands the scores to the words.
+    fn score(&self, readings: &mut [Reading<'_>], sequences: &[Sequence]) -> Result<()> {
+        let examples: Vec<Example> = sequences.iter().map(|s| example(readings, *s)).collect();
+        let batch = self.collator.batch(&examples);
+        let logits = to_host(&self.classifier.forward(&batch, Mode::Inference)?)?;
+        let n_tags = self.tags.len();
+        for (sequence, start) in sequences.iter().zip(&batch.cumulative_lengths) {
+            let reading = &mut readings[sequence.text];
+            // The first row belongs to the special token before the sequence.
+            let rows = &logits[(start + 1) * n_tags..];
+            hand_out(reading, sequence.window, rows, n_tags);
+        }
+        Ok(())
+    }
+
+    fn decode(&self, reading: &Reading<'_>) -> Tagged {
+        Tagged {
+            entities: self
+                .decoder
+                .decode(reading.text, &reading.tokens.words, &reading.scores),
+            tokens: reading.tokens.tokens.ids.len(),
+            windows: reading.windows.len(),
+        }
+    }
+}
+
+fn sequences(readings: &[Reading<'_>]) -> Vec<Sequence> {
+    let of = |(text, reading): (usize, &Reading<'_>)| {
+        (0..reading.windows.len()).map(move |window| Sequence { text, window })
+    };
+    readings.iter().enumerate().flat_map(of).collect()
+}
+
+fn example(readings: &[Reading<'_>], sequence: Sequence) -> Example {
+    let reading = &readings[sequence.text];
+    let tokens = reading.windows[sequence.window].tokens.clone();
+    Example {
+        document: sequence.text,
+        window: sequence.window,
+        ids: reading.tokens.tokens.ids[tokens].to_vec(),
+        labels: None,
+        allowed: None,
+    }
+}
+
+/// Gives each word whose first token the window owns the log-probabilities of that token. `rows` starts at the first
+/// token of the window.
+fn hand_out(reading: &mut Reading<'_>, window: usize, rows: &[f32], n_tags: usize) {
+    let window = &reading.windows[window];
+    for token in window.core.clone() {
+        let Some(word) = reading.tokens.token_word[token].map(|word| word as usize) else {
+            continue;
+        };
+        if reading.tokens.word_first_token[word] != Some(token as u32) {
+            continue;
+        }
+        let row = (token - window.tokens.start) * n_tags;
+        let target = &mut reading.scores[word * n_tags..(word + 1) * n_tags];
+        log_softmax(&rows[row..row + n_tags], target);
+    }
+}
+
+/// `x - max - ln(sum(exp(x - max)))`: stable for large logits.
+fn log_softmax(logits: &[f32], target: &mut [f32]) {
+    let max = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let sum: f32 = logits.iter().map(|x| (x - max).exp()).sum();
+    let shift = max + sum.ln();
+    for (target, logit) in target.iter_mut().zip(logits) {
+        *target = logit - shift;
+    }
+}
+
+fn to_host(logits: &vestnik_model::Tensor) -> Result<Vec<f32>> {
+    logits
+        .flatten_all()
+        .and_then(|flat| flat.to_vec1::<f32>())
+        .map_err(|source| Error::Tensor {
+            doing: "the scores of a batch",
+            source: Box::new(source),
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn log_softmax_sums_to_one_and_is_stable() {
+        let mut row = [0.0; 3];
+        log_softmax(&[1000.0, 1000.0, -1000.0], &mut row);
+        assert!((row[0] - 0.5_f32.ln()).abs() < 1e-6);
+        let sum: f32 = row.iter().map(|x| x.exp()).sum();
+        assert!((sum - 1.0).abs() < 1e-6);
+    }
+
+    #[test]
+    fn pipelines_are_shared_between_threads() {
+        fn shared<T: Send + Sync>() {}
+        shared::<NerPipeline>();
+        shared::<crate::Vestnik>();
+    }
+}

@@ -1,0 +1,12 @@
+//! Whole-program tests: the program `vestnik` on files, with its exit code, standard output and standard error.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod data;
+mod evaluate;
+mod model;
+mod sandbox;
+mod tag_inputs;
+mod tag_mistakes;
+mod tag_output;
+mod train;

@@ -1,0 +1,98 @@
+//! `model info` and `model transplant`.
+
+use insta::assert_snapshot;
+
+use crate::sandbox::Sandbox;
+
+#[test]
+fn info_tells_what_is_in_a_directory() {
+    let sandbox = Sandbox::with_model();
+    assert_snapshot!(sandbox.run("model info tiny"), @r#"
+    exit 0
+    --- stdout
+    model         tiny
+    architecture  bert (BertForTokenClassification)
+    tasks         ner
+    labels        O, B-PER, I-PER, B-LOC, I-LOC
+    parameters    16061 (f32)
+    size          3 layers, 24 wide, 4 heads, 60 pieces
+    limit         40 tokens; longer articles in windows
+    missing       none
+    unused        none
+    "#);
+    assert_snapshot!(sandbox.run("model info tiny --json"), @r#"
+    exit 0
+    --- stdout
+    {"model":"tiny","architecture":"bert","classes":["BertForTokenClassification"],"tasks":["ner"],"labels":["O","B-PER","I-PER","B-LOC","I-LOC"],"parameters":16061,"dtype":"f32","vocab_size":60,"hidden_size":24,"layers":3,"attention_heads":4,"max_tokens":40,"missing":[],"unused":[]}
+    "#);
+}
+
+#[test]
+fn info_tells_missing_tensors() {
+    let sandbox = Sandbox::with_model();
+    let config = String::from_utf8(sandbox.read("tiny/config.json")).unwrap();
+    sandbox.write(
+        "tiny/config.json",
+        config.replace("\"num_hidden_layers\": 3", "\"num_hidden_layers\": 4"),
+    );
+    let ran = sandbox.run("model info tiny --json");
+    assert_eq!(ran.code, 1, "{ran}");
+    let info: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
+    let missing = info["missing"].as_array().unwrap();
+    assert!(
+        missing
+            .iter()
+            .all(|name| name.as_str().unwrap().starts_with("bert.encoder.layer.3."))
+    );
+    assert_eq!(missing.len(), 16);
+}
+
+#[test]
+fn info_of_what_is_no_model() {
+    let sandbox = Sandbox::new();
+    assert_snapshot!(sandbox.run("model info nowhere"), @r#"
+    exit 2
+    --- stderr
+    error: nowhere: no such model directory
+    "#);
+    sandbox.write("bad/config.json", "{}");
+    assert_snapshot!(sandbox.run("model info bad"), @r#"
+    exit 2
+    --- stderr
+    error: bad/config.json: no model_type; is this the config.json of a transformers model?
+    "#);
+    sandbox.write("bad/config.json", r#"{"model_type":"gpt2"}"#);
+    assert_snapshot!(sandbox.run("model info bad"), @r#"
+    exit 2
+    --- stderr
+    error: bad/config.json: model_type = gpt2 is not supported; supported: bert, xlm-roberta
+    "#);
+}
+
+#[test]
+fn an_encoder_gets_another_vocabulary() {
+    let sandbox = Sandbox::with_model();
+    sandbox.write(
+        "text.txt",
+        "Kyiv waits for the president, and Sofia too. ".repeat(40),
+    );
+    assert_eq!(
+        sandbox
+            .run("tokenizer train --vocab-size 900 -o tokenizer.json text.txt")
+            .code,
+        0
+    );
+    let transplant = "model transplant --from tiny --tokenizer tokenizer.json -o new";
+    let ran = sandbox.run(transplant);
+    assert_eq!(ran.code, 0, "{ran}");
+    let info = sandbox.run("model info new --json").records().remove(0);
+    assert_eq!(info["layers"], 3);
+    assert_ne!(info["vocab_size"], 60);
+    assert_eq!(sandbox.names(), ["new", "text.txt", "tokenizer.json"]);
+    assert_snapshot!(sandbox.run(transplant), @r#"
+    exit 2
+    --- stderr
+    error: new exists
+    hint: name another directory
+    "#);
+}

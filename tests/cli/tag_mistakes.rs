@@ -1,0 +1,314 @@
+//! Mistakes of the caller and defects of the input: one clear line, exit code 2 or 1, nothing half-written.
+
+use insta::assert_snapshot;
+
+use crate::sandbox::Sandbox;
+
+/// Runs `tag` on one input file; nothing but the input may be there afterwards.
+fn tag(name: &str, bytes: impl AsRef<[u8]>) -> String {
+    let sandbox = Sandbox::with_model();
+    sandbox.write(name, bytes);
+    let ran = sandbox.tag(&format!("{name} -o out.jsonl"));
+    assert_eq!(sandbox.names(), [name], "{ran}");
+    ran.to_string()
+}
+
+#[test]
+fn missing_file() {
+    let sandbox = Sandbox::with_model();
+    assert_snapshot!(sandbox.tag("news.jsonl -o out.jsonl"), @r#"
+    exit 2
+    --- stderr
+    error: news.jsonl: no such file or folder
+    "#);
+    assert!(sandbox.names().is_empty());
+}
+
+#[test]
+fn empty_file() {
+    assert_snapshot!(tag("news.jsonl", ""), @r#"
+    exit 2
+    --- stderr
+    error: news.jsonl: the file is empty, expected at least one record
+    "#);
+    assert_snapshot!(tag("news.txt", ""), @r#"
+    exit 2
+    --- stderr
+    error: news.txt: the file is empty, expected at least one record
+    "#);
+}
+
+#[test]
+fn empty_text() {
+    assert_snapshot!(tag("news.jsonl", r#"{"text":" "}"#), @r#"
+    exit 2
+    --- stderr
+    error: news.jsonl:1: text is empty, expected some text
+    "#);
+}
+
+#[test]
+fn broken_utf8() {
+    assert_snapshot!(tag("news.jsonl", b"{\"text\":\"Sofia \xff\"}\n"), @r#"
+    exit 2
+    --- stderr
+    error: news.jsonl:1: invalid UTF-8 at byte 15 of the line; hint: convert the file, e.g. iconv -f CP1251 -t UTF-8
+    "#);
+    assert_snapshot!(tag("news.txt", b"Sofia\nsays \xff\n"), @r#"
+    exit 2
+    --- stderr
+    error: news.txt:2: invalid UTF-8 at byte 5 of the line; hint: convert the file, e.g. iconv -f CP1251 -t UTF-8
+    "#);
+}
+
+#[test]
+fn no_text_field() {
+    assert_snapshot!(tag("news.jsonl", r#"{"id":1,"body":"Sofia"}"#), @r#"
+    exit 2
+    --- stderr
+    error: news.jsonl:1: no field "text", found "id", "body"
+    "#);
+}
+
+#[test]
+fn json_array() {
+    assert_snapshot!(tag("news.json", "[\n{\"text\":\"Sofia\"},\n{\"text\":\"Kyiv\"}\n]\n"), @r#"
+    exit 2
+    --- stderr
+    error: news.json: found a JSON array, expected one JSON object per line; hint: jq -c '.[]' FILE > FILE.jsonl
+    "#);
+}
+
+#[test]
+fn one_defect_after_another() {
+    assert_snapshot!(tag("news.jsonl", "{\"id\":1}\n{\"text\":7}\nSofia\n"), @r#"
+    exit 2
+    --- stderr
+    set aside: news.jsonl:1: no field "text", found "id"
+    set aside: news.jsonl:2: text is a number, expected a string
+    set aside: news.jsonl:3: invalid JSON at column 1 (expected value), expected one JSON object
+    error: no article could be read, 3 records were set aside
+    "#);
+}
+
+#[test]
+fn defects_between_sound_records_are_set_aside() {
+    let sandbox = Sandbox::with_model();
+    sandbox.write(
+        "news.jsonl",
+        "{\"text\":\"Sofia\"}\n{\"text\":\"\"}\nSofia\n{\"text\":\"Kyiv\"}\n",
+    );
+    assert_snapshot!(sandbox.tag("news.jsonl -o out.jsonl"), @r#"
+    exit 1
+    --- stderr
+    device: cpu
+    set aside: news.jsonl:2: text is empty, expected some text
+    set aside: news.jsonl:3: invalid JSON at column 1 (expected value), expected one JSON object
+    "#);
+    let texts: Vec<_> = sandbox
+        .records("out.jsonl")
+        .iter()
+        .map(|r| r["text"].clone())
+        .collect();
+    assert_eq!(texts, ["Sofia", "Kyiv"]);
+}
+
+#[test]
+fn defects_go_to_a_file_of_their_own() {
+    let sandbox = Sandbox::with_model();
+    sandbox.write("news.jsonl", "{\"text\":\"Sofia\"}\nSofia\n");
+    assert_snapshot!(sandbox.tag("news.jsonl -o out.jsonl --errors aside.jsonl"), @r#"
+    exit 1
+    --- stderr
+    device: cpu
+    "#);
+    assert_snapshot!(String::from_utf8(sandbox.read("aside.jsonl")).unwrap(), @r#"{"path":"news.jsonl","line":2,"problem":"invalid JSON at column 1 (expected value), expected one JSON object"}"#);
+}
+
+#[test]
+fn on_error_fail_makes_no_output() {
+    let sandbox = Sandbox::with_model();
+    sandbox.write("news.jsonl", "{\"text\":\"Sofia\"}\nSofia\n");
+    assert_snapshot!(sandbox.tag("news.jsonl -o out.jsonl --on-error fail"), @r#"
+    exit 2
+    --- stderr
+    device: cpu
+    error: news.jsonl:2: invalid JSON at column 1 (expected value), expected one JSON object
+    "#);
+    assert_eq!(sandbox.names(), ["news.jsonl"]);
+}
+
+#[test]
+fn output_that_exists_is_left_alone() {
+    let sandbox = Sandbox::with_model();
+    sandbox.write("news.jsonl", r#"{"text":"Sofia"}"#);
+    sandbox.write("out.jsonl", "precious\n");
+    assert_snapshot!(sandbox.tag("news.jsonl -o out.jsonl"), @r#"
+    exit 2
+    --- stderr
+    error: out.jsonl exists
+    hint: --force overwrites it
+    "#);
+    assert_eq!(sandbox.read("out.jsonl"), b"precious\n");
+    assert_eq!(sandbox.tag("news.jsonl -o out.jsonl --force").code, 0);
+    assert_eq!(sandbox.records("out.jsonl").len(), 1);
+}
+
+#[test]
+fn output_in_a_folder_that_is_not_there() {
+    let sandbox = Sandbox::with_model();
+    sandbox.write("news.jsonl", r#"{"text":"Sofia"}"#);
+    assert_snapshot!(sandbox.tag("news.jsonl -o no/out.jsonl"), @r#"
+    exit 2
+    --- stderr
+    error: cannot write no/out.jsonl: the folder no does not exist
+    "#);
+    assert_snapshot!(sandbox.tag("news.jsonl -o tiny"), @r#"
+    exit 2
+    --- stderr
+    error: tiny is a folder
+    hint: name a file to write
+    "#);
+}
+
+#[test]
+fn folder_without_articles() {
+    let sandbox = Sandbox::with_model();
+    sandbox.write("news/readme.md", "Sofia");
+    assert_snapshot!(sandbox.tag("news"), @r#"
+    exit 2
+    --- stderr
+    error: news: the folder holds no articles, expected .txt, .jsonl, .json or .ndjson files (also .gz, .zst)
+    "#);
+}
+
+#[test]
+fn unknown_task() {
+    let sandbox = Sandbox::with_model();
+    sandbox.write("news.jsonl", r#"{"text":"Sofia"}"#);
+    assert_snapshot!(sandbox.tag("news.jsonl --tasks ner,topic"), @r#"
+    exit 2
+    --- stderr
+    error: the model has no head for the task "topic"
+    hint: it has: ner
+    "#);
+}
+
+#[test]
+fn unknown_device() {
+    let sandbox = Sandbox::with_model();
+    sandbox.write("news.jsonl", r#"{"text":"Sofia"}"#);
+    let ran = sandbox.run("tag --model tiny --device gpu news.jsonl");
+    assert_eq!(ran.code, 2);
+    assert!(
+        ran.stderr.starts_with("error: invalid value 'gpu'"),
+        "{ran}"
+    );
+}
+
+#[cfg(not(feature = "cuda"))]
+#[test]
+fn device_that_is_not_there() {
+    let sandbox = Sandbox::with_model();
+    sandbox.write("news.jsonl", r#"{"text":"Sofia"}"#);
+    let ran = sandbox.run("tag --model tiny --device cuda news.jsonl");
+    assert_snapshot!(ran, @r#"
+    exit 2
+    --- stderr
+    error: device cuda:0 is not available: the candle crate has not been built with cuda support
+    "#);
+}
+
+#[test]
+fn the_automatic_device_is_told() {
+    let sandbox = Sandbox::with_model();
+    sandbox.write("news.jsonl", r#"{"text":"Sofia"}"#);
+    let ran = sandbox.run("tag --model tiny --progress none news.jsonl");
+    assert_eq!(ran.code, 0, "{ran}");
+    assert!(ran.stderr.starts_with("device: "), "{ran}");
+}
+
+#[test]
+fn models_that_cannot_be_used() {
+    let sandbox = Sandbox::with_model();
+    sandbox.write("news.jsonl", r#"{"text":"Sofia"}"#);
+    let tag = |model: &str| sandbox.run(&format!("tag --model {model} --device cpu news.jsonl"));
+    assert_snapshot!(tag("nowhere"), @r#"
+    exit 2
+    --- stderr
+    error: nowhere: no such model directory
+    "#);
+    std::fs::create_dir(sandbox.path("empty")).unwrap();
+    assert_snapshot!(tag("empty"), @r#"
+    exit 2
+    --- stderr
+    error: empty/config.json: No such file or directory (os error 2)
+    "#);
+
+    let config = String::from_utf8(sandbox.read("tiny/config.json")).unwrap();
+    sandbox.write("tiny/config.json", config.replace("id2label", "id2name"));
+    assert_snapshot!(tag("tiny"), @r#"
+    exit 2
+    --- stderr
+    error: tiny/config.json: no id2label; expected id2label with a name for every output
+    "#);
+
+    sandbox.write("tiny/config.json", config.replace("\"O\"", "\"X\""));
+    assert_snapshot!(tag("tiny"), @r#"
+    exit 2
+    --- stderr
+    error: the model's labels are no entity tags: no tag "O" among the labels ["X", "B-PER", "I-PER", "B-LOC", "I-LOC"]
+    "#);
+
+    sandbox.write("tiny/config.json", config);
+    sandbox.write("tiny/model.safetensors", "cut");
+    assert_snapshot!(tag("tiny"), @r#"
+    exit 2
+    --- stderr
+    error: tiny/model.safetensors: not a readable safetensors file: header too small
+    "#);
+
+    std::fs::remove_file(sandbox.path("tiny/tokenizer.json")).unwrap();
+    assert_snapshot!(tag("tiny"), @r#"
+    exit 2
+    --- stderr
+    error: tiny/tokenizer.json: no such file; a model needs its tokenizer
+    "#);
+}
+
+#[test]
+fn settings_of_a_model_that_are_not_understood() {
+    let sandbox = Sandbox::with_model();
+    sandbox.write("news.jsonl", r#"{"text":"Sofia"}"#);
+    sandbox.write(
+        "tiny/vestnik.json",
+        r#"{"format_version":2,"window":{"tokens":30,"context":4}}"#,
+    );
+    assert_snapshot!(sandbox.tag("news.jsonl"), @r#"
+    exit 2
+    --- stderr
+    error: vestnik.json has format_version 2, this version reads 1
+    "#);
+    sandbox.write(
+        "tiny/vestnik.json",
+        r#"{"format_version":1,"window":{"tokens":300,"context":4}}"#,
+    );
+    assert_snapshot!(sandbox.tag("news.jsonl"), @r#"
+    exit 2
+    --- stderr
+    error: windows of 300 tokens with 4 of context on each side do not fit: the model has room for 38
+    "#);
+}
+
+#[cfg(not(feature = "embedded-model"))]
+#[test]
+fn program_without_a_model() {
+    let sandbox = Sandbox::new();
+    sandbox.write("news.jsonl", r#"{"text":"Sofia"}"#);
+    assert_snapshot!(sandbox.run("tag news.jsonl"), @r#"
+    exit 2
+    --- stderr
+    error: this build of vestnik has no model in it
+    hint: name a model directory
+    "#);
+}

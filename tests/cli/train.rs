@@ -1,0 +1,311 @@
+//! `train` and `pretrain`: a run from its file to a model, mistakes in the run file, resuming.
+
+use insta::assert_snapshot;
+use serde_json::json;
+
+use crate::sandbox::{Ran, Sandbox};
+
+const RUN: &str = r#"
+seed = 7
+epochs = 2
+checkpoint_every = 1
+
+[model]
+base = "../tiny"
+labels = ["PER", "LOC"]
+
+[windows]
+max_tokens = 20
+context = 4
+
+[batch]
+max_tokens = 64
+accumulate = 2
+
+[[train]]
+path = "train.jsonl"
+
+[[dev]]
+path = "dev.jsonl"
+"#;
+
+const PRETRAIN: &str = r#"
+steps = 8
+piece_tokens = 16
+dev_pieces = 2
+evaluate_every = 4
+checkpoint_every = 2
+
+[model]
+base = "../tiny"
+
+[batch]
+max_tokens = 64
+
+[[text]]
+path = "text.jsonl"
+
+[languages]
+bg = 2.0
+"#;
+
+/// A sandbox with the folder `runs`: run files and data.
+fn sandbox() -> Sandbox {
+    let sandbox = Sandbox::with_model();
+    let documents: Vec<String> = (0..24).map(document).collect();
+    sandbox.write("runs/train.jsonl", documents[..20].join("\n"));
+    sandbox.write("runs/dev.jsonl", documents[20..].join("\n"));
+    let texts: Vec<String> = (0..40)
+        .map(|id| {
+            json!({"id": id, "lang": "bg", "text": format!("Kyiv waits {id} and Sofia waits too.")})
+                .to_string()
+        })
+        .collect();
+    sandbox.write("runs/text.jsonl", texts.join("\n"));
+    sandbox.write("runs/ner.toml", RUN);
+    sandbox.write("runs/mlm.toml", PRETRAIN);
+    sandbox
+}
+
+fn document(id: usize) -> String {
+    let (name, place) = (["Anna", "Boris", "Vera"][id % 3], ["Sofia", "Kyiv"][id % 2]);
+    let text = format!("{name} lives in {place} and waits for number {id}.");
+    let start = name.len() + 10;
+    json!({
+        "id": id.to_string(),
+        "lang": "en",
+        "text": text,
+        "entities": [
+            {"start": 0, "end": name.len(), "label": "PER"},
+            {"start": start, "end": start + place.len(), "label": "LOC"},
+        ],
+    })
+    .to_string()
+}
+
+fn train(sandbox: &Sandbox, args: &str) -> Ran {
+    sandbox.run(&format!(
+        "train runs/ner.toml --device cpu --progress none {args}"
+    ))
+}
+
+#[test]
+fn a_run_makes_a_model_that_tags() {
+    let sandbox = sandbox();
+    let ran = train(&sandbox, "");
+    assert_snapshot!(ran, @r#"
+    exit 0
+    --- stderr
+    device: cpu
+    the model is in runs/ner/model
+    "#);
+    let record = &sandbox.records_of("runs/ner/model/run.json");
+    assert_eq!(record["data"][0]["path"], "train.jsonl");
+    assert_eq!(record["data"][0]["records"], 20);
+    assert_eq!(record["data"][0]["sha256"].as_str().unwrap().len(), 64);
+    assert_eq!(
+        sandbox.records_of("runs/ner/model/vestnik.json")["window"],
+        json!({"tokens": 20, "context": 4})
+    );
+    assert!(
+        sandbox
+            .records("runs/ner/log.jsonl")
+            .iter()
+            .any(|event| event["event"] == "evaluation")
+    );
+    let ran = sandbox.run(
+        "evaluate --model runs/ner/model --data runs/dev.jsonl --json --progress none --device cpu",
+    );
+    let best = record["best"]["measures"]["scores"]["f1"].as_f64().unwrap();
+    assert!(
+        (ran.records()[0]["micro_f1"].as_f64().unwrap() - best).abs() < 1e-9,
+        "{ran}"
+    );
+}
+
+#[test]
+fn a_killed_run_ends_with_the_same_weights() {
+    let sandbox = sandbox();
+    assert_eq!(train(&sandbox, "-o whole").code, 0);
+    kill_at_first_checkpoint(&sandbox);
+    let steps = |name: &str| {
+        let log = sandbox.records(&format!("{name}/log.jsonl"));
+        log.iter().filter(|event| event["event"] == "step").count()
+    };
+    let ran = train(&sandbox, "-o killed --resume");
+    assert_eq!(ran.code, 0, "{ran}");
+    for file in [
+        "model/model.safetensors",
+        "checkpoint/optimizer.safetensors",
+    ] {
+        assert!(
+            sandbox.read(&format!("whole/{file}")) == sandbox.read(&format!("killed/{file}")),
+            "{file} differs"
+        );
+    }
+    assert_eq!(steps("whole"), steps("killed"));
+}
+
+/// Kills a run as soon as it has written a checkpoint.
+fn kill_at_first_checkpoint(sandbox: &Sandbox) {
+    let mut run = std::process::Command::new(env!("CARGO_BIN_EXE_vestnik"))
+        .args("train runs/ner.toml --device cpu --progress none -o killed".split(' '))
+        .current_dir(sandbox.path(""))
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    while !sandbox.path("killed/checkpoint").exists() {
+        assert!(
+            run.try_wait().unwrap().is_none(),
+            "the run ended without a checkpoint"
+        );
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    }
+    run.kill().unwrap();
+    run.wait().unwrap();
+    let log = String::from_utf8(sandbox.read("killed/log.jsonl")).unwrap();
+    assert!(
+        !log.contains("\"finish\""),
+        "the run was killed before its end"
+    );
+}
+
+#[test]
+fn pretraining_makes_an_encoder() {
+    let sandbox = sandbox();
+    let ran = sandbox.run("pretrain runs/mlm.toml --device cpu --progress none");
+    assert_snapshot!(ran, @r#"
+    exit 0
+    --- stderr
+    320 tokens in 40 pieces
+    device: cpu
+    the model is in runs/mlm/model
+    "#);
+    let info = sandbox
+        .run("model info runs/mlm/model --json")
+        .records()
+        .remove(0);
+    assert_eq!(info["classes"][0], "BertForMaskedLM");
+}
+
+#[test]
+fn outputs_of_a_run_are_not_overwritten() {
+    let sandbox = sandbox();
+    assert_snapshot!(train(&sandbox, "--resume"), @r#"
+    exit 2
+    --- stderr
+    error: runs/ner holds no run to resume
+    "#);
+    assert_eq!(train(&sandbox, "--set max_steps=1").code, 0);
+    assert_snapshot!(train(&sandbox, "--set max_steps=1"), @r#"
+    exit 2
+    --- stderr
+    error: runs/ner already holds a run
+    hint: --resume goes on with it, -o names another folder
+    "#);
+    assert_snapshot!(train(&sandbox, "--resume --set seed=8"), @r#"
+    exit 2
+    --- stderr
+    error: the run file differs from the one of the checkpoint in seed
+    "#);
+    assert_snapshot!(train(&sandbox, "-o runs/ner.toml"), @r#"
+    exit 2
+    --- stderr
+    error: runs/ner.toml is a file
+    hint: name a folder with -o
+    "#);
+}
+
+#[test]
+fn mistakes_in_the_run_file() {
+    let sandbox = sandbox();
+    assert_snapshot!(sandbox.run("train missing.toml"), @r#"
+    exit 2
+    --- stderr
+    error: cannot read the run file missing.toml: No such file or directory (os error 2)
+    "#);
+    sandbox.write("bad.toml", "seed = 1\nepoch = 2\n");
+    assert_snapshot!(sandbox.run("train bad.toml"), @r#"
+    exit 2
+    --- stderr
+    error: bad.toml:2: unknown field `epoch`, expected one of `seed`, `epochs`, `max_steps`, `evaluate_every`, `checkpoint_every`, `patience`, `save_dtype`, `model`, `windows`, `batch`, `optimizer`, `schedule`, `train`, `dev`
+    "#);
+    sandbox.write("bad.toml", "seed = \n");
+    assert_snapshot!(sandbox.run("train bad.toml"), @r#"
+    exit 2
+    --- stderr
+    error: bad.toml:1: string values must be quoted, expected literal string
+    "#);
+    assert_snapshot!(train(&sandbox, "--set epochs=0"), @r#"
+    exit 2
+    --- stderr
+    error: runs/ner.toml: setting `epochs` is 0, expected at least 1
+    "#);
+    assert_snapshot!(train(&sandbox, "--set epoch=1"), @r#"
+    exit 2
+    --- stderr
+    error: runs/ner.toml: unknown field `epoch`, expected one of `seed`, `epochs`, `max_steps`, `evaluate_every`, `checkpoint_every`, `patience`, `save_dtype`, `model`, `windows`, `batch`, `optimizer`, `schedule`, `train`, `dev`
+    "#);
+    assert_snapshot!(train(&sandbox, "--set epochs"), @r#"
+    exit 2
+    --- stderr
+    error: runs/ner.toml: override `epochs` is not of the form key=value (tables are parted by dots)
+    "#);
+    assert_snapshot!(train(&sandbox, "--set model.base=nowhere"), @r#"
+    exit 2
+    --- stderr
+    error: runs/nowhere/config.json: No such file or directory (os error 2)
+    "#);
+    assert_snapshot!(train(&sandbox, "--set windows.max_tokens=100"), @r#"
+    exit 2
+    --- stderr
+    error: setting `windows.max_tokens` is 100, expected at most 38, what the model reads less two special tokens
+    "#);
+    assert!(!sandbox.path("runs/ner").exists());
+}
+
+#[test]
+fn mistakes_in_the_data_are_told_before_training() {
+    let sandbox = sandbox();
+    sandbox.write("runs/train.jsonl", "{\"text\":\"Sofia\"}\nSofia\n");
+    std::fs::remove_file(sandbox.path("runs/dev.jsonl")).unwrap();
+    assert_snapshot!(train(&sandbox, ""), @r#"
+    exit 2
+    --- stderr
+    runs/train.jsonl:1: no field "entities", found "text"
+    runs/train.jsonl:2: invalid JSON at column 1 (expected value), expected one JSON object
+    runs/dev.jsonl: no such file or folder
+    error: the data have 3 defects
+    hint: vestnik data check lists those of a file
+    "#);
+
+    let overlap = json!({"text": "Sofia", "entities": [
+        {"start": 0, "end": 5, "label": "LOC"}, {"start": 1, "end": 3, "label": "PER"}]});
+    sandbox.write("runs/train.jsonl", overlap.to_string());
+    sandbox.write("runs/dev.jsonl", document(1));
+    assert_snapshot!(train(&sandbox, ""), @r#"
+    exit 2
+    --- stderr
+    error: runs/train.jsonl:1: the PER "of" overlaps "Sofia", expected entities side by side
+    "#);
+
+    let event =
+        json!({"id": "9", "text": "Sofia", "entities": [{"start": 0, "end": 5, "label": "EVT"}]});
+    sandbox.write("runs/train.jsonl", event.to_string());
+    assert_snapshot!(train(&sandbox, ""), @r#"
+    exit 2
+    --- stderr
+    error: the label "EVT" of document 9 is not known to the model, which knows PER, LOC
+    "#);
+
+    sandbox.write("runs/text.jsonl", "{\"text\":\"\"}\n{}\n");
+    assert_snapshot!(sandbox.run("pretrain runs/mlm.toml --device cpu --progress none"), @r#"
+    exit 2
+    --- stderr
+    runs/text.jsonl:1: text is empty, expected some text
+    runs/text.jsonl:2: no field "text", found nothing
+    error: the data have 2 defects
+    hint: vestnik data check lists those of a file
+    "#);
+    assert!(!sandbox.path("runs/ner").exists());
+}
