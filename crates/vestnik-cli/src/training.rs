@@ -204,8 +204,6 @@ fn why(reason: FinishReason) -> &'static str {
 fn measures(step: &StepEvent) -> progress::Measures {
     vec![
         ("step", Value::from(step.step)),
-        ("total_steps", Value::from(step.total_steps)),
-        ("epoch", Value::from(step.epoch)),
         ("loss", rounded(step.loss, 1e4)),
         ("lr", Value::from(significant(step.lr))),
         ("grad_norm", rounded(step.grad_norm, 1e3)),
@@ -213,6 +211,8 @@ fn measures(step: &StepEvent) -> progress::Measures {
             "tokens_per_s",
             Value::from(step.tokens_per_second.round() as u64),
         ),
+        ("epoch", Value::from(step.epoch)),
+        ("total_steps", Value::from(step.total_steps)),
     ]
 }
 

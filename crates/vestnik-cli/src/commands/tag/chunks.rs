@@ -6,9 +6,9 @@ use std::thread;
 use vestnik_data::{Article, ArticleReader, Issue, Problem};
 
 /// Articles of a chunk.
-const MAX_ARTICLES: usize = 256;
+const MAX_ARTICLES: usize = 128;
 /// Bytes of text of a chunk; the last article may go past it.
-const MAX_BYTES: usize = 1 << 20;
+const MAX_BYTES: usize = 1 << 19;
 /// Chunks that wait while one is computed.
 const WAITING: usize = 2;
 
@@ -17,6 +17,9 @@ const WAITING: usize = 2;
 pub(crate) struct Chunk {
     pub(crate) articles: Vec<Article>,
     pub(crate) issues: Vec<Issue>,
+    /// Bytes of the input that had been read when the chunk was full.
+    pub(crate) bytes_read: u64,
+    /// Bytes of text.
     bytes: usize,
 }
 
@@ -63,6 +66,7 @@ pub(crate) fn read_ahead(
     limit: Option<u64>,
 ) -> IntoIter<Chunk> {
     let (sender, receiver) = sync_channel(WAITING);
+    let bytes_read = reader.bytes_read();
     thread::spawn(move || {
         let mut left = limit.unwrap_or(u64::MAX);
         let mut chunk = Chunk::default();
@@ -72,11 +76,15 @@ pub(crate) fn read_ahead(
         {
             left -= u64::from(item.is_ok());
             chunk.push(item, &text_field);
-            if chunk.is_full() && sender.send(std::mem::take(&mut chunk)).is_err() {
-                return;
+            if chunk.is_full() {
+                chunk.bytes_read = bytes_read.get();
+                if sender.send(std::mem::take(&mut chunk)).is_err() {
+                    return;
+                }
             }
         }
         if !chunk.is_empty() {
+            chunk.bytes_read = bytes_read.get();
             // The other side may be gone; then nobody wants the rest.
             let _ = sender.send(chunk);
         }

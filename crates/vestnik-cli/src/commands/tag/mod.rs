@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use clap::ValueEnum;
 use serde_json::Value;
 use vestnik_core::OffsetUnit;
-use vestnik_data::{Article, ArticleOptions, ArticleReader, BytesRead, STDIN};
+use vestnik_data::{Article, ArticleOptions, ArticleReader, STDIN};
 use vestnik_infer::{Analysis, Vestnik};
 
 use crate::Outcome;
@@ -87,7 +87,6 @@ pub(crate) fn run(args: Args) -> Result<Outcome> {
     let aside = Aside::open(args.errors.as_deref(), args.force, args.on_error)?;
     let vestnik = args.model.open()?;
     let progress = Progress::new(args.progress, ArticleReader::total_bytes(&inputs));
-    let bytes = reader.bytes_read();
     let mut job = Job {
         model: &args.model,
         writer: Writer::new(&vestnik, args.offset_unit),
@@ -95,7 +94,6 @@ pub(crate) fn run(args: Args) -> Result<Outcome> {
         output,
         aside,
         progress,
-        bytes,
         done: Done::default(),
     };
     for chunk in chunks::read_ahead(reader, args.text_field, args.limit) {
@@ -140,6 +138,8 @@ fn article_options(args: &Args) -> ArticleOptions {
 /// What has been done so far.
 #[derive(Clone, Copy, Debug, Default)]
 struct Done {
+    /// Bytes of the input as it lies on the disk.
+    bytes: u64,
     articles: u64,
     tokens: u64,
     entities: u64,
@@ -153,7 +153,6 @@ struct Job<'a> {
     output: Output,
     aside: Aside,
     progress: Progress,
-    bytes: BytesRead,
     done: Done,
 }
 
@@ -180,8 +179,9 @@ impl Job<'_> {
         }
         // A reader at the other end of a pipe waits for whole articles, not for a full buffer.
         self.output.flush().context("cannot write the output")?;
+        self.done.bytes = chunk.bytes_read;
         let measures = self.measures();
-        self.progress.update(self.bytes.get(), || measures);
+        self.progress.update(self.done.bytes, || measures);
         Ok(())
     }
 
@@ -209,11 +209,11 @@ impl Job<'_> {
         let rate = |count: u64| Value::from((count as f64 / seconds * 10.0).round() / 10.0);
         vec![
             ("articles", self.done.articles.into()),
+            ("set_aside", self.aside.count().into()),
+            ("tokens_per_s", rate(self.done.tokens)),
+            ("articles_per_s", rate(self.done.articles)),
             ("tokens", self.done.tokens.into()),
             ("entities", self.done.entities.into()),
-            ("set_aside", self.aside.count().into()),
-            ("articles_per_s", rate(self.done.articles)),
-            ("tokens_per_s", rate(self.done.tokens)),
         ]
     }
 
@@ -223,7 +223,7 @@ impl Job<'_> {
         let set_aside = self.aside.count();
         self.aside.finish(self.done.articles > 0)?;
         self.output.commit()?;
-        self.progress.finish(self.bytes.get(), measures);
+        self.progress.finish(self.done.bytes, measures);
         Ok(match set_aside {
             0 => Outcome::Done,
             _ => Outcome::Findings,

@@ -1,0 +1,142 @@
+//! Tests on tiny models of random weights.
+
+use std::path::{Path, PathBuf};
+
+use super::*;
+use crate::{DeviceChoice, Vestnik};
+
+const TEXTS: [&str; 5] = [
+    "Kyiv waits; the “Rada” met 👩‍👩‍👧 in the U.S. with O'Neill.",
+    "",
+    "Абу-Даби, ЛНР/ДНР, (ООН), 24 Канал: «Газпром», „Рада“.",
+    " \n\u{0} ",
+    "नमस्ते दिल्ली, שלום ירושלים, 東京 и Нью\u{ad}Йорк. Президент Румен Радев прибыл в Софию и остался там на три дня, \
+     потому что самолёт не мог взлететь из-за тумана над городом; в Киеве его ждали до вечера.",
+];
+
+fn fixture(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../vestnik-model/tests/fixtures")
+        .join(name)
+}
+
+fn open(name: &str, batch_tokens: usize) -> Vestnik {
+    let options = Options::default()
+        .with_device(DeviceChoice::Cpu)
+        .with_batch_tokens(batch_tokens);
+    Vestnik::from_dir_with(fixture(name), &options).unwrap()
+}
+
+#[test]
+fn log_softmax_sums_to_one_and_is_stable() {
+    let mut row = [0.0; 3];
+    log_softmax(&[1000.0, 1000.0, -1000.0], &mut row);
+    assert!((row[0] - 0.5_f32.ln()).abs() < 1e-6);
+    let sum: f32 = row.iter().map(|x| x.exp()).sum();
+    assert!((sum - 1.0).abs() < 1e-6);
+}
+
+#[test]
+fn pipelines_are_shared_between_threads() {
+    fn shared<T: Send + Sync>() {}
+    shared::<NerPipeline>();
+    shared::<Vestnik>();
+}
+
+#[test]
+fn a_result_does_not_depend_on_the_batch() {
+    for name in ["bert", "xlm_roberta"] {
+        let (small, large) = (open(name, 1), open(name, 4096));
+        let together = large.ner().tag_batch(&TEXTS).unwrap();
+        assert!(
+            together.iter().any(|tagged| !tagged.entities.is_empty()),
+            "{name}"
+        );
+        let reversed: Vec<&str> = TEXTS.iter().rev().copied().collect();
+        let reversed = large.ner().tag_batch(&reversed).unwrap();
+        for (i, text) in TEXTS.iter().enumerate() {
+            assert_eq!(
+                together[i],
+                small.ner().tag(text).unwrap(),
+                "{name}: {text}"
+            );
+            assert_eq!(together[i], reversed[TEXTS.len() - 1 - i], "{name}: {text}");
+        }
+    }
+}
+
+#[test]
+fn spans_slice_their_text() {
+    let vestnik = open("bert", 64);
+    for (text, tagged) in TEXTS.iter().zip(vestnik.ner().tag_batch(&TEXTS).unwrap()) {
+        for entity in tagged.entities {
+            let name = entity.span.slice(text).unwrap();
+            assert_eq!(name.trim(), name);
+            assert!(
+                entity
+                    .score
+                    .is_some_and(|score| score > 0.0 && score <= 1.0)
+            );
+        }
+    }
+}
+
+#[test]
+fn texts_without_words_have_no_windows() {
+    let vestnik = open("bert", 64);
+    assert_eq!(vestnik.ner().tag("").unwrap(), Tagged::default());
+    assert!(vestnik.analyze_batch(&[]).unwrap().is_empty());
+    let blank = vestnik.analyze(" \n ").unwrap();
+    assert_eq!((blank.entities.len(), blank.windows), (0, 0));
+}
+
+#[test]
+fn long_texts_are_read_to_their_end() {
+    let vestnik = open("bert", 256);
+    let once = vestnik.analyze(TEXTS[4]).unwrap();
+    let text = format!("{}\n", TEXTS[4]).repeat(20);
+    let often = vestnik.analyze(&text).unwrap();
+    assert_eq!(often.tokens, 20 * once.tokens);
+    assert!(often.windows > 20);
+    let last = often.entities.last().unwrap();
+    assert!(last.span.start() > text.len() * 19 / 20);
+}
+
+#[test]
+fn a_batch_has_room_for_something() {
+    let options = Options::default()
+        .with_device(DeviceChoice::Cpu)
+        .with_batch_tokens(0);
+    let error = Vestnik::from_dir_with(fixture("bert"), &options).unwrap_err();
+    assert!(matches!(error, Error::BatchTokens));
+}
+
+#[test]
+fn a_model_has_the_name_of_its_directory() {
+    let vestnik = open("bert", 64);
+    assert_eq!(vestnik.name(), "bert");
+    assert_eq!(vestnik.tasks(), ["ner"]);
+    assert!(vestnik.entity_types().iter().eq(["PER", "LOC"]));
+    assert!(vestnik.device().is_cpu());
+}
+
+#[cfg(not(feature = "embedded-model"))]
+#[test]
+fn a_build_without_a_model_says_so() {
+    assert!(matches!(Vestnik::embedded(), Err(Error::NotEmbedded)));
+}
+
+#[cfg(feature = "embedded-model")]
+#[test]
+fn the_embedded_model_finds_names() {
+    let options = Options::default().with_device(DeviceChoice::Cpu);
+    let vestnik = Vestnik::embedded_with(&options).unwrap();
+    let text = "Президент Франции Эмманюэль Макрон прибыл в Киев.";
+    let analysis = vestnik.analyze(text).unwrap();
+    let names: Vec<&str> = analysis
+        .entities
+        .iter()
+        .map(|e| e.span.slice(text).unwrap())
+        .collect();
+    assert!(names.contains(&"Киев"), "{names:?}");
+}
