@@ -133,6 +133,18 @@ fn a_label_that_the_model_does_not_know() {
 }
 
 #[test]
+fn a_task_without_a_head() {
+    let sandbox = Sandbox::with_model();
+    gold(&sandbox);
+    assert_snapshot!(evaluate(&sandbox, "--data gold.jsonl --task stance"), @r#"
+    exit 2
+    --- stderr
+    error: the model has no head for the task "stance"
+    hint: it has: ner
+    "#);
+}
+
+#[test]
 fn defects_of_the_data_are_told_all() {
     let sandbox = Sandbox::with_model();
     sandbox.write(

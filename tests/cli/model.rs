@@ -96,3 +96,43 @@ fn an_encoder_gets_another_vocabulary() {
     hint: name another directory
     "#);
 }
+
+#[test]
+fn help_says_what_the_program_is_for() {
+    let ran = Sandbox::new().run("--help");
+    assert_eq!(ran.code, 0);
+    assert!(
+        ran.stdout
+            .starts_with("Reads news articles in many languages"),
+        "{ran}"
+    );
+    assert!(
+        Sandbox::new()
+            .run("tell")
+            .stderr
+            .starts_with("error: unrecognized subcommand 'tell'")
+    );
+}
+
+#[cfg(feature = "embedded-model")]
+#[test]
+fn the_built_in_model_is_the_default() {
+    let sandbox = Sandbox::new();
+    let text = "Президент Франции Эмманюэль Макрон прибыл в Киев.";
+    sandbox.write("news.jsonl", serde_json::json!({"text": text}).to_string());
+    let named = sandbox.run("tag --model vestnik-news --device cpu --progress none news.jsonl");
+    let tagged = sandbox.run("tag --device cpu --progress none news.jsonl");
+    assert_eq!(tagged.stdout, named.stdout);
+    let record = &tagged.records()[0];
+    assert_eq!(record["vestnik"]["model"], "vestnik-news");
+    let names: Vec<&str> = record["entities"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|e| e["text"].as_str().unwrap())
+        .collect();
+    assert!(names.contains(&"Киев"), "{names:?}");
+    let info = sandbox.run("model info --json").records().remove(0);
+    assert_eq!(info["model"], "vestnik-news");
+    assert!(info["window"]["tokens"].is_number());
+}

@@ -6,7 +6,7 @@ use crate::commands::{data, evaluate, model, pretrain, tag, tokenizer, train};
 
 /// Reads news articles in many languages and says who and what is named.
 #[derive(Debug, Parser)]
-#[command(name = "vestnik", version, about, propagate_version = true)]
+#[command(name = "vestnik", version, propagate_version = true)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,

@@ -14,7 +14,7 @@ use vestnik_infer::Vestnik;
 use crate::Outcome;
 use crate::corpus::Reading;
 use crate::failure::Mistake;
-use crate::model::ModelArgs;
+use crate::model::{self, ModelArgs};
 use crate::output::{Output, print};
 use crate::progress::{Progress, ProgressMode};
 
@@ -29,7 +29,11 @@ pub(crate) struct Args {
     /// Print a JSON object
     #[arg(long)]
     json: bool,
-    /// Write what was scored as JSON lines {id, lang, text, entities}, offsets in code points
+    /// What to measure
+    #[arg(long, default_value = "ner", value_name = "TASK")]
+    task: String,
+    /// Write what was scored as JSON lines {id, lang, text, entities}, offsets in code points. Labels that a document
+    /// does not annotate are left out, as in our own score: a scorer that does not know of `annotated` then agrees
     #[arg(long, value_name = "FILE")]
     predictions: Option<PathBuf>,
     /// Overwrite the file of predictions
@@ -74,6 +78,7 @@ const CHUNK: usize = 64;
 
 /// Runs the command.
 pub(crate) fn run(args: &Args) -> Result<Outcome> {
+    model::refuse_unknown_tasks(std::slice::from_ref(&args.task))?;
     let mut predictions = args
         .predictions
         .as_deref()

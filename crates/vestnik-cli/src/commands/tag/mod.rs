@@ -12,7 +12,7 @@ use vestnik_infer::{Analysis, Vestnik};
 
 use crate::Outcome;
 use crate::failure::Mistake;
-use crate::model::ModelArgs;
+use crate::model::{self, ModelArgs};
 use crate::output::Output;
 use crate::progress::{Measures, Progress, ProgressMode};
 
@@ -80,7 +80,7 @@ enum OnError {
 
 /// Runs the command.
 pub(crate) fn run(args: Args) -> Result<Outcome> {
-    refuse_unknown_tasks(&args.tasks)?;
+    model::refuse_unknown_tasks(&args.tasks)?;
     let inputs = inputs(&args.inputs)?;
     let reader = ArticleReader::open(&inputs, article_options(&args))?;
     let output = Output::open(args.output.as_deref(), args.force)?;
@@ -100,18 +100,6 @@ pub(crate) fn run(args: Args) -> Result<Outcome> {
         job.work(chunk)?;
     }
     job.finish()
-}
-
-/// A task that the model has no head for is refused before anything is read.
-fn refuse_unknown_tasks(tasks: &[String]) -> Result<()> {
-    match tasks.iter().find(|task| *task != "ner") {
-        None => Ok(()),
-        Some(task) => Err(
-            Mistake::new(format!("the model has no head for the task {task:?}"))
-                .hint("it has: ner")
-                .into(),
-        ),
-    }
 }
 
 /// The inputs that were named, or standard input if it is a pipe or a file.
