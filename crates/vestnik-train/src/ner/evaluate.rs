@@ -233,8 +233,10 @@ fn word_begun_by(text: &TokenizedText, token: usize) -> Option<usize> {
 fn log_softmax(logits: &[f32], out: &mut [f32]) {
     let max = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     let sum: f32 = logits.iter().map(|&logit| (logit - max).exp()).sum();
+    // One shift for all, as inference does it: the scores are the same to the last bit.
+    let shift = max + sum.ln();
     for (out, &logit) in out.iter_mut().zip(logits) {
-        *out = logit - max - sum.ln();
+        *out = logit - shift;
     }
 }
 

@@ -159,6 +159,22 @@ mod tests {
         }
     }
 
+    proptest::proptest! {
+        #[test]
+        fn rate_is_kept_for_any_words(
+            word_starts in proptest::collection::vec(proptest::bool::weighted(0.5), 1..200),
+            seed: u64,
+        ) {
+            let mut ids = vec![100; word_starts.len()];
+            let labels = masker(true).hide(&mut ids, &word_starts, &mut Random::derive(seed, &[]));
+            let wanted = (0.2 * ids.len() as f64).round() as usize;
+            let shortest = masker(true).units(&word_starts).iter().map(|unit| unit.len()).min().unwrap();
+            proptest::prop_assert!((1..=wanted.max(shortest)).contains(&asked(&labels)));
+            let untouched = labels.iter().zip(&ids).filter(|&(&label, _)| label == IGNORE);
+            proptest::prop_assert!(untouched.into_iter().all(|(_, &id)| id == 100));
+        }
+    }
+
     #[test]
     fn at_least_one_word_is_asked() {
         let masker = masker(true);

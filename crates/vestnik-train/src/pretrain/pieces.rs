@@ -260,6 +260,20 @@ mod tests {
         check("||.|||.|||", 4, &[0, 4, 7, 10]);
     }
 
+    proptest::proptest! {
+        #[test]
+        fn pieces_are_a_partition(
+            starts in proptest::collection::vec(proptest::bool::weighted(0.4), 0..500),
+            longest in 1usize..60,
+        ) {
+            let cuts = cuts(&starts, longest);
+            proptest::prop_assert_eq!((cuts[0], cuts[cuts.len() - 1]), (0, starts.len()));
+            for piece in cuts.windows(2) {
+                proptest::prop_assert!((1..=longest).contains(&(piece[1] - piece[0])));
+            }
+        }
+    }
+
     #[test]
     fn a_word_longer_than_a_piece_is_cut() {
         check("|.........", 4, &[0, 4, 7, 10]);

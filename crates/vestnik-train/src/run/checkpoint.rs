@@ -56,7 +56,7 @@ impl<T: Task> Run<T> {
             format_version: FORMAT_VERSION,
             kind: T::KIND.to_owned(),
             config: self.settings.config.clone(),
-            examples: self.task.digest(),
+            examples: self.examples.clone(),
             state: self.state.clone(),
         };
         files::replace_folder(&self.out.join(CHECKPOINT), |folder| {
@@ -101,7 +101,7 @@ impl<T: Task> Run<T> {
         if !keys.is_empty() {
             return Err(Error::ConfigChanged { keys });
         }
-        if saved.examples != self.task.digest() {
+        if saved.examples != self.examples {
             return mismatch(
                 path,
                 "the training data or the tokenizer have changed since",

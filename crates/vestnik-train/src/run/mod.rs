@@ -79,6 +79,8 @@ pub(crate) struct Run<T> {
     /// The batches of the present epoch.
     plan: Vec<Vec<usize>>,
     throughput: Throughput,
+    /// Hash of all examples in their order.
+    examples: String,
     resumed: bool,
 }
 
@@ -133,6 +135,7 @@ impl<T: Task> Run<T> {
             });
         }
         Ok(Self {
+            examples: task.digest(),
             task,
             settings,
             out: out.to_owned(),
