@@ -1,5 +1,7 @@
 //! Sequences of token ids, packed end to end.
 
+use std::ops::Range;
+
 /// The label of a token that counts neither in the loss nor in a measure.
 pub const IGNORE: i64 = -100;
 
@@ -10,7 +12,7 @@ pub struct Batch {
     pub ids: Vec<u32>,
     /// Position of each token in its sequence, from 0, before any offset that a model adds.
     pub position_ids: Vec<u32>,
-    /// Segment of each token.
+    /// Segment of each token; 0 for single texts.
     pub type_ids: Vec<u32>,
     /// Where sequences begin and end: one more number than sequences, from 0 to the number of tokens.
     pub cumulative_lengths: Vec<usize>,
@@ -21,4 +23,19 @@ pub struct Batch {
     pub allowed: Option<Vec<u64>>,
     /// For each sequence the document and the window that it came from.
     pub origins: Vec<(usize, usize)>,
+}
+
+impl Batch {
+    /// Number of sequences.
+    #[must_use]
+    pub fn n_sequences(&self) -> usize {
+        self.origins.len()
+    }
+
+    /// The tokens of each sequence, special tokens included, as ranges over the vectors of the batch.
+    pub fn sequences(&self) -> impl ExactSizeIterator<Item = Range<usize>> + '_ {
+        self.cumulative_lengths
+            .windows(2)
+            .map(|ends| ends[0]..ends[1])
+    }
 }

@@ -1,6 +1,7 @@
 //! From strings to integers and back: tokenizers, words, windows, batches, decoding.
 
 mod batch;
+mod byte_tokens;
 mod collator;
 mod decoder;
 mod error;
@@ -9,6 +10,7 @@ mod sentences;
 mod tokenized_text;
 mod tokenizer;
 mod tokenizer_training;
+mod unigram;
 mod windows;
 mod words;
 

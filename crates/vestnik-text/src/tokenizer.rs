@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::{Error, Result};
+use crate::{Error, Result, byte_tokens};
 
 const FIRST: &[&str] = &["[CLS]", "<s>", "<cls>", "<|startoftext|>"];
 const LAST: &[&str] = &["[SEP]", "</s>", "<sep>", "<|endoftext|>"];
@@ -33,7 +33,7 @@ pub struct Encoding {
     pub ids: Vec<u32>,
     /// For each id the UTF-8 bytes `start..end` of the original text, end-exclusive, on character boundaries,
     /// without white space at the edges. A token that stands for no visible character is empty (`start == end`).
-    /// Tokens may share bytes: a character spelt as four byte tokens is the span of all four.
+    /// Tokens may share bytes: each of the four byte tokens that spell a character has the span of the character.
     pub offsets: Vec<(usize, usize)>,
 }
 
@@ -152,11 +152,16 @@ impl Tokenizer {
                 n_bytes: text.len(),
                 source,
             })?;
-        let offsets = encoded.get_offsets().iter();
-        Ok(Encoding {
-            ids: encoded.get_ids().to_vec(),
-            offsets: offsets.map(|&span| tidy_span(text, span)).collect(),
-        })
+        let ids = encoded.get_ids().to_vec();
+        let spans = encoded.get_offsets().iter();
+        let mut offsets = spans.map(|&span| tidy_span(text, span)).collect::<Vec<_>>();
+        let bytes: Vec<_> = ids.iter().map(|&id| self.byte_of(id)).collect();
+        byte_tokens::narrow(text, &bytes, &mut offsets);
+        Ok(Encoding { ids, offsets })
+    }
+
+    fn byte_of(&self, id: u32) -> Option<u8> {
+        self.token(id).and_then(byte_tokens::byte_of)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use tokenizers::models::unigram::{Unigram, UnigramTrainer};
+use tokenizers::models::unigram::Unigram;
 use tokenizers::normalizers::{NFKC, Replace, Sequence as Normalizers, replace::ReplacePattern};
 use tokenizers::pre_tokenizers::digits::Digits;
 use tokenizers::pre_tokenizers::metaspace::{Metaspace, PrependScheme};
@@ -17,16 +17,15 @@ use tokenizers::tokenizer::{
 use tokenizers::{DecoderWrapper, NormalizerWrapper, PreTokenizerWrapper};
 
 use crate::error::TokenizersError;
+use crate::unigram::{self, Goal, Piece, Word};
 use crate::{Error, Result, Tokenizer};
 
 /// The mark that begins every pre-token, as in SentencePiece.
 const WORD_START: char = '▁';
 const SPECIAL: [&str; 5] = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"];
 const UNKNOWN_ID: usize = 1;
-/// The expectation step of the trainer underflows on very long strings, and no such string is a word.
+/// No longer string is a word.
 const MAX_WORD_CHARS: usize = 64;
-/// Weight of an occurrence of a word, that of the copy with an end mark being 1.
-const WORD_WEIGHT: u32 = 8;
 
 /// How a tokenizer is trained: a cased Unigram model (Kudo 2018, <https://arxiv.org/abs/1804.10959>) over pre-tokens.
 ///
@@ -79,7 +78,11 @@ impl TokenizerTraining {
         if words.is_empty() {
             return Err(Error::NoTrainingText);
         }
-        let pieces = self.train_pieces(with_word_ends(words, &end_mark(self.max_piece_chars)))?;
+        let goal = Goal {
+            n_pieces: self.vocab_size,
+            max_chars: self.max_piece_chars,
+        };
+        let pieces = unigram::train(&words, goal);
         let vocab = self.vocabulary(pieces, &alphabet)?;
         Tokenizer::new(pipeline.into_tokenizer(vocab).map_err(training_error)?)
     }
@@ -105,32 +108,14 @@ impl TokenizerTraining {
             .collect()
     }
 
-    fn train_pieces(&self, words: Vec<(String, u32)>) -> Result<Vec<(String, f64)>> {
-        let trainer = UnigramTrainer::builder()
-            .show_progress(false)
-            .vocab_size(u32::try_from(self.vocab_size).unwrap_or(u32::MAX))
-            .max_piece_length(self.max_piece_chars)
-            .build()
-            .map_err(|error| training_error(error.into()))?;
-        let mut model = Unigram::default();
-        trainer
-            .do_train(words, &mut model)
-            .map_err(training_error)?;
-        Ok(model.iter().cloned().collect())
-    }
-
     /// Special tokens, bytes, the alphabet, and the most likely of the other pieces, likely ones first.
-    fn vocabulary(
-        &self,
-        trained: Vec<(String, f64)>,
-        alphabet: &Alphabet,
-    ) -> Result<Vec<(String, f64)>> {
+    fn vocabulary(&self, trained: Vec<Piece>, alphabet: &Alphabet) -> Result<Vec<Piece>> {
         let floor = lowest_score(&trained);
         let mut required: BTreeMap<String, f64> =
             alphabet.pieces().map(|piece| (piece, floor)).collect();
         let mut optional = Vec::new();
         for (piece, score) in trained {
-            if piece.contains(is_end_mark) || alphabet.is_never_produced(&piece) {
+            if alphabet.is_never_produced(&piece) {
                 continue;
             }
             if required.contains_key(&piece) || piece.chars().count() == 1 {
@@ -157,50 +142,19 @@ impl TokenizerTraining {
 
 /// Leaves out words that are too long, hold a rare character or have only one spelling; in a fixed order, for equal
 /// results.
-fn usable_words(words: HashMap<String, u32>, alphabet: &Alphabet) -> Vec<(String, u32)> {
+fn usable_words(words: HashMap<String, u32>, alphabet: &Alphabet) -> Vec<Word> {
     let usable = |c| alphabet.characters.contains(&c) && !alphabet.isolated.contains(&c);
-    let mut words: Vec<(String, u32)> = words.into_iter().collect();
+    let mut words: Vec<Word> = words.into_iter().collect();
     words.retain(|(word, _)| word.chars().count() <= MAX_WORD_CHARS && word.chars().all(usable));
     words.sort_unstable();
     words
 }
 
-/// Gives the trainer words from which it can learn whole word forms and endings.
-///
-/// It looks for candidates among the different strings alone, and takes only those that occur twice with two different
-/// characters behind them. The end of a word is always the same character, so `которые`, which begins no longer word,
-/// would never become a piece, however frequent. Therefore a word that occurs n times is given 1 + log2 n times, its
-/// count shared out, and one copy, of next to no weight, has an end mark behind it. The mark is as long as the longest
-/// piece, so that no candidate can hold it.
-fn with_word_ends(words: Vec<(String, u32)>, mark: &str) -> Vec<(String, u32)> {
-    let mut given = Vec::with_capacity(3 * words.len());
-    for (word, count) in words {
-        let copies = count.ilog2();
-        if copies == 0 {
-            given.push((word, count.saturating_mul(WORD_WEIGHT)));
-            continue;
-        }
-        given.push((format!("{word}{mark}"), 1));
-        let share = count.saturating_mul(WORD_WEIGHT) / copies;
-        given.extend((0..copies).map(|_| (word.clone(), share)));
-    }
-    given
-}
-
-/// `length` different characters that are in no text: the end of the last private-use plane.
-fn end_mark(length: usize) -> String {
-    ('\u{10F000}'..='\u{10FFFD}').take(length).collect()
-}
-
-fn is_end_mark(c: char) -> bool {
-    c >= '\u{10F000}'
-}
-
-fn sort_by_score(pieces: &mut [(String, f64)]) {
+fn sort_by_score(pieces: &mut [Piece]) {
     pieces.sort_unstable_by(|a, b| b.1.total_cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
 }
 
-fn lowest_score(pieces: &[(String, f64)]) -> f64 {
+fn lowest_score(pieces: &[Piece]) -> f64 {
     pieces.iter().map(|(_, score)| *score).fold(0.0, f64::min)
 }
 
@@ -294,7 +248,7 @@ impl Pipeline {
             // A letter that composes with no combining mark.
             let probe = format!("щ{c}щ");
             let parts = self.pre_tokens(&probe).map_err(training_error)?;
-            if c == '\0' || is_end_mark(c) || parts.concat().replace(WORD_START, "") != probe {
+            if c == '\0' || parts.concat().replace(WORD_START, "") != probe {
                 continue;
             }
             alphabet.characters.insert(c);
@@ -307,7 +261,7 @@ impl Pipeline {
 
     fn into_tokenizer(
         self,
-        vocab: Vec<(String, f64)>,
+        vocab: Vec<Piece>,
     ) -> std::result::Result<tokenizers::Tokenizer, TokenizersError> {
         let model = Unigram::from(vocab, Some(UNKNOWN_ID), true)?;
         let id = |token: &str| SPECIAL.iter().position(|s| *s == token).unwrap_or_default() as u32;

@@ -7,9 +7,10 @@ use crate::TokenizedText;
 /// How long texts are cut.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WindowOptions {
-    /// The most tokens of a window, without special tokens.
+    /// The most tokens of a window, without special tokens; at least 1.
     pub max_tokens: usize,
-    /// Tokens of context on each side of what a window owns, when a text has several windows.
+    /// Tokens of context on each side of what a window owns, when a text has several windows. At most what leaves one
+    /// token to own: `(max_tokens - 1) / 2`; a larger number is taken as that.
     pub context: usize,
 }
 
@@ -18,33 +19,33 @@ pub struct WindowOptions {
 pub struct Window {
     /// The tokens that the model reads.
     pub tokens: Range<usize>,
-    /// The tokens among them that this window owns: those whose scores count.
+    /// The tokens among them that this window owns: those whose labels and scores count.
     pub core: Range<usize>,
 }
 
 /// Cuts a text into windows.
 ///
-/// The cores of the windows are a partition of the text's tokens. A text of at most `max_tokens` tokens is one window.
-/// In a longer one, a core has at most `max_tokens - 2 * context` tokens and ends where a sentence ends if one does in
-/// its second half, else where a word ends; the window adds as much context on both sides as fits, so that each token is
-/// owned by the window where it is most central.
+/// A text of at most `max_tokens` tokens is one window, a text without tokens none. The cores of the windows partition the
+/// text's tokens. Where two windows meet, both read `context` tokens past the border (less what would be part of a word),
+/// so each token is owned by the window where it is most central. A border is where a sentence ends if one ends in the
+/// second half of the longest possible core, else where a word ends; only a word that is itself longer is cut.
 #[must_use]
 pub fn windows(text: &TokenizedText, options: &WindowOptions) -> Vec<Window> {
-    let n = text.tokens.ids.len();
+    let n = text.tokens.len();
     let max_tokens = options.max_tokens.max(1);
-    if n <= max_tokens {
-        return vec![Window {
-            tokens: 0..n,
-            core: 0..n,
-        }];
-    }
-    let core_tokens = max_tokens.saturating_sub(2 * options.context).max(1);
-    let mut windows = vec![];
+    let context = options.context.min((max_tokens - 1) / 2);
+    let mut windows = Vec::new();
     let mut start = 0;
     while start < n {
-        let end = core_end(text, start, core_tokens);
+        let before = context.min(start);
+        let rest_fits = before + n - start <= max_tokens;
+        let end = if rest_fits {
+            n
+        } else {
+            border(text, start, max_tokens - before - context)
+        };
         windows.push(Window {
-            tokens: surround(text, start..end, max_tokens),
+            tokens: with_context(text, start..end, context),
             core: start..end,
         });
         start = end;
@@ -52,47 +53,145 @@ pub fn windows(text: &TokenizedText, options: &WindowOptions) -> Vec<Window> {
     windows
 }
 
-/// Where the core that begins at `start` ends.
-fn core_end(text: &TokenizedText, start: usize, core_tokens: usize) -> usize {
-    let limit = start + core_tokens;
-    if limit >= text.tokens.ids.len() {
-        return text.tokens.ids.len();
-    }
+/// Where the core that begins at `start` ends, after at most `longest` tokens.
+fn border(text: &TokenizedText, start: usize, longest: usize) -> usize {
+    let limit = start + longest;
     let sentences = text
         .sentence_starts
-        .partition_point(|&sentence| sentence as usize <= limit);
-    let sentence = text.sentence_starts[..sentences]
-        .last()
-        .map_or(0, |&sentence| sentence as usize);
-    if sentence > start + core_tokens / 2 {
+        .partition_point(|&token| token as usize <= limit);
+    let sentence = sentences
+        .checked_sub(1)
+        .map_or(0, |last| text.sentence_starts[last] as usize);
+    if sentence > start + longest / 2 {
         return sentence;
     }
-    (start + 1..=limit)
-        .rev()
-        .find(|&token| begins_word(text, token))
+    let mut words = (start + 1..=limit).rev();
+    words
+        .find(|&token| text.may_cut_before(token))
         .unwrap_or(limit)
 }
 
-/// Whether no word goes on from the token before.
-fn begins_word(text: &TokenizedText, token: usize) -> bool {
-    let word = |token: usize| text.token_word.get(token).copied().flatten();
-    token == 0 || word(token).is_none() || word(token) != word(token - 1)
-}
-
-/// A core with equal context on both sides, as far as the text reaches, without half words.
-fn surround(text: &TokenizedText, core: Range<usize>, max_tokens: usize) -> Range<usize> {
-    let n = text.tokens.ids.len();
-    let spare = max_tokens.saturating_sub(core.len());
-    let before = (spare / 2).min(core.start);
-    let after = (spare - before).min(n - core.end);
-    let before = (spare - after).min(core.start);
-    let start = (core.start - before..core.start)
-        .find(|&token| begins_word(text, token))
+/// A core with its context, as far as the text reaches, without parts of words.
+fn with_context(text: &TokenizedText, core: Range<usize>, context: usize) -> Range<usize> {
+    let n = text.tokens.len();
+    let mut starts = core.start.saturating_sub(context)..core.start;
+    let start = starts
+        .find(|&token| text.may_cut_before(token))
         .unwrap_or(core.start);
-    let end = core.end + after;
-    let end = (core.end..=end)
-        .rev()
-        .find(|&token| token == n || begins_word(text, token))
+    let mut ends = (core.end..=(core.end + context).min(n)).rev();
+    let end = ends
+        .find(|&token| token == n || text.may_cut_before(token))
         .unwrap_or(core.end);
     start..end
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// One token for each character: `S` begins a sentence, `w` a word, `.` goes on with it.
+    fn text(pattern: &str) -> TokenizedText {
+        let mut text = TokenizedText::default();
+        let mut word = None;
+        for (token, c) in pattern.chars().enumerate() {
+            if c != '.' || token == 0 {
+                word = Some(word.map_or(0, |word: u32| word + 1));
+                text.word_first_token.push(Some(token as u32));
+            }
+            if c == 'S' {
+                text.sentence_starts.push(token as u32);
+            }
+            text.token_word.push(word);
+        }
+        text.tokens.ids = vec![5; text.token_word.len()];
+        text.tokens.offsets = vec![(0, 0); text.token_word.len()];
+        text
+    }
+
+    #[track_caller]
+    fn check(
+        pattern: &str,
+        (max_tokens, context): (usize, usize),
+        expected: &[(Range<usize>, Range<usize>)],
+    ) {
+        let found = windows(
+            &text(pattern),
+            &WindowOptions {
+                max_tokens,
+                context,
+            },
+        );
+        let found: Vec<_> = found
+            .into_iter()
+            .map(|window| (window.tokens, window.core))
+            .collect();
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn short_texts_are_one_window_and_empty_texts_none() {
+        check("", (8, 2), &[]);
+        check("Swwww", (5, 2), &[(0..5, 0..5)]);
+    }
+
+    #[test]
+    fn borders_prefer_sentences_then_words() {
+        check(
+            "SwwwwSwwwwSwwww",
+            (10, 2),
+            &[(0..7, 0..5), (3..12, 5..10), (8..15, 10..15)],
+        );
+        check(
+            "Sw.w.w.w.w.w.",
+            (8, 2),
+            &[(0..7, 0..5), (3..11, 5..9), (7..13, 9..13)],
+        );
+    }
+
+    #[test]
+    fn only_a_word_longer_than_a_window_is_cut() {
+        check(
+            "S.........",
+            (4, 1),
+            &[(0..3, 0..3), (3..5, 3..5), (5..7, 5..7), (7..10, 7..10)],
+        );
+    }
+
+    #[test]
+    fn odd_options_are_bounded() {
+        check("Sww", (0, 9), &[(0..1, 0..1), (1..2, 1..2), (2..3, 2..3)]);
+        check("Swww", (3, usize::MAX), &[(0..3, 0..2), (1..4, 2..4)]);
+    }
+
+    proptest! {
+        #[test]
+        fn cores_partition_the_tokens(pattern in "[Sw.]{0,200}", max_tokens in 1usize..40, context in 0usize..20) {
+            let text = text(&pattern);
+            let windows = windows(&text, &WindowOptions { max_tokens, context });
+            let mut next = 0;
+            for window in &windows {
+                prop_assert_eq!(window.core.start, next);
+                prop_assert!(window.core.end > next);
+                prop_assert!(window.tokens.start <= next && window.core.end <= window.tokens.end);
+                prop_assert!(window.tokens.len() <= max_tokens);
+                next = window.core.end;
+            }
+            prop_assert_eq!(next, pattern.len());
+        }
+
+        #[test]
+        fn context_is_whole_and_windows_own_what_is_central(pattern in "S[Sw.]{50,200}", context in 4usize..10) {
+            let text = text(&pattern.replace("...", "w"));
+            let windows = windows(&text, &WindowOptions { max_tokens: 3 * context, context });
+            for pair in windows.windows(2) {
+                let border = pair[1].core.start;
+                prop_assert!(text.may_cut_before(border));
+                // Words have at most three tokens here.
+                prop_assert!((context - 2..=context).contains(&(border - pair[1].tokens.start)));
+                let after = pair[0].tokens.end - border;
+                prop_assert!((context - 2..=context).contains(&after) || pair[0].tokens.end == text.tokens.len());
+            }
+        }
+    }
 }

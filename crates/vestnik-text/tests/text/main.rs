@@ -1,0 +1,5 @@
+//! The crate as a whole, on texts of many scripts and with a tokenizer that is trained here.
+
+mod properties;
+mod support;
+mod tokenizers;
