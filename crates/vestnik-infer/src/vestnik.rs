@@ -93,7 +93,7 @@ impl Vestnik {
         let window = window_options(metadata.as_ref(), dir.config().encoder.max_tokens())?;
         let tokenizer = dir.tokenizer()?;
         let device = options.device.open()?;
-        let (classifier, _) = TokenClassifier::load(dir, &device)?;
+        let (classifier, _) = TokenClassifier::load_frozen(dir, &device)?;
         let parts = Parts {
             classifier,
             tokenizer,

@@ -4,6 +4,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a bench that fails should stop")]
 
+use candle_core::backprop::GradStore;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use vestnik_model::ops::{self, AttentionOptions};
 use vestnik_model::{Device, Mode, Tensor, Var};
@@ -17,8 +18,8 @@ fn var(shape: (usize, usize)) -> Var {
 }
 
 /// Forward and backward of a computation.
-fn train(output: &Tensor) {
-    output.sum_all().unwrap().backward().unwrap();
+fn train(output: &Tensor) -> GradStore {
+    output.sum_all().unwrap().backward().unwrap()
 }
 
 fn linear(criterion: &mut Criterion) {

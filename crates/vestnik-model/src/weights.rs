@@ -98,6 +98,8 @@ pub(crate) struct Builder<'a> {
     /// What the checkpoint's names lack or add before ours.
     strip: &'static str,
     parameters: Parameters,
+    /// Whether the layers' tensors are tracked for gradients.
+    trainable: bool,
     missing: Vec<String>,
     used: BTreeSet<String>,
     random: SeededRandom,
@@ -119,17 +121,21 @@ impl<'a> Builder<'a> {
             checkpoint,
             strip: if bare { prefix } else { "" },
             parameters: Parameters::new(device),
+            trainable: true,
             missing: vec![],
             used: BTreeSet::new(),
             random: SeededRandom::new(seed),
         }
     }
 
+    /// Layers that only infer: their operations keep no graph, and so no activations.
+    pub(crate) fn frozen(mut self) -> Self {
+        self.trainable = false;
+        self
+    }
+
     /// The tensor `name`, from the checkpoint or fresh.
-    pub(crate) fn tensor(&mut self, name: &str, shape: &[usize], init: Init) -> Result<Var> {
-        if let Some(known) = self.parameters.get(name) {
-            return Ok(known.clone());
-        }
+    pub(crate) fn tensor(&mut self, name: &str, shape: &[usize], init: Init) -> Result<Tensor> {
         let tensor = match self.read(name, shape)? {
             Some(tensor) => tensor,
             None => {
@@ -139,7 +145,11 @@ impl<'a> Builder<'a> {
         };
         let var = Var::from_tensor(&tensor)?;
         self.parameters.insert(name, var.clone());
-        Ok(var)
+        Ok(if self.trainable {
+            var.as_tensor().clone()
+        } else {
+            var.as_detached_tensor()
+        })
     }
 
     fn read(&mut self, name: &str, shape: &[usize]) -> Result<Option<Tensor>> {

@@ -1,6 +1,6 @@
 //! BERT (Devlin et al. 2019); reference: transformers, `models/bert/modeling_bert.py`.
 
-use candle_core::{Tensor, Var};
+use candle_core::Tensor;
 use vestnik_text::Batch;
 
 use crate::layers::{Embeddings, TransformerLayer};
@@ -37,7 +37,7 @@ impl BertEncoder {
         })
     }
 
-    pub(crate) fn word_embeddings(&self) -> &Var {
+    pub(crate) fn word_embeddings(&self) -> &Tensor {
         self.embeddings.words()
     }
 }

@@ -3,7 +3,7 @@
 mod bert;
 mod xlm_roberta;
 
-use candle_core::{Tensor, Var};
+use candle_core::Tensor;
 use vestnik_text::Batch;
 
 pub use bert::BertEncoder;
@@ -47,7 +47,7 @@ impl Encoder {
     }
 
     /// The word embedding table `[vocabulary, hidden]`.
-    pub(crate) fn word_embeddings(&self) -> &Var {
+    pub(crate) fn word_embeddings(&self) -> &Tensor {
         match self {
             Self::Bert(encoder) => encoder.word_embeddings(),
             Self::XlmRoberta(encoder) => encoder.word_embeddings(),

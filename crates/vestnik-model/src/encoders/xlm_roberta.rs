@@ -1,6 +1,6 @@
 //! XLM-RoBERTa (Conneau et al. 2020); reference: transformers, `models/xlm_roberta/modeling_xlm_roberta.py`.
 
-use candle_core::{Tensor, Var};
+use candle_core::Tensor;
 use vestnik_text::Batch;
 
 use crate::encoders::BertEncoder;
@@ -25,7 +25,7 @@ impl XlmRobertaEncoder {
         self.0.forward(batch, mode)
     }
 
-    pub(crate) fn word_embeddings(&self) -> &Var {
+    pub(crate) fn word_embeddings(&self) -> &Tensor {
         self.0.word_embeddings()
     }
 }

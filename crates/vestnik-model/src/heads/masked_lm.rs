@@ -1,6 +1,6 @@
 //! Which token stands at a masked place.
 
-use candle_core::{Tensor, Var};
+use candle_core::Tensor;
 
 use crate::layers::{LayerNorm, Linear};
 use crate::weights::{Builder, Init};
@@ -11,7 +11,7 @@ use crate::{Architecture, EncoderConfig, Result, ops};
 pub(crate) struct MaskedLmHead {
     dense: Linear,
     norm: LayerNorm,
-    bias: Var,
+    bias: Tensor,
 }
 
 impl MaskedLmHead {

@@ -1,6 +1,6 @@
 //! Sums of word, position and segment embeddings.
 
-use candle_core::{Tensor, Var};
+use candle_core::Tensor;
 use vestnik_text::Batch;
 
 use crate::layers::LayerNorm;
@@ -10,9 +10,9 @@ use crate::{EncoderConfig, Error, Mode, Result, ops};
 /// Word, position and segment embeddings, added, normalized and dropped out.
 #[derive(Clone, Debug)]
 pub(crate) struct Embeddings {
-    words: Var,
-    positions: Var,
-    types: Var,
+    words: Tensor,
+    positions: Tensor,
+    types: Tensor,
     norm: LayerNorm,
     config: EncoderConfig,
 }
@@ -47,7 +47,7 @@ impl Embeddings {
     }
 
     /// The word embedding table `[vocabulary, hidden]`, which a masked-language-model head shares.
-    pub(crate) fn words(&self) -> &Var {
+    pub(crate) fn words(&self) -> &Tensor {
         &self.words
     }
 

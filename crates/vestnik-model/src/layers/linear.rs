@@ -1,6 +1,6 @@
 //! An affine layer.
 
-use candle_core::{Tensor, Var};
+use candle_core::Tensor;
 
 use crate::Result;
 use crate::ops;
@@ -9,8 +9,8 @@ use crate::weights::{Builder, Init};
 /// `x Wᵀ + b` with the tensors `{name}.weight` and `{name}.bias`.
 #[derive(Clone, Debug)]
 pub(crate) struct Linear {
-    weight: Var,
-    bias: Var,
+    weight: Tensor,
+    bias: Tensor,
 }
 
 impl Linear {

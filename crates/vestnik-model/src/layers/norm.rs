@@ -1,6 +1,6 @@
 //! Layer normalization with learnt scale and shift.
 
-use candle_core::{Tensor, Var};
+use candle_core::Tensor;
 
 use crate::Result;
 use crate::ops;
@@ -9,8 +9,8 @@ use crate::weights::{Builder, Init};
 /// [`ops::layer_norm`] with the tensors `{name}.weight` and `{name}.bias`.
 #[derive(Clone, Debug)]
 pub(crate) struct LayerNorm {
-    weight: Var,
-    bias: Var,
+    weight: Tensor,
+    bias: Tensor,
     eps: f64,
 }
 

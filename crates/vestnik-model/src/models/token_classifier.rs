@@ -8,7 +8,7 @@ use vestnik_text::Batch;
 
 use crate::heads::TokenClassificationHead;
 use crate::model_dir::write_model;
-use crate::weights::Builder;
+use crate::weights::{Builder, Checkpoint};
 use crate::{Encoder, Error, LoadReport, Mode, ModelConfig, ModelDir, Parameters, Result};
 
 /// An encoder with a token-classification head (`BertForTokenClassification` and its like).
@@ -27,8 +27,28 @@ impl TokenClassifier {
     /// # Errors
     /// [`Error::Labels`] without a label map, [`Error::MissingTensors`], [`Error::TensorShape`], [`Error::Weights`].
     pub fn load(dir: &ModelDir, device: &Device) -> Result<(Self, LoadReport)> {
+        Self::load_with(dir, |checkpoint| {
+            Builder::new(Some(checkpoint), dir.prefix(), 0, device)
+        })
+    }
+
+    /// [`Self::load`] for inference alone: no gradients can be had, and a forward pass keeps no activations.
+    ///
+    /// # Errors
+    /// As [`Self::load`].
+    pub fn load_frozen(dir: &ModelDir, device: &Device) -> Result<(Self, LoadReport)> {
+        Self::load_with(dir, |checkpoint| {
+            Builder::new(Some(checkpoint), dir.prefix(), 0, device).frozen()
+        })
+    }
+
+    fn load_with(
+        dir: &ModelDir,
+        builder: impl for<'a> FnOnce(&'a Checkpoint<'a>) -> Builder<'a>,
+    ) -> Result<(Self, LoadReport)> {
         let labels = dir.config().labels()?;
-        let (model, report) = Self::build(dir, dir.config().clone(), labels, 0, device)?;
+        let checkpoint = dir.checkpoint()?;
+        let (model, report) = Self::build(builder(&checkpoint), dir.config().clone(), labels)?;
         dir.require(&report, |_| true)?;
         Ok((model, report))
     }
@@ -44,38 +64,29 @@ impl TokenClassifier {
         device: &Device,
     ) -> Result<(Self, LoadReport)> {
         let config = dir.config().with_labels(labels);
-        let (model, report) = Self::build(dir, config, labels.clone(), seed, device)?;
+        let checkpoint = dir.checkpoint()?;
+        let builder = Builder::new(Some(&checkpoint), dir.prefix(), seed, device);
+        let (model, report) = Self::build(builder, config, labels.clone())?;
         dir.require(&report, |name| !name.starts_with("classifier."))?;
         Ok((model, report))
     }
 
     fn build(
-        dir: &ModelDir,
+        mut builder: Builder<'_>,
         config: ModelConfig,
         labels: LabelSet,
-        seed: u64,
-        device: &Device,
     ) -> Result<(Self, LoadReport)> {
-        let checkpoint = dir.checkpoint()?;
-        let mut builder = Builder::new(
-            Some(&checkpoint),
-            config.encoder.architecture.prefix(),
-            seed,
-            device,
-        );
         let encoder = Encoder::load(&mut builder, &config.encoder)?;
         let head = TokenClassificationHead::load(&mut builder, &config.encoder, labels.len())?;
         let (parameters, report) = builder.finish();
-        Ok((
-            Self {
-                config,
-                encoder,
-                head,
-                labels,
-                parameters,
-            },
-            report,
-        ))
+        let model = Self {
+            config,
+            encoder,
+            head,
+            labels,
+            parameters,
+        };
+        Ok((model, report))
     }
 
     /// Logits of every token.
@@ -122,6 +133,11 @@ impl TokenClassifier {
 }
 
 impl ModelDir {
+    /// The prefix of the encoder's tensors in a checkpoint with a head.
+    pub(crate) fn prefix(&self) -> &'static str {
+        self.config().encoder.architecture.prefix()
+    }
+
     /// Refuses a load that left tensors for which `needed` holds without a value.
     pub(crate) fn require(&self, report: &LoadReport, needed: impl Fn(&str) -> bool) -> Result<()> {
         let names: Vec<String> = report

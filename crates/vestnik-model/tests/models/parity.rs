@@ -93,6 +93,20 @@ fn token_classifiers_give_the_reference_logits() {
 }
 
 #[test]
+fn a_frozen_model_gives_the_same_logits_and_keeps_no_graph() {
+    let (trainable, _) = TokenClassifier::load(&open("bert"), &Device::Cpu).unwrap();
+    let (frozen, _) = TokenClassifier::load_frozen(&open("bert"), &Device::Cpu).unwrap();
+    let batch = expected("bert").cases[0].batch();
+    let [trained, inferred] =
+        [&trainable, &frozen].map(|model| model.forward(&batch, Mode::Inference).unwrap());
+    assert_eq!(
+        largest_difference(&inferred, &trained.to_vec2().unwrap()),
+        0.0
+    );
+    assert!(trained.track_op() && !inferred.track_op());
+}
+
+#[test]
 fn token_classifiers_give_the_reference_gradients() {
     for name in TOKEN_CLASSIFIERS {
         let (model, _) = TokenClassifier::load(&open(name), &Device::Cpu).unwrap();
