@@ -100,6 +100,8 @@ pub(crate) struct Builder<'a> {
     parameters: Parameters,
     /// Whether the layers' tensors are tracked for gradients.
     trainable: bool,
+    /// Tensors whose names begin so are made afresh, whatever the checkpoint holds.
+    fresh: Option<&'static str>,
     missing: Vec<String>,
     used: BTreeSet<String>,
     random: SeededRandom,
@@ -122,6 +124,7 @@ impl<'a> Builder<'a> {
             strip: if bare { prefix } else { "" },
             parameters: Parameters::new(device),
             trainable: true,
+            fresh: None,
             missing: vec![],
             used: BTreeSet::new(),
             random: SeededRandom::new(seed),
@@ -131,6 +134,12 @@ impl<'a> Builder<'a> {
     /// Layers that only infer: their operations keep no graph, and so no activations.
     pub(crate) fn frozen(mut self) -> Self {
         self.trainable = false;
+        self
+    }
+
+    /// Makes the tensors whose names begin with `prefix` afresh: a head for other labels than the checkpoint's.
+    pub(crate) fn fresh_head(mut self, prefix: &'static str) -> Self {
+        self.fresh = Some(prefix);
         self
     }
 
@@ -156,6 +165,9 @@ impl<'a> Builder<'a> {
         let Some(checkpoint) = self.checkpoint else {
             return Ok(None);
         };
+        if self.fresh.is_some_and(|prefix| name.starts_with(prefix)) {
+            return Ok(None);
+        }
         let name = name.strip_prefix(self.strip).unwrap_or(name);
         for name in [Some(name.to_owned()), old_norm_name(name)]
             .into_iter()

@@ -11,6 +11,9 @@ use crate::model_dir::write_model;
 use crate::weights::{Builder, Checkpoint};
 use crate::{Encoder, Error, LoadReport, Mode, ModelConfig, ModelDir, Parameters, Result};
 
+/// How the names of the head's tensors begin.
+const HEAD: &str = "classifier.";
+
 /// An encoder with a token-classification head (`BertForTokenClassification` and its like).
 #[derive(Clone, Debug)]
 pub struct TokenClassifier {
@@ -53,7 +56,8 @@ impl TokenClassifier {
         Ok((model, report))
     }
 
-    /// Puts a fresh head for `labels` on a pretrained encoder; the head's first values follow from `seed`.
+    /// Puts a fresh head for `labels` on a pretrained encoder; the head's first values follow from `seed`. A head in the
+    /// checkpoint is left aside, since it is for other labels.
     ///
     /// # Errors
     /// As [`Self::load`], but only the encoder's tensors must be there.
@@ -65,9 +69,9 @@ impl TokenClassifier {
     ) -> Result<(Self, LoadReport)> {
         let config = dir.config().with_labels(labels);
         let checkpoint = dir.checkpoint()?;
-        let builder = Builder::new(Some(&checkpoint), dir.prefix(), seed, device);
+        let builder = Builder::new(Some(&checkpoint), dir.prefix(), seed, device).fresh_head(HEAD);
         let (model, report) = Self::build(builder, config, labels.clone())?;
-        dir.require(&report, |name| !name.starts_with("classifier."))?;
+        dir.require(&report, |name| !name.starts_with(HEAD))?;
         Ok((model, report))
     }
 

@@ -93,6 +93,26 @@ fn token_classifiers_give_the_reference_logits() {
 }
 
 #[test]
+fn a_fresh_head_takes_nothing_from_the_head_in_the_checkpoint() {
+    let labels = |names: &[&str]| vestnik_core::LabelSet::new(names.iter().copied()).unwrap();
+    let same_number = labels(&["O", "B-EVT", "I-EVT", "B-PRO", "I-PRO"]);
+    let fewer = labels(&["O", "B-ORG", "I-ORG"]);
+    let (old, _) = TokenClassifier::load(&open("bert"), &Device::Cpu).unwrap();
+    for labels in [same_number, fewer] {
+        let (model, report) =
+            TokenClassifier::with_fresh_head(&open("bert"), &labels, 7, &Device::Cpu).unwrap();
+        assert_eq!(report.missing, ["classifier.weight", "classifier.bias"]);
+        assert_eq!(model.config().labels().unwrap(), labels);
+        let weight = |model: &TokenClassifier| {
+            let weight = model.parameters().get("classifier.weight").unwrap();
+            weight.to_vec2::<f32>().unwrap()
+        };
+        assert_eq!(weight(&model).len(), labels.len());
+        assert_ne!(weight(&model)[0], weight(&old)[0]);
+    }
+}
+
+#[test]
 fn a_frozen_model_gives_the_same_logits_and_keeps_no_graph() {
     let (trainable, _) = TokenClassifier::load(&open("bert"), &Device::Cpu).unwrap();
     let (frozen, _) = TokenClassifier::load_frozen(&open("bert"), &Device::Cpu).unwrap();
