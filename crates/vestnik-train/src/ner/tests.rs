@@ -188,6 +188,33 @@ fn a_kill_between_checkpoints_loses_only_repeated_work() {
 }
 
 #[test]
+fn a_kill_before_the_first_checkpoint_can_be_resumed() {
+    let config = config(&["max_steps=4", "evaluate_every=2"]);
+    let out = tempfile::tempdir().unwrap();
+    // The model of the first evaluation is there, the checkpoint that follows is not.
+    let killed = std::panic::catch_unwind(|| {
+        let mut trainer = trainer(0.1, data(0..30, 30..34), &config, out.path());
+        let _ = trainer.run(&mut |event| match event {
+            Event::Evaluation(_) => panic!("killed"),
+            _ => ControlFlow::Continue(()),
+        });
+    });
+    assert!(killed.is_err() && crate::holds_run(out.path()));
+    let mut resumed = trainer(0.1, data(0..30, 30..34), &config, out.path());
+    resumed.resume().unwrap();
+    let (record, events) = run(&mut resumed);
+    assert_eq!((steps(&events)[0].step, record.steps), (1, 4));
+
+    // A finished model whose checkpoint was removed is not trained over.
+    std::fs::remove_dir_all(out.path().join("checkpoint")).unwrap();
+    let mut finished = trainer(0.1, data(0..30, 30..34), &config, out.path());
+    assert!(matches!(
+        finished.resume(),
+        Err(Error::CheckpointMissing { .. })
+    ));
+}
+
+#[test]
 fn same_seed_same_run_other_seed_other_run() {
     let losses = |seed: &str| {
         let out = tempfile::tempdir().unwrap();

@@ -168,7 +168,7 @@ mod tests {
             let mut ids = vec![100; word_starts.len()];
             let labels = masker(true).hide(&mut ids, &word_starts, &mut Random::derive(seed, &[]));
             let wanted = (0.2 * ids.len() as f64).round() as usize;
-            let shortest = masker(true).units(&word_starts).iter().map(|unit| unit.len()).min().unwrap();
+            let shortest = masker(true).units(&word_starts).iter().map(ExactSizeIterator::len).min().unwrap();
             proptest::prop_assert!((1..=wanted.max(shortest)).contains(&asked(&labels)));
             let untouched = labels.iter().zip(&ids).filter(|&(&label, _)| label == IGNORE);
             proptest::prop_assert!(untouched.into_iter().all(|(_, &id)| id == 100));

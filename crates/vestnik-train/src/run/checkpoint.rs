@@ -66,13 +66,22 @@ impl<T: Task> Run<T> {
         })
     }
 
-    /// Goes back to the state of the last checkpoint.
+    /// Goes back to the state of the last checkpoint; to the first step when a kill fell before the first checkpoint.
     pub(crate) fn resume(&mut self) -> Result<()> {
-        let folder = files::whole_folder(&self.out.join(CHECKPOINT)).ok_or_else(|| {
-            Error::CheckpointMissing {
-                path: self.out.clone(),
+        match files::whole_folder(&self.out.join(CHECKPOINT)) {
+            Some(folder) => self.restore(&folder)?,
+            None if unfinished(&self.out) => {}
+            None => {
+                return Err(Error::CheckpointMissing {
+                    path: self.out.clone(),
+                });
             }
-        })?;
+        }
+        self.resumed = true;
+        Ok(())
+    }
+
+    fn restore(&mut self, folder: &Path) -> Result<()> {
         let path = folder.join(STATE);
         let saved: Saved = files::read_json(&path)?;
         self.check_fit(&saved, path)?;
@@ -80,7 +89,6 @@ impl<T: Task> Run<T> {
         self.optimizer.load(&folder.join(MOMENTS))?;
         self.state = saved.state;
         self.plan = self.sampler.batches(self.state.epoch);
-        self.resumed = true;
         Ok(())
     }
 
@@ -169,6 +177,13 @@ impl<T: Task> Run<T> {
             evaluations: self.state.evaluations.clone(),
         }
     }
+}
+
+/// Whether the folder holds the model of a run that did not come to its end.
+fn unfinished(out: &Path) -> bool {
+    let record = files::whole_folder(&out.join(MODEL))
+        .and_then(|folder| files::read_json::<RunRecord>(&folder.join(RECORD)).ok());
+    record.is_some_and(|record| record.finish.is_none())
 }
 
 /// Top-level keys whose values differ, but for those that may.
