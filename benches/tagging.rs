@@ -25,13 +25,13 @@ fn tagging(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("tagging");
     group.throughput(Throughput::Bytes(articles[0].len() as u64));
     group.bench_function("one article", |bencher| {
-        bencher.iter(|| vestnik.analyze(texts[0]).unwrap())
+        bencher.iter(|| vestnik.analyze(texts[0]).unwrap());
     });
     group.throughput(Throughput::Bytes(
         articles.iter().map(String::len).sum::<usize>() as u64,
     ));
     group.bench_function("all articles", |bencher| {
-        bencher.iter(|| vestnik.analyze_batch(&texts).unwrap())
+        bencher.iter(|| vestnik.analyze_batch(&texts).unwrap());
     });
 }
 

@@ -72,10 +72,10 @@ fn elementwise(criterion: &mut Criterion) {
         bencher.iter(|| train(&ops::layer_norm_composed(&x, &weight, &bias, 1e-12).unwrap()));
     });
     group.bench_function("gelu fused", |bencher| {
-        bencher.iter(|| train(&ops::gelu(&inner).unwrap()))
+        bencher.iter(|| train(&ops::gelu(&inner).unwrap()));
     });
     group.bench_function("gelu composed", |bencher| {
-        bencher.iter(|| train(&inner.gelu_erf().unwrap()))
+        bencher.iter(|| train(&inner.gelu_erf().unwrap()));
     });
 }
 
