@@ -1,7 +1,44 @@
-//! From strings to integers and back: tokenizers, words, windows, batches, decoding.
+//! From strings to integers and back.
+//!
+//! On the way in, [`words`] and [`sentences`] divide raw text, a [`Tokenizer`] spells it in sub-words, [`TokenizedText`]
+//! says which token belongs to which word, [`windows`] cuts long texts into stretches that a model can read, and a
+//! [`Collator`] packs them into a [`Batch`] of plain vectors. On the way back a [`Decoder`] makes entities of the scores of
+//! words. [`ner_examples`] labels the windows of annotated documents for training, with the same words and windows.
+//! [`TokenizerTraining`] learns a tokenizer from text.
+//!
+//! **Units**: offsets are UTF-8 bytes of the original text, end-exclusive. A *word* is a stretch of text, a *token* a
+//! sub-word of the vocabulary; lengths of windows are tokens without the special ones.
+//!
+//! There are no tensors here, and no files but `tokenizer.json`.
+//!
+//! # Example
+//! ```
+//! use vestnik_core::{LabelSet, TagScheme, TagSet};
+//! use vestnik_text::{Collator, Decoder, Example, TokenizedText, TokenizerTraining, WindowOptions, windows};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let training = TokenizerTraining { vocab_size: 800, ..TokenizerTraining::default() };
+//! let tokenizer = training.train(["Kyiv and Warsaw signed a treaty."; 3])?;
+//!
+//! let text = "Warsaw signed.";
+//! let tokenized = TokenizedText::new(&tokenizer, text)?;
+//! let windows = windows(&tokenized, &WindowOptions { max_tokens: 510, context: 64 });
+//! let ids = tokenized.tokens.ids[windows[0].tokens.clone()].to_vec();
+//! let batch = Collator::new(tokenizer.special()).batch(&[Example { ids, ..Example::default() }]);
+//! assert_eq!(batch.cumulative_lengths, [0, tokenized.tokens.len() + 2]);
+//!
+//! // A model scores the first token of each word; here for the tags O, B-LOC and I-LOC.
+//! let decoder = Decoder::new(TagSet::new(TagScheme::Bio, &LabelSet::new(["LOC"])?));
+//! let scores = [-4.0, -0.1, -4.0, /* signed */ -0.1, -4.0, -4.0, /* . */ -0.1, -4.0, -4.0];
+//! let entities = decoder.decode(text, &tokenized.words, &scores);
+//! assert_eq!(entities[0].span.slice(text)?, "Warsaw");
+//! # Ok(())
+//! # }
+//! ```
 
 mod batch;
 mod byte_tokens;
+mod chunk_cache;
 mod collator;
 mod decoder;
 mod error;

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use crate::chunk_cache::{ChunkCache, splits_at_white_space};
 use crate::{Error, Result, byte_tokens};
 
 const FIRST: &[&str] = &["[CLS]", "<s>", "<cls>", "<|startoftext|>"];
@@ -53,6 +54,8 @@ impl Encoding {
 #[derive(Debug, Clone)]
 pub struct Tokenizer {
     inner: Arc<tokenizers::Tokenizer>,
+    /// There when the tokenizer treats what stands between white space apart.
+    chunks: Option<Arc<ChunkCache>>,
     tokens: Arc<[Option<String>]>,
     special: SpecialTokens,
 }
@@ -91,6 +94,7 @@ impl Tokenizer {
         let special = special_tokens(&inner)?;
         let tokens = token_table(&inner);
         Ok(Self {
+            chunks: splits_at_white_space(&inner).then(Arc::default),
             inner: Arc::new(inner),
             tokens,
             special,
@@ -140,11 +144,19 @@ impl Tokenizer {
 
     /// Turns a text into tokens: no special tokens added or recognised, nothing cut, nothing padded.
     ///
-    /// Memory and time grow with the text; [`TokenizedText`](crate::TokenizedText) feeds long texts in pieces.
+    /// Memory and time grow with the text; [`TokenizedText`](crate::TokenizedText) feeds long texts in pieces. Tokens of
+    /// words are remembered (shared by clones, bounded), so that what comes again is found quickly.
     ///
     /// # Errors
     /// [`Error::Encode`] when the text has a character that the vocabulary can neither spell nor call unknown.
     pub fn encode(&self, text: &str) -> Result<Encoding> {
+        match &self.chunks {
+            Some(chunks) => chunks.encode(text, |chunk| self.encode_all(chunk)),
+            None => self.encode_all(text),
+        }
+    }
+
+    fn encode_all(&self, text: &str) -> Result<Encoding> {
         let encoded = self
             .inner
             .encode(text, false)
@@ -197,4 +209,72 @@ fn token_table(inner: &tokenizers::Tokenizer) -> Arc<[Option<String>]> {
         table[id as usize] = Some(piece);
     }
     table.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::TokenizerTraining;
+    use proptest::prelude::*;
+
+    fn tokenizer() -> Tokenizer {
+        let training = TokenizerTraining {
+            vocab_size: 800,
+            ..TokenizerTraining::default()
+        };
+        training
+            .train(["Слово и слово, word for word."; 3])
+            .unwrap()
+    }
+
+    #[test]
+    fn own_tokenizers_remember_words() {
+        let tokenizer = tokenizer();
+        assert!(tokenizer.chunks.is_some());
+        let json = tokenizer.to_json().unwrap();
+        for (part, other) in [
+            ("WhitespaceSplit", "Whitespace"),
+            (r"\\x{2010}", r"\\s-"),
+            ("NFKC", "Nmt"),
+        ] {
+            let changed = json.replace(&format!("{part}\""), &format!("{other}\""));
+            assert_ne!(changed, json);
+            assert!(
+                Tokenizer::from_bytes(changed.as_bytes())
+                    .unwrap()
+                    .chunks
+                    .is_none(),
+                "{other}"
+            );
+        }
+    }
+
+    #[test]
+    fn remembered_tokens_are_those_of_the_whole_text() {
+        let tokenizer = tokenizer();
+        let parts = [
+            "слово",
+            "word",
+            " ",
+            "\n",
+            "\u{A0}",
+            "\u{301}",
+            "и",
+            "\u{306}",
+            "’",
+            "漢",
+            "🙂",
+            "´",
+            "\0",
+            "-",
+            "▁",
+            "ﬁ",
+            "\u{AD}",
+        ];
+        let texts = prop::collection::vec(prop::sample::select(parts.to_vec()), 0..20);
+        proptest!(|(text in texts)| {
+            let text = text.concat();
+            prop_assert_eq!(tokenizer.encode(&text).unwrap(), tokenizer.encode_all(&text).unwrap());
+        });
+    }
 }

@@ -24,6 +24,18 @@ use crate::{Error, Result, Tokenizer};
 const WORD_START: char = '▁';
 const SPECIAL: [&str; 5] = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"];
 const UNKNOWN_ID: usize = 1;
+/// Characters that are replaced after NFKC, each for itself, and what with.
+pub(crate) const CHARACTER_REPLACEMENTS: &[(&str, &str)] = &[
+    // Soft hyphens, zero-width and direction marks, variation selectors; stress marks that compose with no letter.
+    (
+        r"[\x{00AD}\x{0300}\x{0301}\x{200B}-\x{200F}\x{202A}-\x{202E}\x{2060}-\x{2069}\x{FE00}-\x{FE0F}\x{FEFF}]",
+        "",
+    ),
+    // Apostrophes.
+    (r"[\x{2018}\x{2019}\x{02BC}]", "'"),
+    // The hyphen that NFKC makes of the one that does not break.
+    (r"\x{2010}", "-"),
+];
 /// No longer string is a word.
 const MAX_WORD_CHARS: usize = 64;
 
@@ -189,19 +201,11 @@ struct Pipeline {
 
 impl Pipeline {
     fn new() -> std::result::Result<Self, TokenizersError> {
-        // Soft hyphens, zero-width and direction marks, variation selectors; stress marks that compose with no letter.
-        let invisible = r"[\x{00AD}\x{0300}\x{0301}\x{200B}-\x{200F}\x{202A}-\x{202E}\x{2060}-\x{2069}\x{FE00}-\x{FE0F}\x{FEFF}]";
-        let apostrophes = r"[\x{2018}\x{2019}\x{02BC}]";
-        let hyphen = r"\x{2010}";
-        let replace = |pattern: &str, content| {
-            Replace::new(ReplacePattern::Regex(pattern.to_owned()), content)
-        };
-        let normalizer = Normalizers::new(vec![
-            NFKC.into(),
-            replace(invisible, "")?.into(),
-            replace(apostrophes, "'")?.into(),
-            replace(hyphen, "-")?.into(),
-        ]);
+        let mut normalizers = vec![NFKC.into()];
+        for (pattern, content) in CHARACTER_REPLACEMENTS {
+            let pattern = ReplacePattern::Regex((*pattern).to_owned());
+            normalizers.push(Replace::new(pattern, *content)?.into());
+        }
         let pre_tokenizer = PreTokenizers::new(vec![
             WhitespaceSplit.into(),
             Punctuation::new(SplitDelimiterBehavior::Isolated).into(),
@@ -209,7 +213,7 @@ impl Pipeline {
             Metaspace::new(WORD_START, PrependScheme::Always, true).into(),
         ]);
         Ok(Self {
-            normalizer: normalizer.into(),
+            normalizer: Normalizers::new(normalizers).into(),
             pre_tokenizer: pre_tokenizer.into(),
         })
     }
