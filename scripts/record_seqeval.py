@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Records what seqeval 1.2.2 answers for random tag sequences, well-formed and not, as a test fixture.
 
-Usage: python3 -m venv /tmp/seqeval && /tmp/seqeval/bin/pip install seqeval==1.2.2
-       /tmp/seqeval/bin/python scripts/record_seqeval.py
+Usage: python3 -m venv seqeval-env && seqeval-env/bin/pip install seqeval==1.2.2
+       seqeval-env/bin/python scripts/record_seqeval.py
 Writes crates/vestnik-core/tests/fixtures/seqeval.json; the same seed gives the same file.
 """
 
