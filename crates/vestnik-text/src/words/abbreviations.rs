@@ -1,253 +1,53 @@
 //! Lists of abbreviations and domain endings.
 
-/// Abbreviations that are written with a full stop in the languages of the news read here, in lower case, sorted.
-/// Those that are common words too (`no`, `in`, `май`) are left out.
-const ABBREVIATIONS: &[&str] = &[
-    "a.d",
-    "a.m",
-    "abp",
-    "apod",
-    "approx",
-    "atd",
-    "aug",
-    "ave",
-    "b.c",
-    "bc",
-    "blvd",
-    "bp",
-    "bros",
-    "bzw",
-    "ca",
-    "capt",
-    "cf",
-    "cmdr",
-    "co",
-    "corp",
-    "d.c",
-    "d.d",
-    "d.h",
-    "d.o.o",
-    "dec",
-    "dept",
-    "doc",
-    "dr",
-    "e.g",
-    "e.u",
-    "etc",
-    "feb",
-    "g",
-    "ga",
-    "gdč",
-    "gen",
-    "gl",
-    "gm",
-    "godz",
-    "gov",
-    "hab",
-    "hod",
-    "i.e",
-    "im",
-    "inc",
-    "ing",
-    "inż",
-    "ipd",
-    "itd",
-    "itn",
-    "itp",
-    "jan",
-    "jr",
-    "judr",
-    "jw",
-    "kpt",
-    "ks",
-    "kč",
-    "lt",
-    "ltd",
-    "m.in",
-    "m.st",
-    "mag",
-    "messrs",
-    "mgr",
-    "mil",
-    "mio",
-    "mjr",
-    "mld",
-    "mln",
-    "mr",
-    "mrd",
-    "mrs",
-    "ms",
-    "mudr",
-    "např",
-    "nov",
-    "np",
-    "npor",
-    "npr",
-    "nr",
-    "nám",
-    "oct",
-    "odst",
-    "oz",
-    "p.m",
-    "ph.d",
-    "phdr",
-    "plk",
-    "polk",
-    "popř",
-    "pp",
-    "ppłk",
-    "prof",
-    "pt",
-    "písm",
-    "płk",
-    "r",
-    "red",
-    "rep",
-    "resp",
-    "rndr",
-    "sen",
-    "sept",
-    "sgt",
-    "sr",
-    "st",
-    "stol",
-    "str",
-    "sv",
-    "t.i",
-    "t.j",
-    "tel",
-    "tis",
-    "tj",
-    "tys",
-    "tzn",
-    "tzv",
-    "tzw",
-    "tř",
-    "u.k",
-    "u.n",
-    "u.s",
-    "ul",
-    "usw",
-    "vol",
-    "vs",
-    "vč",
-    "woj",
-    "ww",
-    "z.b",
-    "zob",
-    "zł",
-    "č",
-    "św",
-    "št",
-    "адв",
-    "адм",
-    "акад",
-    "ал",
-    "арх",
-    "бул",
-    "в.о",
-    "вж",
-    "вул",
-    "г",
-    "гг",
-    "ген",
-    "гол",
-    "гр",
-    "грн",
-    "д-р",
-    "д-ра",
-    "див",
-    "дол",
-    "долл",
-    "доц",
-    "др",
-    "зам",
-    "заст",
-    "и.о",
-    "им",
-    "инж",
-    "канд",
-    "кап",
-    "кв",
-    "коп",
-    "корп",
-    "лв",
-    "лейт",
-    "м",
-    "майор-ген",
-    "млн",
-    "млрд",
-    "н.е",
-    "н.пр",
-    "н.э",
-    "наб",
-    "напр",
-    "нач",
-    "о.з",
-    "обл",
-    "пер",
-    "пл",
-    "подп",
-    "полк",
-    "пп",
-    "пр",
-    "пр-т",
-    "просп",
-    "проф",
-    "р",
-    "р-н",
-    "ред",
-    "рр",
-    "руб",
-    "с",
-    "с.ш",
-    "сб",
-    "св",
-    "см",
-    "смт",
-    "ст",
-    "стр",
-    "т",
-    "т.г",
-    "т.д",
-    "т.е",
-    "т.зв",
-    "т.к",
-    "т.н",
-    "т.нар",
-    "т.о",
-    "т.п",
-    "т.ч",
-    "т.ін",
-    "тис",
-    "трлн",
-    "тт",
-    "тыс",
-    "ул",
-    "хил",
-    "чел",
-    "чл",
-    "ш",
-    "ім",
-    "ін",
-];
+use std::collections::HashSet;
+use std::sync::LazyLock;
 
-/// Abbreviations that stand at the end of a sentence as often as inside of one, in lower case, sorted.
-const ENDS: &[&str] = &[
-    "a.m", "apod", "atd", "etc", "inc", "itd", "itn", "itp", "jr", "ltd", "p.m", "sr", "гг", "др",
-    "н.э", "рр", "т.д", "т.п", "т.ін", "ін",
-];
+// Abbreviations that are written with a full stop, in lower case, each in the first language that has it. Those that are
+// common words too (`no`, `in`, `май`) are left out.
+const ENGLISH: &str = "mr mrs ms dr prof st sen rep gov gen lt sgt capt cmdr jr sr inc ltd co corp bros vs etc dept approx \
+    messrs ave blvd feb aug sept oct dec ph.d e.g i.e u.s u.k u.n e.u a.m p.m d.c b.c a.d vol pp \
+    cf";
+const RUSSIAN: &str = "г гг ул им проф акад св млн млрд трлн тыс руб коп см др пр обл пер просп наб корп стр т тт ст пп \
+    напр сб т.е т.к т.н т.д т.п т.о н.э и.о в.о с.ш ген полк майор-ген подп кап лейт адм зам нач инж \
+    канд доц чел долл дол";
+const UKRAINIAN: &str = "м с вул рр р ім тис грн див ін пл смт т.зв т.ч т.ін ред гол заст н.е";
+const BULGARIAN: &str = "бул гр хил лв чл ал т.нар т.г вж кв о.з н.пр д-р д-ра арх адв р-н пр-т ш";
+const POLISH: &str = "hab im ul św r płk ppłk mjr kpt abp bp ks np itd itp tzw tzn m.in m.st tys mln mld zł godz nr inż \
+    mgr woj gm pt ww jw zob npor";
+const CZECH: &str = "např tzv sv doc ing judr mudr phdr rndr bc č mil tis str atd apod popř resp plk nám stol tj tř vč \
+    odst písm kč hod tel";
+const SLOVENE: &str = "npr mag g ga gdč št oz itn ipd t.i t.j d.o.o d.d mio mrd gl polk";
+const GERMAN: &str = "bzw z.b d.h usw ca";
 
-/// Endings of domain names that news write as names: `Lenta.ru`. Sorted.
-const DOMAIN_ENDINGS: &[&str] = &[
-    "bg", "by", "co", "com", "cz", "de", "edu", "eu", "fr", "gov", "info", "int", "io", "kz", "lt",
-    "lv", "md", "me", "mk", "net", "org", "pl", "rs", "ru", "si", "su", "tv", "ua", "uk", "us",
-    "бг", "рф", "укр",
-];
+/// Abbreviations that stand at the end of a sentence as often as inside of one.
+const SENTENCE_ENDS: &str =
+    "a.m apod atd etc inc itd itn itp jr ltd p.m sr гг др н.э рр т.д т.п т.ін ін";
+
+/// Endings of domain names that news write as names: `Lenta.ru`.
+const DOMAIN_ENDINGS: &str = "bg by co com cz de edu eu fr gov info int io kz lt lv md me mk net org pl rs ru si su tv ua \
+    uk us бг рф укр";
+/// Of these in capitals, those that do not also begin a sentence whose space is missing: "… yes.By noon".
+const CAPITAL_ENDINGS: &str = "BG Com Net Org Ru RU UA";
+
+static ABBREVIATIONS: LazyLock<HashSet<&str>> = LazyLock::new(|| {
+    set(&[
+        ENGLISH, RUSSIAN, UKRAINIAN, BULGARIAN, POLISH, CZECH, SLOVENE, GERMAN,
+    ])
+});
+static ENDS: LazyLock<HashSet<&str>> = LazyLock::new(|| set(&[SENTENCE_ENDS]));
+static DOMAINS: LazyLock<HashSet<&str>> = LazyLock::new(|| set(&[DOMAIN_ENDINGS, CAPITAL_ENDINGS]));
+
+fn set(lists: &[&'static str]) -> HashSet<&'static str> {
+    lists
+        .iter()
+        .flat_map(|list| list.split_whitespace())
+        .collect()
+}
 
 /// Whether a full stop behind the word belongs to it.
 pub(super) fn is_abbreviation(word: &str) -> bool {
-    is_initialism(word) || contains(ABBREVIATIONS, word)
+    is_initialism(word) || contains(&ABBREVIATIONS, word)
 }
 
 /// `U.S`, `т.е`, `d.o.o`: single letters with full stops between them.
@@ -260,21 +60,17 @@ fn is_initialism(word: &str) -> bool {
 /// Whether a sentence may end with the word, full stop included.
 pub(crate) fn may_end_sentence(word: &str) -> bool {
     word.strip_suffix('.')
-        .is_some_and(|word| contains(ENDS, word))
+        .is_some_and(|word| contains(&ENDS, word))
 }
 
 /// Whether `part`, behind a full stop, makes a domain name.
 pub(super) fn is_domain_ending(part: &str) -> bool {
-    let is_name = || matches!(part, "BG" | "Com" | "Net" | "Org" | "Ru" | "RU" | "UA");
-    // In capitals, only those that do not also begin a sentence whose space is missing: "… yes.By noon".
-    DOMAIN_ENDINGS.binary_search(&part).is_ok() || is_name()
+    DOMAINS.contains(part)
 }
 
-fn contains(sorted: &[&str], word: &str) -> bool {
+fn contains(abbreviations: &HashSet<&str>, word: &str) -> bool {
     // No entry is longer, and none is written in capitals: `GM` and `CA` are names.
-    word.len() <= 20
-        && !is_acronym(word)
-        && sorted.binary_search(&word.to_lowercase().as_str()).is_ok()
+    word.len() <= 20 && !is_acronym(word) && abbreviations.contains(word.to_lowercase().as_str())
 }
 
 fn is_acronym(word: &str) -> bool {
@@ -286,13 +82,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lists_are_sorted_and_lower_case() {
-        for list in [ABBREVIATIONS, ENDS, DOMAIN_ENDINGS] {
-            assert!(list.is_sorted());
-            assert!(
-                list.iter()
-                    .all(|entry| entry.to_lowercase() == *entry && entry.len() <= 20)
-            );
-        }
+    fn entries_are_lower_case_and_short() {
+        assert!(
+            ABBREVIATIONS
+                .iter()
+                .chain(ENDS.iter())
+                .all(|entry| entry.to_lowercase() == *entry && entry.len() <= 20)
+        );
+        assert!(ENDS.is_subset(&ABBREVIATIONS));
+    }
+
+    #[test]
+    fn capitals_make_names_of_abbreviations() {
+        assert!(is_abbreviation("inc") && is_abbreviation("Inc") && is_abbreviation("U.S"));
+        assert!(!is_abbreviation("CA") && !is_abbreviation("слово") && !is_abbreviation(""));
     }
 }
