@@ -7,6 +7,8 @@
 //!
 //! This crate knows no optimizer, no data set and no progress bar.
 
+mod builder;
+mod checkpoint;
 mod config;
 mod encoders;
 mod error;
@@ -19,8 +21,8 @@ mod models;
 pub mod ops;
 mod parameters;
 mod transplant;
-mod weights;
 
+pub use builder::LoadReport;
 pub use candle_core::{DType, Device, Tensor, Var};
 pub use config::{Architecture, EncoderConfig, ModelConfig};
 pub use encoders::{BertEncoder, Encoder, XlmRobertaEncoder};
@@ -33,4 +35,3 @@ pub use models::{MaskedLm, TokenClassifier};
 pub use ops::DropoutState;
 pub use parameters::Parameters;
 pub use transplant::{Transplanted, transplant};
-pub use weights::LoadReport;

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use candle_core::DType;
 use vestnik_text::Tokenizer;
 
-use crate::weights::{self, Checkpoint};
+use crate::checkpoint::{self, Checkpoint};
 use crate::{Error, ModelConfig, Parameters, Result};
 
 /// Name of the configuration file.
@@ -193,7 +193,7 @@ pub(crate) fn write_model(
     })?;
     write_file(
         &dir.join(WEIGHTS_FILE),
-        &weights::serialize(parameters, dtype)?,
+        &checkpoint::serialize(parameters, dtype)?,
     )?;
     write_file(&dir.join(CONFIG_FILE), config.to_json().as_bytes())
 }

@@ -3,8 +3,8 @@
 use candle_core::{Device, Tensor, Var};
 use vestnik_text::Tokenizer;
 
+use crate::builder::Builder;
 use crate::ops::SeededRandom;
-use crate::weights::Builder;
 use crate::{Encoder, ModelDir, Parameters, Result};
 
 /// The mark of a word's beginning in SentencePiece vocabularies.

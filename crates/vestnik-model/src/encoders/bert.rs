@@ -3,8 +3,8 @@
 use candle_core::Tensor;
 use vestnik_text::Batch;
 
+use crate::builder::Builder;
 use crate::layers::{Embeddings, TransformerLayer};
-use crate::weights::Builder;
 use crate::{EncoderConfig, Mode, Result};
 
 /// Embeddings and a stack of layers that normalize after each sub-layer. The pooler is left out: no head here uses it.

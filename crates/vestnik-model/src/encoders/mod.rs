@@ -9,7 +9,7 @@ use vestnik_text::Batch;
 pub use bert::BertEncoder;
 pub use xlm_roberta::XlmRobertaEncoder;
 
-use crate::weights::Builder;
+use crate::builder::Builder;
 use crate::{Architecture, EncoderConfig, Mode, Result};
 
 /// A transformer encoder: tokens in, hidden states out.

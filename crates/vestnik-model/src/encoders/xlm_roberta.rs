@@ -3,8 +3,8 @@
 use candle_core::Tensor;
 use vestnik_text::Batch;
 
+use crate::builder::Builder;
 use crate::encoders::BertEncoder;
-use crate::weights::Builder;
 use crate::{EncoderConfig, Mode, Result};
 
 /// BERT's computation with positions that count from the one after the padding id

@@ -2,8 +2,8 @@
 
 use candle_core::Tensor;
 
+use crate::builder::{Builder, Init};
 use crate::layers::{LayerNorm, Linear};
-use crate::weights::{Builder, Init};
 use crate::{Architecture, EncoderConfig, Result, ops};
 
 /// Affine layer, GELU and layer norm, then the product with the word embeddings (tied) and a bias.

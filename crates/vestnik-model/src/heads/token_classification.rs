@@ -2,8 +2,8 @@
 
 use candle_core::Tensor;
 
+use crate::builder::Builder;
 use crate::layers::Linear;
-use crate::weights::Builder;
 use crate::{EncoderConfig, Mode, Result, ops};
 
 /// Dropout and one affine layer (`classifier`).

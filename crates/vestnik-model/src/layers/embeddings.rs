@@ -3,8 +3,8 @@
 use candle_core::Tensor;
 use vestnik_text::Batch;
 
+use crate::builder::{Builder, Init};
 use crate::layers::LayerNorm;
-use crate::weights::{Builder, Init};
 use crate::{EncoderConfig, Error, Mode, Result, ops};
 
 /// Word, position and segment embeddings, added, normalized and dropped out.

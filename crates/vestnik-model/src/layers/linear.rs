@@ -3,8 +3,8 @@
 use candle_core::Tensor;
 
 use crate::Result;
+use crate::builder::{Builder, Init};
 use crate::ops;
-use crate::weights::{Builder, Init};
 
 /// `x Wᵀ + b` with the tensors `{name}.weight` and `{name}.bias`.
 #[derive(Clone, Debug)]

@@ -2,9 +2,9 @@
 
 use candle_core::Tensor;
 
+use crate::builder::Builder;
 use crate::layers::{LayerNorm, Linear};
 use crate::ops::{self, AttentionOptions};
-use crate::weights::Builder;
 use crate::{EncoderConfig, Mode, Result};
 
 /// Self-attention and feed-forward, each followed by dropout, the residual and a layer norm (Vaswani et al. 2017).

@@ -5,9 +5,9 @@ use std::path::Path;
 use candle_core::{DType, Device, Tensor};
 use vestnik_text::Batch;
 
+use crate::builder::Builder;
 use crate::heads::MaskedLmHead;
 use crate::model_dir::write_model;
-use crate::weights::Builder;
 use crate::{Encoder, LoadReport, Mode, ModelConfig, ModelDir, Parameters, Result, ops};
 
 /// An encoder with a masked-language-model head that shares the word embeddings (`BertForMaskedLM` and its like).

@@ -6,9 +6,10 @@ use candle_core::{DType, Device, Tensor};
 use vestnik_core::LabelSet;
 use vestnik_text::Batch;
 
+use crate::builder::Builder;
+use crate::checkpoint::Checkpoint;
 use crate::heads::TokenClassificationHead;
 use crate::model_dir::write_model;
-use crate::weights::{Builder, Checkpoint};
 use crate::{Encoder, Error, LoadReport, Mode, ModelConfig, ModelDir, Parameters, Result};
 
 /// How the names of the head's tensors begin.
