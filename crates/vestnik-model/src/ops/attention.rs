@@ -1,14 +1,13 @@
 //! Scaled dot-product attention (Vaswani et al. 2017) over sequences that are packed end to end.
 
-use std::ops::Range;
-
 use candle_core::{CpuStorage, CustomOp3, D, Layout, Result, Shape, Tensor};
-use rayon::prelude::*;
 use rten_simd::SimdOp;
 use rten_vecmath::Softmax;
 
 use crate::Mode;
 use crate::ops::cpu::{self, Matrix};
+use crate::ops::packed_heads::{Head, PackedHeads};
+use crate::ops::padding::Padding;
 use crate::ops::random::{DropoutMask, mix};
 use crate::ops::softmax;
 
@@ -49,8 +48,7 @@ pub fn attention(
         _ => None,
     };
     let operation = Attention {
-        cumulative_lengths: options.cumulative_lengths.to_vec(),
-        n_heads: options.n_heads,
+        heads: PackedHeads::new(options.cumulative_lengths, options.n_heads),
         dropout,
     };
     q.contiguous()?
@@ -93,114 +91,12 @@ pub fn attention_composed(
     padding.unpad(&context.reshape((padding.n_sequences * padding.length, width))?)
 }
 
-/// Where the tokens of packed sequences lie in a padded batch.
-struct Padding {
-    n_sequences: usize,
-    length: usize,
-    /// For every padded place the token that fills it; places beyond a sequence's end repeat its first token.
-    token_of_place: Vec<u32>,
-    place_of_token: Vec<u32>,
-    is_token: Vec<bool>,
-}
-
-impl Padding {
-    fn new(cumulative_lengths: &[usize]) -> Self {
-        let n_sequences = cumulative_lengths.len() - 1;
-        let length = cumulative_lengths
-            .windows(2)
-            .map(|pair| pair[1] - pair[0])
-            .max()
-            .unwrap_or(0);
-        let (mut token_of_place, mut place_of_token, mut is_token) = (vec![], vec![], vec![]);
-        for (sequence, pair) in cumulative_lengths.windows(2).enumerate() {
-            for place in 0..length {
-                let inside = pair[0] + place < pair[1];
-                token_of_place.push(if inside { pair[0] + place } else { pair[0] } as u32);
-                is_token.push(inside);
-                if inside {
-                    place_of_token.push((sequence * length + place) as u32);
-                }
-            }
-        }
-        Self {
-            n_sequences,
-            length,
-            token_of_place,
-            place_of_token,
-            is_token,
-        }
-    }
-
-    fn pad(&self, x: &Tensor) -> Result<Tensor> {
-        x.index_select(&Tensor::new(self.token_of_place.as_slice(), x.device())?, 0)
-    }
-
-    fn unpad(&self, x: &Tensor) -> Result<Tensor> {
-        x.index_select(&Tensor::new(self.place_of_token.as_slice(), x.device())?, 0)
-    }
-
-    /// `[sequences, 1, 1, length]`: 0 for tokens, a large negative number for padding.
-    fn bias(&self, scores: &Tensor) -> Result<Tensor> {
-        let bias: Vec<f32> = self
-            .is_token
-            .iter()
-            .map(|token| if *token { 0.0 } else { -1e4 })
-            .collect();
-        Tensor::from_vec(bias, (self.n_sequences, 1, 1, self.length), scores.device())?
-            .to_dtype(scores.dtype())
-    }
-}
-
 struct Attention {
-    cumulative_lengths: Vec<usize>,
-    n_heads: usize,
+    heads: PackedHeads,
     dropout: Option<DropoutMask>,
 }
 
-/// One head of one sequence.
-struct Head {
-    tokens: Range<usize>,
-    index: usize,
-    /// Its columns among `width`.
-    columns: Range<usize>,
-    width: usize,
-}
-
-impl Head {
-    fn len(&self) -> usize {
-        self.tokens.len()
-    }
-
-    fn width(&self) -> usize {
-        self.columns.len()
-    }
-
-    /// Its part of a packed `[tokens, width]` matrix.
-    fn of<'a>(&self, packed: &'a [f32]) -> Matrix<'a> {
-        let start = self.tokens.start * self.width + self.columns.start;
-        let end = (self.tokens.end - 1) * self.width + self.columns.end;
-        Matrix::strided(&packed[start..end], self.len(), self.width(), self.width)
-    }
-}
-
 impl Attention {
-    /// The heads of all sequences, in the order in which their results are stored: by sequence, then by head.
-    fn heads(&self, width: usize) -> Vec<Head> {
-        let head_width = width / self.n_heads;
-        self.cumulative_lengths
-            .windows(2)
-            .filter(|pair| pair[0] < pair[1])
-            .flat_map(|pair| {
-                (0..self.n_heads).map(move |index| Head {
-                    tokens: pair[0]..pair[1],
-                    index,
-                    columns: index * head_width..(index + 1) * head_width,
-                    width,
-                })
-            })
-            .collect()
-    }
-
     /// Softmax of the scaled scores of one head, `[length, length]`.
     fn weights(&self, head: &Head, q: &[f32], k: &[f32]) -> Result<Vec<f32>> {
         let length = head.len();
@@ -271,53 +167,6 @@ impl Attention {
         cpu::matmul_into(grad_q, grad_scores, head.of(k), scale, None)?;
         cpu::matmul_into(grad_k, grad_scores.transposed(), head.of(q), scale, None)
     }
-
-    /// Runs `compute` on every head in parallel; each writes `n_parts` matrices `[length, head_width]`, which come back
-    /// as `n_parts` packed `[tokens, width]` matrices.
-    fn per_head(
-        &self,
-        (tokens, width): (usize, usize),
-        n_parts: usize,
-        compute: impl Fn(&Head, &mut [f32]) -> Result<()> + Sync,
-    ) -> Result<Vec<Vec<f32>>> {
-        let heads = self.heads(width);
-        let mut by_head = vec![0.0; n_parts * tokens * width];
-        let mut rest = by_head.as_mut_slice();
-        let mut tasks = Vec::with_capacity(heads.len());
-        for head in &heads {
-            let (part, others) = rest.split_at_mut(n_parts * head.len() * head.width());
-            tasks.push((head, part));
-            rest = others;
-        }
-        tasks
-            .into_par_iter()
-            .try_for_each(|(head, out)| compute(head, out))?;
-        Ok((0..n_parts)
-            .into_par_iter()
-            .map(|part| interleave(&heads, &by_head, (tokens, width), part, n_parts))
-            .collect())
-    }
-}
-
-/// Collects part `part` of every head's results into a packed `[tokens, width]` matrix.
-fn interleave(
-    heads: &[Head],
-    by_head: &[f32],
-    (tokens, width): (usize, usize),
-    part: usize,
-    n_parts: usize,
-) -> Vec<f32> {
-    let mut packed = vec![0.0; tokens * width];
-    let mut start = 0;
-    for head in heads {
-        let size = head.len() * head.width();
-        let rows = by_head[start + part * size..][..size].chunks_exact(head.width());
-        for (token, row) in head.tokens.clone().zip(rows) {
-            packed[token * width..][head.columns.clone()].copy_from_slice(row);
-        }
-        start += n_parts * size;
-    }
-    packed
 }
 
 impl CustomOp3 for Attention {
@@ -338,19 +187,13 @@ impl CustomOp3 for Attention {
         if k_layout.shape() != q_layout.shape() || v_layout.shape() != q_layout.shape() {
             candle_core::bail!("attention: q, k and v of different shapes");
         }
-        if shape.1 % self.n_heads != 0 || self.cumulative_lengths.last() != Some(&shape.0) {
-            candle_core::bail!(
-                "attention: {shape:?} with {} heads, lengths {:?}",
-                self.n_heads,
-                self.cumulative_lengths
-            );
-        }
+        self.heads.check(self.name(), shape)?;
         let (q, k, v) = (
             cpu::slice_of(q, q_layout)?,
             cpu::slice_of(k, k_layout)?,
             cpu::slice_of(v, v_layout)?,
         );
-        let mut parts = self.per_head(shape, 1, |head, out| {
+        let mut parts = self.heads.per_head(shape, 1, |head, out| {
             self.forward_head(head, [q, k, v], out)
         })?;
         Ok(cpu::output(parts.remove(0), shape))
@@ -378,7 +221,7 @@ impl CustomOp3 for Attention {
             data[2].as_slice()?,
             data[3].as_slice()?,
         );
-        let parts = self.per_head(shape, 3, |head, out| {
+        let parts = self.heads.per_head(shape, 3, |head, out| {
             self.backward_head(head, [q_slice, k_slice, v_slice], grad_slice, out)
         })?;
         let mut grads = parts

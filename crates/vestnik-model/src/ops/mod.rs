@@ -11,6 +11,8 @@ mod gather;
 mod gelu;
 mod layer_norm;
 mod linear;
+mod packed_heads;
+mod padding;
 mod random;
 mod softmax;
 
