@@ -1,203 +1,219 @@
 #!/usr/bin/env python3
 """Makes the tiny models that the tests of vestnik-model compare themselves with.
 
-    pip install transformers==5.23.0 torch==2.15.0 numpy
-    python scripts/make_fixtures.py [FOLDER]     (default: crates/vestnik-model/tests/fixtures)
+    pip install -r scripts/requirements.txt
+    python scripts/make_fixtures.py [--out FOLDER] [NAME…]     (default: crates/vestnik-model/tests/fixtures, all)
 
-Per architecture it writes two Hugging Face directories, one with a token-classification head (`bert`,
-`xlm_roberta`) and one with a tied masked-language-model head (`bert_mlm`, `xlm_roberta_mlm`):
+Each is a Hugging Face directory; README.md beside them says what each one is there for. A name is the architecture
+(`deberta_v2`, with a token-classification head), with `_seq` or `_mlm` for the other heads, and the variant:
 
-    config.json, model.safetensors (f32)   as transformers writes them
-    tokenizer.json                         with the token-classification heads only
+    config.json, model.safetensors (f32)   as transformers writes them; some config.json are then edited by hand
+    tokenizer.json                         with the classification heads
     expected.json                          what the model answers
 
-expected.json: {"made_with", "cases": [...], "texts"?: [...]}. A case holds `input_ids`, `attention_mask`
-(and `token_type_ids` for BERT) as [batch][length], padded on the right, and `last_hidden_state` and `logits` as
-[batch][length][width]; rows where the mask is 0 mean nothing. A case with `labels` (-100 = ignored) also holds the
-`loss` (mean cross-entropy) and `gradient_norms` (Euclidean norm by tensor name; zero for the bias of the keys, which
-softmax does not see). `texts` holds what the tokenizer answers: `ids` with special tokens, `offsets` in code points.
+expected.json: {"made_with", "cases": [...], "texts"?: [...]}. A case holds `input_ids`, `attention_mask` (and
+`token_type_ids` where the architecture's tokenizer gives them) as [batch][length], padded on the right,
+`last_hidden_state` as [batch][length][width], and `logits` as [batch][length][labels], or [batch][labels] for a
+sequence-classification head; rows where the mask is 0 mean nothing. A case with `labels` also holds the `loss` and
+`gradient_norms` (Euclidean norm by tensor name, tied tensors once, without those that
+the loss does not depend on, exactly zero where softmax does not see a tensor).
+Labels are [batch][length] (-100 = ignored), [batch], or [batch][labels] of 0 and 1 with several labels a sequence;
+the loss is the mean cross-entropy, with several labels the mean binary one. `texts` holds what the tokenizer answers:
+`ids` with special tokens, `tokens`, `offsets` in code points; an entry with a `pair` also has `type_ids`.
 
 Weights come from numpy's frozen legacy generator, so they are the same everywhere. Each one is random, biases and
 LayerNorms included: a forgotten bias or a LayerNorm that is skipped shows. The answers are computed in f64 from the
-f32 weights and written with 7 significant digits, so that the error of the reference does not count.
+f32 weights and written with 7 significant digits, so that the error of the reference does not count (ModernBERT
+rotates queries and keys in f32 whatever the model has: there the last digits may be the reference's error).
 """
 
+import argparse
 import json
-import sys
-import zlib
+from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy
 import torch
 import transformers
-from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
+from reference.architectures import config_of, first_position, has_types, model_of
+from reference.cases import Cases, answer
+from reference.tiny_tokenizers import MODERNBERT_WITHOUT_TOKENIZER, TOKENIZERS, Specials
+from reference.weights import randomise
+from tokenizers import Tokenizer
 
 DEFAULT_FOLDER = Path(__file__).resolve().parent.parent / "crates/vestnik-model/tests/fixtures"
-LABELS = ["O", "B-PER", "I-PER", "B-LOC", "I-LOC"]
-SPREAD = 0.3  # far above the usual 0.02: attention and activations leave their linear range
-IGNORE = -100
-SHAPE = {
-    "vocab_size": 60,
-    "hidden_size": 24,
-    "num_hidden_layers": 3,
-    "num_attention_heads": 4,
-    "intermediate_size": 40,
-    "max_position_embeddings": 40,
-}
-WORDPIECE_VOCABULARY = """
-[PAD] [UNK] [CLS] [SEP] [MASK] . , - ( ) « » „ “ ' : ; ! ? 0 1 2
-а б в г д е и к м н о п р с т у ##а ##е ##у ##ом ##ск ##ий ##ова
-Москва Киев София Иван Мария Петров London Maria Smith Bank the of in said сказал
-""".split()
-UNIGRAM_VOCABULARY = """
-<s> <pad> </s> <unk> <mask> ▁ . , - ( ) « » „ “ ' : ; ! ? 0 1 2
-а б в г д е и к м н о п р с т у ов ск ий ом
-▁в ▁на ▁и ▁Москва ▁Киев ▁София ▁Иван ▁Петр ▁Мария ▁London ▁Smith ▁Bank ▁the ▁of ▁in ▁said ▁сказал
-""".split()
 TEXTS = ["Иван Петров сказал в София.", "«Bank of London», said Maria Smith", "Петрова - Киев ☃", "", "Москва"]
+PAIRS = [("Иван Петров сказал в София.", "Bank of London"), ("", "Киев"), ("Maria Smith", "")]
+MLM = {"vocab_size": 37, "num_hidden_layers": 2, "max_position_embeddings": 26}
 
 
-def wordpiece_tokenizer() -> Tokenizer:
-    ids = {piece: index for index, piece in enumerate(WORDPIECE_VOCABULARY)}
-    tokenizer = Tokenizer(models.WordPiece(ids, unk_token="[UNK]"))
-    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=False, strip_accents=False)
-    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    tokenizer.decoder = decoders.WordPiece()
-    add_specials(tokenizer, ids, cls="[CLS]", sep="[SEP]", pair="[CLS] $A [SEP] $B:1 [SEP]:1")
-    tokenizer.add_special_tokens(WORDPIECE_VOCABULARY[:5])
-    return tokenizer
+@dataclass
+class Fixture:
+    """`edits` change config.json after it was written (None removes a key); the answers are those after the edits."""
+
+    name: str
+    architecture: str
+    head: str
+    seed: int
+    changes: dict = field(default_factory=dict)
+    edits: dict = field(default_factory=dict)
 
 
-def unigram_tokenizer() -> Tokenizer:
-    ids = {piece: index for index, piece in enumerate(UNIGRAM_VOCABULARY)}
-    scores = [(piece, 0.0 if index < 5 else -2.0 - 0.05 * index) for piece, index in ids.items()]
-    tokenizer = Tokenizer(models.Unigram(scores, unk_id=ids["<unk>"]))
-    tokenizer.normalizer = normalizers.NFKC()
-    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
-    tokenizer.decoder = decoders.Metaspace()
-    add_specials(tokenizer, ids, cls="<s>", sep="</s>", pair="<s> $A </s> </s> $B </s>")
-    tokenizer.add_special_tokens(UNIGRAM_VOCABULARY[:5])
-    return tokenizer
+def sizes(hidden: int, heads: int, layers: int = 2, inner: int = 33) -> dict:
+    return {
+        "hidden_size": hidden,
+        "num_attention_heads": heads,
+        "num_hidden_layers": layers,
+        "intermediate_size": inner,
+    }
 
 
-def add_specials(tokenizer: Tokenizer, ids: dict, cls: str, sep: str, pair: str) -> None:
-    specials = [(cls, ids[cls]), (sep, ids[sep])]
-    tokenizer.post_processor = processors.TemplateProcessing(f"{cls} $A {sep}", pair, specials)
+DEBERTA_XLARGE = {"conv_kernel_size": 3, "conv_act": "gelu", "attention_head_size": 10, **sizes(20, 2, layers=3)}
+DEBERTA_PLAIN = {
+    "share_att_key": False,
+    "position_biased_input": True,
+    "type_vocab_size": 2,
+    "position_buckets": -1,
+    "max_relative_positions": 12,
+    "norm_rel_ebd": "none",
+    "embedding_size": 15,
+    **sizes(21, 3),
+}
+MODERNBERT = sizes(20, 2, layers=4, inner=25)
+MODERNBERT_BIASES = {"attention_bias": True, "mlp_bias": True, "norm_bias": True, "classifier_bias": True}
+# transformers 4 had the distance between global layers and the bases of the rotations at the top level.
+MODERNBERT_V4 = {
+    "layer_types": None,
+    "rope_parameters": None,
+    "global_attn_every_n_layers": 2,
+    "global_rope_theta": 2000.0,
+    "local_rope_theta": 50.0,
+    "position_embedding_type": "absolute",
+    "dtype": None,
+    "torch_dtype": "float32",
+    "transformers_version": "4.48.0",
+    "tie_word_embeddings": None,
+}
+
+FIXTURES = [
+    Fixture("bert", "bert", "token", 1),
+    Fixture("roberta", "roberta", "token", 5, sizes(21, 3)),
+    Fixture("xlm_roberta", "xlm-roberta", "token", 3),
+    Fixture("camembert", "camembert", "token", 6, sizes(18, 2)),
+    Fixture("distilbert", "distilbert", "token", 7, sizes(20, 4)),
+    Fixture("electra", "electra", "token", 8, sizes(20, 4)),
+    Fixture("deberta_v2", "deberta-v2", "token", 9, sizes(24, 4)),
+    Fixture("modernbert", "modernbert", "token", 10, MODERNBERT),
+    Fixture("bert_relu", "bert", "token", 31, {"hidden_act": "relu", **sizes(14, 2)}),
+    Fixture("bert_gelu_new", "bert", "token", 32, {"hidden_act": "gelu_new", **sizes(15, 3)}),
+    Fixture("deberta_v2_xlarge", "deberta-v2", "token", 33, DEBERTA_XLARGE, {"pos_att_type": "p2c|c2p"}),
+    Fixture("deberta_v2_plain", "deberta-v2", "token", 34, DEBERTA_PLAIN),
+    Fixture("modernbert_bias", "modernbert", "token", 35, {**MODERNBERT_BIASES, **sizes(18, 3, layers=4, inner=19)}),
+    Fixture("modernbert_v4", "modernbert", "token", 36, MODERNBERT, MODERNBERT_V4),
+    Fixture("bert_seq", "bert", "seq", 41, sizes(21, 3)),
+    Fixture("bert_seq_multi", "bert", "seq", 42, {"problem_type": "multi_label_classification", **sizes(20, 4)}),
+    Fixture("roberta_seq", "roberta", "seq", 43, sizes(20, 4)),
+    Fixture("xlm_roberta_seq", "xlm-roberta", "seq", 44, sizes(18, 3)),
+    Fixture("camembert_seq", "camembert", "seq", 45, sizes(14, 2)),
+    Fixture("distilbert_seq", "distilbert", "seq", 46, sizes(21, 3)),
+    Fixture("electra_seq", "electra", "seq", 47, sizes(18, 2)),
+    Fixture("deberta_v2_seq", "deberta-v2", "seq", 48, sizes(20, 4)),
+    Fixture("modernbert_seq", "modernbert", "seq", 49, {"classifier_pooling": "mean", **MODERNBERT}),
+    Fixture("modernbert_seq_cls", "modernbert", "seq", 50, {"classifier_bias": True, **sizes(16, 2, layers=4)}),
+    Fixture("bert_mlm", "bert", "mlm", 2),
+    Fixture("xlm_roberta_mlm", "xlm-roberta", "mlm", 4),
+    Fixture("bert_mlm_untied", "bert", "mlm", 61, {**MLM, "tie_word_embeddings": False}),
+    Fixture("roberta_mlm", "roberta", "mlm", 62, MLM),
+    Fixture("camembert_mlm", "camembert", "mlm", 63, MLM),
+    Fixture("distilbert_mlm", "distilbert", "mlm", 64, MLM),
+    Fixture("electra_mlm", "electra", "mlm", 65, MLM),
+    Fixture("deberta_v2_mlm", "deberta-v2", "mlm", 66, {**MLM, "embedding_size": 20}),
+    Fixture("deberta_v2_mlm_new", "deberta-v2", "mlm", 67, {**MLM, "legacy": False}),
+    Fixture("modernbert_mlm", "modernbert", "mlm", 70, {**MLM, "max_position_embeddings": 50, **sizes(20, 2, layers=4)}),
+]
 
 
-def bert_config() -> transformers.BertConfig:
-    return transformers.BertConfig(**SHAPE, **label_maps(), pad_token_id=0, attn_implementation="eager")
+def make(fixture: Fixture, folder: Path) -> None:
+    tokenizer, specials = tokenizer_of(fixture)
+    config = config_of(fixture.architecture, fixture.head, **changes_of(fixture, tokenizer, specials))
+    specials.end = min(specials.end, config.vocab_size)
+    model = model_of(fixture.head, config)
+    randomise(model, fixture.seed)
+    model.save_pretrained(folder)
+    model = edited(model, folder, fixture.edits).double()
+    cases = Cases(specials, config.max_position_embeddings - first_position(config), has_types(config), fixture.seed + 10)
+    expected = {"made_with": versions(), "cases": answers(model, cases, fixture.head)}
+    if tokenizer is not None:
+        tokenizer.save(str(folder / "tokenizer.json"))
+        expected["texts"] = tokenized(tokenizer, with_pairs=fixture.head == "seq")
+    write_json(folder / "expected.json", expected)
+    size = sum(file.stat().st_size for file in folder.iterdir())
+    print(f"{folder.name}: {', '.join(sorted(file.name for file in folder.iterdir()))} ({size} bytes)")
+    assert size <= 200_000, f"{folder} is too large to be committed"
 
 
-def xlm_roberta_config() -> transformers.XLMRobertaConfig:
-    # The values of FacebookAI/xlm-roberta-base where they differ from the class's defaults.
-    return transformers.XLMRobertaConfig(
-        **SHAPE, **label_maps(), type_vocab_size=1, layer_norm_eps=1e-5, attn_implementation="eager"
-    )
+def tokenizer_of(fixture: Fixture) -> tuple[Tokenizer | None, Specials]:
+    """Masked language models have a small vocabulary and no tokenizer."""
+    tokenizer, specials = TOKENIZERS[fixture.architecture]()
+    if fixture.head != "mlm":
+        return tokenizer, specials
+    return None, MODERNBERT_WITHOUT_TOKENIZER if fixture.architecture == "modernbert" else specials
 
 
-def label_maps() -> dict:
-    return {"id2label": dict(enumerate(LABELS)), "label2id": {label: index for index, label in enumerate(LABELS)}}
+def changes_of(fixture: Fixture, tokenizer: Tokenizer | None, specials: Specials) -> dict:
+    changes = dict(fixture.changes)
+    if tokenizer is not None:
+        changes["vocab_size"] = tokenizer.get_vocab_size()
+    if fixture.architecture == "modernbert":
+        changes |= {"bos_token_id": specials.first, "eos_token_id": specials.last, "pad_token_id": specials.padding}
+        changes |= {"cls_token_id": specials.first, "sep_token_id": specials.last}
+    return changes
 
 
-def randomise(model: torch.nn.Module, seed: int) -> None:
-    """Gives every tensor random values; tied tensors are visited once and stay tied."""
-    with torch.no_grad():
-        for name, parameter in model.named_parameters():
-            # One stream per name: a tensor that transformers adds one day does not change the others.
-            generator = numpy.random.RandomState((seed + zlib.crc32(name.encode())) % 2**32)
-            values = generator.standard_normal(tuple(parameter.shape)) * SPREAD
-            if name.endswith(("LayerNorm.weight", "layer_norm.weight")):
-                values += 1.0
-            parameter.copy_(torch.from_numpy(values.astype(numpy.float32)))
+def edited(model: torch.nn.Module, folder: Path, edits: dict) -> torch.nn.Module:
+    """The model as transformers reads it back after its config.json was edited."""
+    if not edits:
+        return model
+    path = folder / "config.json"
+    values = {**json.loads(path.read_text()), **edits}
+    values = {key: value for key, value in values.items() if value is not None or key not in edits}
+    path.write_text(json.dumps(values, indent=2) + "\n")
+    return type(model).from_pretrained(folder, attn_implementation=model.config._attn_implementation).eval()
 
 
-class Cases:
-    """Inputs with random ids. `specials` = (first, last, padding, first free id)."""
-
-    def __init__(self, specials: tuple, limit: int, with_types: bool, seed: int):
-        self.first, self.last, self.padding, self.free = specials
-        self.limit = limit
-        self.with_types = with_types
-        self.random = numpy.random.RandomState(seed)
-
-    def all(self) -> dict:
-        cases = {
-            "padded_batch": self.batch([9, 4, 7]),
-            "single": self.batch([6]),
-            "one_token": {"input_ids": [[self.free]], "attention_mask": [[1]]},
-            "one_token_beside_others": self.batch([5, 1, 3]),
-            "longest": self.batch([self.limit]),
-        }
-        for case in cases.values():
-            if self.with_types:
-                case["token_type_ids"] = [types_of(row) for row in case["attention_mask"]]
-        return cases
-
-    def batch(self, lengths: list) -> dict:
-        longest = max(lengths)
-        rows = [self.sequence(length) for length in lengths]
-        return {
-            "input_ids": [row + [self.padding] * (longest - len(row)) for row in rows],
-            "attention_mask": [[1] * len(row) + [0] * (longest - len(row)) for row in rows],
-        }
-
-    def sequence(self, length: int) -> list:
-        if length < 3:
-            return [self.first] * length
-        inner = self.random.randint(self.free, SHAPE["vocab_size"], size=length - 2)
-        return [self.first, *map(int, inner), self.last]
-
-    def labels(self, mask: list, n_labels: int) -> list:
-        """Random labels; padding and every fourth token are ignored."""
-        return [
-            [int(self.random.randint(n_labels)) if keep and position % 4 else IGNORE for position, keep in enumerate(row)]
-            for row in mask
-        ]
-
-
-def types_of(mask: list) -> list:
-    """The second half of a sequence is a second segment; padding is segment 0."""
-    length = sum(mask)
-    return [int(length > 1 and length // 2 <= position < length) for position in range(len(mask))]
-
-
-def answer(model: torch.nn.Module, case: dict, labels: list | None) -> dict:
-    inputs = {name: torch.tensor(rows) for name, rows in case.items()}
-    model.zero_grad()
-    output = model(**inputs, output_hidden_states=True)
-    answered = dict(case)
-    answered["last_hidden_state"] = rounded(output.hidden_states[-1])
-    answered["logits"] = rounded(output.logits)
-    if labels is not None:
-        answered["labels"] = labels
-        loss = torch.nn.functional.cross_entropy(
-            output.logits.flatten(0, 1), torch.tensor(labels).flatten(), ignore_index=IGNORE
-        )
-        loss.backward()
-        answered["loss"] = rounded(loss)
-        answered["gradient_norms"] = {name: norm_of(p.grad) for name, p in sorted(model.named_parameters())}
+def answers(model: torch.nn.Module, cases: Cases, head: str) -> list:
+    answered = []
+    for name, case in cases.all(with_pairs=head == "seq").items():
+        labels = labels_of(model, cases, case, head) if name == "padded_batch" else None
+        answered.append({"name": name, **answer(model, case, labels)})
     return answered
 
 
-def norm_of(gradient: torch.Tensor) -> float:
-    """Zero where only rounding is left: softmax does not see the bias of the keys."""
-    norm = rounded(gradient.norm())
-    return norm if norm > 1e-12 else 0.0
+def labels_of(model: torch.nn.Module, cases: Cases, case: dict, head: str) -> list:
+    config = model.config
+    if head == "seq":
+        several = config.problem_type == "multi_label_classification"
+        return cases.sequence_labels(len(case["input_ids"]), config.num_labels, several)
+    return cases.token_labels(case["attention_mask"], config.vocab_size if head == "mlm" else config.num_labels)
 
 
-def rounded(tensor: torch.Tensor):
-    def walk(value):
-        return [walk(item) for item in value] if isinstance(value, list) else float(f"{value:.7g}")
-
-    return walk(tensor.detach().tolist())
+def versions() -> dict:
+    return {"transformers": transformers.__version__, "torch": torch.__version__.split("+")[0], "dtype": "float64"}
 
 
-def tokenized(tokenizer: Tokenizer) -> list:
-    encodings = [(text, tokenizer.encode(text)) for text in TEXTS]
+def tokenized(tokenizer: Tokenizer, with_pairs: bool) -> list:
+    encodings = [({"text": text}, tokenizer.encode(text)) for text in TEXTS]
+    entries = [
+        {**texts, "ids": encoding.ids, "tokens": encoding.tokens, "offsets": encoding.offsets}
+        for texts, encoding in encodings
+    ]
+    return entries + (tokenized_pairs(tokenizer) if with_pairs else [])
+
+
+def tokenized_pairs(tokenizer: Tokenizer) -> list:
+    encodings = [({"text": text, "pair": pair}, tokenizer.encode(text, pair)) for text, pair in PAIRS]
     return [
-        {"text": text, "ids": encoding.ids, "tokens": encoding.tokens, "offsets": encoding.offsets}
-        for text, encoding in encodings
+        {**texts, "ids": code.ids, "type_ids": code.type_ids, "tokens": code.tokens, "offsets": code.offsets}
+        for texts, code in encodings
     ]
 
 
@@ -214,45 +230,16 @@ def write_json(path: Path, value: dict) -> None:
     path.write_text("{\n" + ",\n".join(parts) + "\n}\n", encoding="utf-8")
 
 
-def make(folder: Path, model: torch.nn.Module, cases: Cases, tokenizer: Tokenizer | None, seed: int) -> None:
-    model.eval()  # no dropout
-    randomise(model, seed)
-    model.save_pretrained(folder)
-    model.double()
-    n_outputs = SHAPE["vocab_size"] if tokenizer is None else len(LABELS)
-    answers = []
-    for name, case in cases.all().items():
-        labels = cases.labels(case["attention_mask"], n_outputs) if name == "padded_batch" else None
-        answers.append({"name": name, **answer(model, case, labels)})
-    versions = {"transformers": transformers.__version__, "torch": torch.__version__.split("+")[0], "dtype": "float64"}
-    expected = {"made_with": versions, "cases": answers}
-    if tokenizer is not None:
-        tokenizer.save(str(folder / "tokenizer.json"))
-        expected["texts"] = tokenized(tokenizer)
-    write_json(folder / "expected.json", expected)
-    size = sum(file.stat().st_size for file in folder.iterdir())
-    print(f"{folder.name}: {', '.join(sorted(file.name for file in folder.iterdir()))} ({size} bytes)")
-    assert size <= 200_000, f"{folder} is too large to be committed"
-
-
 def main() -> None:
-    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else DEFAULT_FOLDER
-    assert len(WORDPIECE_VOCABULARY) == len(set(WORDPIECE_VOCABULARY)) == SHAPE["vocab_size"]
-    assert len(UNIGRAM_VOCABULARY) == len(set(UNIGRAM_VOCABULARY)) == SHAPE["vocab_size"]
-    longest = SHAPE["max_position_embeddings"]
-
-    def bert_cases(seed):
-        return Cases((2, 3, 0, 5), longest, with_types=True, seed=seed)
-
-    def xlm_roberta_cases(seed):  # its positions start at 2
-        return Cases((0, 2, 1, 5), longest - 2, with_types=False, seed=seed)
-
-    tagger, filler = transformers.BertForTokenClassification, transformers.BertForMaskedLM
-    make(folder / "bert", tagger(bert_config()), bert_cases(11), wordpiece_tokenizer(), seed=1)
-    make(folder / "bert_mlm", filler(bert_config()), bert_cases(12), None, seed=2)
-    tagger, filler = transformers.XLMRobertaForTokenClassification, transformers.XLMRobertaForMaskedLM
-    make(folder / "xlm_roberta", tagger(xlm_roberta_config()), xlm_roberta_cases(13), unigram_tokenizer(), seed=3)
-    make(folder / "xlm_roberta_mlm", filler(xlm_roberta_config()), xlm_roberta_cases(14), None, seed=4)
+    parser = argparse.ArgumentParser(description="Makes the tiny models of the tests.")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="only these")
+    parser.add_argument("--out", type=Path, default=DEFAULT_FOLDER, metavar="FOLDER")
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    transformers.utils.logging.disable_progress_bar()
+    for fixture in FIXTURES:
+        if not arguments.names or fixture.name in arguments.names:
+            make(fixture, arguments.out / fixture.name)
 
 
 if __name__ == "__main__":
