@@ -51,7 +51,8 @@ impl<'a> Builder<'a> {
         device: &Device,
     ) -> Self {
         let bare = checkpoint.is_some_and(|checkpoint| {
-            checkpoint.contains("embeddings.word_embeddings.weight") && !prefix.is_empty()
+            let mut names = checkpoint.names().into_iter();
+            names.any(|name| name.starts_with("embeddings."))
         });
         Self {
             checkpoint,
@@ -93,6 +94,15 @@ impl<'a> Builder<'a> {
         } else {
             var.as_detached_tensor()
         })
+    }
+
+    /// The bias `name` of `n` values; where the layer has none, zeros that are no parameter.
+    pub(crate) fn bias(&mut self, name: &str, n: usize, has_bias: bool) -> Result<Tensor> {
+        if has_bias {
+            self.tensor(name, &[n], Init::Zeros)
+        } else {
+            self.fresh(&[n], Init::Zeros)
+        }
     }
 
     fn read(&mut self, name: &str, shape: &[usize]) -> Result<Option<Tensor>> {

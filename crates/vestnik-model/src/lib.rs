@@ -1,7 +1,7 @@
 //! Encoders, heads, losses and checkpoints on candle, for training and as the reference of inference.
 //!
-//! A [`ModelDir`] is a model in the Hugging Face layout; [`TokenClassifier`] and [`MaskedLm`] are built from it, run a
-//! packed [`vestnik_text::Batch`] forward, and hold their trainable tensors as [`Parameters`] under the checkpoint's own
+//! A [`ModelDir`] is a model in the Hugging Face layout; a [`TokenClassifier`], [`SequenceClassifier`] or [`MaskedLm`] is built from it, runs a
+//! packed [`vestnik_text::Batch`] forward, and holds its trainable tensors as [`Parameters`] under the checkpoint's own
 //! names. Everything here has a gradient: the operations in [`ops`] are differentiable, and tests hold that every
 //! trainable tensor receives its part.
 //!
@@ -24,14 +24,19 @@ mod transplant;
 
 pub use builder::LoadReport;
 pub use candle_core::{DType, Device, Tensor, Var};
-pub use config::{Architecture, EncoderConfig, ModelConfig};
-pub use encoders::{BertEncoder, Encoder, XlmRobertaEncoder};
+pub use config::{
+    Activation, Architecture, ArchitectureOptions, ConvolutionOptions, DebertaV2Options,
+    EncoderConfig, ModelConfig, ModernBertOptions, Pooling, ProblemType,
+};
+pub use encoders::{BertEncoder, DistilBertEncoder, ElectraEncoder, Encoder, RobertaEncoder};
 pub use error::{Error, Result};
+pub use heads::{MaskedLmHead, SequenceClassificationHead, TokenClassificationHead};
 pub use mode::Mode;
 pub use model_dir::{
-    CONFIG_FILE, EmbeddedModel, ModelDir, SETTINGS_FILE, TOKENIZER_FILE, WEIGHTS_FILE, write_file,
+    CONFIG_FILE, EmbeddedModel, ModelDir, SETTINGS_FILE, TOKENIZER_FILE, WEIGHTS_FILE,
+    WEIGHTS_INDEX_FILE, has_placeholder_labels, write_file,
 };
-pub use models::{MaskedLm, TokenClassifier};
+pub use models::{MaskedLm, Model, SequenceClassifier, TokenClassifier};
 pub use ops::DropoutState;
 pub use parameters::Parameters;
 pub use transplant::{Transplanted, transplant};

@@ -4,26 +4,24 @@ use candle_core::Tensor;
 use vestnik_text::Batch;
 
 use crate::builder::Builder;
-use crate::layers::{Embeddings, TransformerLayer};
+use crate::layers::{Embeddings, LayerNames, TransformerStack};
 use crate::{EncoderConfig, Mode, Result};
 
-/// Embeddings and a stack of layers that normalize after each sub-layer. The pooler is left out: no head here uses it.
+/// Embeddings and a stack of layers that normalize after each sub-layer. The pooler belongs to the heads that use it.
 #[derive(Clone, Debug)]
 pub struct BertEncoder {
     embeddings: Embeddings,
-    layers: Vec<TransformerLayer>,
+    layers: TransformerStack,
 }
 
 impl BertEncoder {
     pub(crate) fn load(builder: &mut Builder<'_>, config: &EncoderConfig) -> Result<Self> {
-        let prefix = config.architecture.prefix();
-        let embeddings = Embeddings::load(builder, prefix, config)?;
-        let layers = (0..config.num_hidden_layers)
-            .map(|layer| {
-                TransformerLayer::load(builder, &format!("{prefix}encoder.layer.{layer}"), config)
-            })
-            .collect::<Result<_>>()?;
-        Ok(Self { embeddings, layers })
+        let layers = format!("{}encoder.layer", config.architecture.prefix());
+        let dropout = config.hidden_dropout_prob;
+        Ok(Self {
+            embeddings: Embeddings::load(builder, config)?,
+            layers: TransformerStack::load(builder, &layers, LayerNames::BERT, dropout, config)?,
+        })
     }
 
     /// A packed batch → hidden states of the last layer `[tokens, hidden]`.
@@ -32,9 +30,7 @@ impl BertEncoder {
     /// As [`super::Encoder::forward`].
     pub fn forward(&self, batch: &Batch, mode: Mode<'_>) -> Result<Tensor> {
         let embedded = self.embeddings.forward(batch, mode)?;
-        self.layers.iter().try_fold(embedded, |x, layer| {
-            layer.forward(&x, &batch.cumulative_lengths, mode)
-        })
+        self.layers.forward(embedded, batch, mode)
     }
 
     pub(crate) fn word_embeddings(&self) -> &Tensor {

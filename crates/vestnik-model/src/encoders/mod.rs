@@ -1,13 +1,17 @@
-//! The encoders, one architecture per file.
+//! The encoders, one computation per file.
 
 mod bert;
-mod xlm_roberta;
+mod distilbert;
+mod electra;
+mod roberta;
 
 use candle_core::Tensor;
 use vestnik_text::Batch;
 
 pub use bert::BertEncoder;
-pub use xlm_roberta::XlmRobertaEncoder;
+pub use distilbert::DistilBertEncoder;
+pub use electra::ElectraEncoder;
+pub use roberta::RobertaEncoder;
 
 use crate::builder::Builder;
 use crate::{Architecture, EncoderConfig, Mode, Result};
@@ -18,17 +22,31 @@ use crate::{Architecture, EncoderConfig, Mode, Result};
 pub enum Encoder {
     /// BERT.
     Bert(BertEncoder),
-    /// XLM-RoBERTa.
-    XlmRoberta(XlmRobertaEncoder),
+    /// RoBERTa, XLM-RoBERTa, CamemBERT.
+    Roberta(RobertaEncoder),
+    /// DistilBERT.
+    DistilBert(DistilBertEncoder),
+    /// ELECTRA.
+    Electra(ElectraEncoder),
 }
 
 impl Encoder {
     pub(crate) fn load(builder: &mut Builder<'_>, config: &EncoderConfig) -> Result<Self> {
         match config.architecture {
             Architecture::Bert => BertEncoder::load(builder, config).map(Self::Bert),
-            Architecture::XlmRoberta => {
-                XlmRobertaEncoder::load(builder, config).map(Self::XlmRoberta)
+            Architecture::Roberta | Architecture::XlmRoberta | Architecture::Camembert => {
+                RobertaEncoder::load(builder, config).map(Self::Roberta)
             }
+            Architecture::DistilBert => {
+                DistilBertEncoder::load(builder, config).map(Self::DistilBert)
+            }
+            Architecture::Electra => ElectraEncoder::load(builder, config).map(Self::Electra),
+            Architecture::DebertaV2 | Architecture::ModernBert => Err(crate::Error::Unsupported {
+                path: "config.json".into(),
+                key: "model_type",
+                value: config.architecture.model_type().to_owned(),
+                supported: "bert, roberta, xlm-roberta, camembert, distilbert, electra",
+            }),
         }
     }
 
@@ -42,15 +60,19 @@ impl Encoder {
     pub fn forward(&self, batch: &Batch, mode: Mode<'_>) -> Result<Tensor> {
         match self {
             Self::Bert(encoder) => encoder.forward(batch, mode),
-            Self::XlmRoberta(encoder) => encoder.forward(batch, mode),
+            Self::Roberta(encoder) => encoder.forward(batch, mode),
+            Self::DistilBert(encoder) => encoder.forward(batch, mode),
+            Self::Electra(encoder) => encoder.forward(batch, mode),
         }
     }
 
-    /// The word embedding table `[vocabulary, hidden]`.
+    /// The word embedding table `[vocabulary, embedding]`.
     pub(crate) fn word_embeddings(&self) -> &Tensor {
         match self {
             Self::Bert(encoder) => encoder.word_embeddings(),
-            Self::XlmRoberta(encoder) => encoder.word_embeddings(),
+            Self::Roberta(encoder) => encoder.word_embeddings(),
+            Self::DistilBert(encoder) => encoder.word_embeddings(),
+            Self::Electra(encoder) => encoder.word_embeddings(),
         }
     }
 }

@@ -1,7 +1,11 @@
 //! Task layers on top of an encoder, one per file.
 
 mod masked_lm;
+mod prediction;
+mod sequence_classification;
 mod token_classification;
+mod transform;
 
-pub(crate) use masked_lm::MaskedLmHead;
-pub(crate) use token_classification::TokenClassificationHead;
+pub use masked_lm::MaskedLmHead;
+pub use sequence_classification::SequenceClassificationHead;
+pub use token_classification::TokenClassificationHead;

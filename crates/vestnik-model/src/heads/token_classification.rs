@@ -1,40 +1,51 @@
 //! A label for every token.
 
 use candle_core::Tensor;
+use vestnik_core::LabelSet;
 
 use crate::builder::Builder;
+use crate::heads::prediction::prediction_head;
+use crate::heads::transform::Transform;
 use crate::layers::Linear;
-use crate::{EncoderConfig, Mode, Result, ops};
+use crate::models::ClassificationHead;
+use crate::{Mode, ModelConfig, Result, ops};
 
-/// Dropout and one affine layer (`classifier`).
+/// Dropout and one affine layer (`classifier`); in ModernBERT a prediction head before them.
 #[derive(Clone, Debug)]
-pub(crate) struct TokenClassificationHead {
-    classifier: Linear,
+pub struct TokenClassificationHead {
+    transform: Option<Transform>,
     dropout: f64,
+    classifier: Linear,
+    labels: LabelSet,
 }
 
-impl TokenClassificationHead {
-    pub(crate) fn load(
-        builder: &mut Builder<'_>,
-        config: &EncoderConfig,
-        n_labels: usize,
-    ) -> Result<Self> {
-        let classifier = Linear::load(
-            builder,
-            "classifier",
-            config.hidden_size,
-            n_labels,
-            config.initializer_range,
-        )?;
+impl ClassificationHead for TokenClassificationHead {
+    const CLASS: &'static str = "TokenClassification";
+
+    fn load(builder: &mut Builder<'_>, config: &ModelConfig, labels: LabelSet) -> Result<Self> {
+        let encoder = &config.encoder;
+        let (width, deviation) = (encoder.hidden_size, encoder.initializer_range);
         Ok(Self {
-            classifier,
-            dropout: config.classifier_dropout,
+            transform: prediction_head(builder, encoder)?,
+            dropout: encoder.classifier_dropout,
+            classifier: Linear::load(builder, "classifier", width, labels.len(), deviation)?,
+            labels,
         })
     }
 
+    fn labels(&self) -> &LabelSet {
+        &self.labels
+    }
+}
+
+impl TokenClassificationHead {
     /// `[tokens, hidden]` → logits `[tokens, labels]`.
     pub(crate) fn forward(&self, hidden_states: &Tensor, mode: Mode<'_>) -> Result<Tensor> {
-        self.classifier
-            .forward(&ops::dropout(hidden_states, self.dropout, mode)?)
+        let transformed = match &self.transform {
+            Some(transform) => &transform.forward(hidden_states)?,
+            None => hidden_states,
+        };
+        let kept = ops::dropout(transformed, self.dropout, mode)?;
+        self.classifier.forward(&kept)
     }
 }

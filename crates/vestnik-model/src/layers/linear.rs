@@ -6,10 +6,11 @@ use crate::Result;
 use crate::builder::{Builder, Init};
 use crate::ops;
 
-/// `x Wᵀ + b` with the tensors `{name}.weight` and `{name}.bias`.
+/// `x Wᵀ + b` with the tensors `{name}.weight` and, where it has one, `{name}.bias`.
 #[derive(Clone, Debug)]
 pub(crate) struct Linear {
     weight: Tensor,
+    /// Zeros that are no parameter in a layer without a bias.
     bias: Tensor,
 }
 
@@ -22,13 +23,21 @@ impl Linear {
         outputs: usize,
         deviation: f64,
     ) -> Result<Self> {
+        Self::load_with(builder, name, [inputs, outputs], deviation, true)
+    }
+
+    /// [`Self::load`] for `[inputs, outputs]`, with or without a bias.
+    pub(crate) fn load_with(
+        builder: &mut Builder<'_>,
+        name: &str,
+        [inputs, outputs]: [usize; 2],
+        deviation: f64,
+        has_bias: bool,
+    ) -> Result<Self> {
+        let init = Init::Normal(deviation);
         Ok(Self {
-            weight: builder.tensor(
-                &format!("{name}.weight"),
-                &[outputs, inputs],
-                Init::Normal(deviation),
-            )?,
-            bias: builder.tensor(&format!("{name}.bias"), &[outputs], Init::Zeros)?,
+            weight: builder.tensor(&format!("{name}.weight"), &[outputs, inputs], init)?,
+            bias: builder.bias(&format!("{name}.bias"), outputs, has_bias)?,
         })
     }
 

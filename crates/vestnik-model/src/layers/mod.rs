@@ -1,11 +1,15 @@
 //! Layers that the encoders share. Tensor names are those of the Hugging Face checkpoints.
 
+mod embedding_tables;
 mod embeddings;
+mod feed_forward;
 mod linear;
 mod norm;
 mod transformer;
 
+pub(crate) use embedding_tables::{EmbeddingTables, check_batch};
 pub(crate) use embeddings::Embeddings;
+pub(crate) use feed_forward::{FeedForward, FeedForwardNames};
 pub(crate) use linear::Linear;
 pub(crate) use norm::LayerNorm;
-pub(crate) use transformer::TransformerLayer;
+pub(crate) use transformer::{LayerNames, TransformerStack};

@@ -6,10 +6,11 @@ use crate::Result;
 use crate::builder::{Builder, Init};
 use crate::ops;
 
-/// [`ops::layer_norm`] with the tensors `{name}.weight` and `{name}.bias`.
+/// [`ops::layer_norm`] with the tensors `{name}.weight` and, where it has one, `{name}.bias`.
 #[derive(Clone, Debug)]
 pub(crate) struct LayerNorm {
     weight: Tensor,
+    /// Zeros that are no parameter in a layer without a bias.
     bias: Tensor,
     eps: f64,
 }
@@ -22,9 +23,20 @@ impl LayerNorm {
         width: usize,
         eps: f64,
     ) -> Result<Self> {
+        Self::load_with(builder, name, width, eps, true)
+    }
+
+    /// [`Self::load`] with or without a bias.
+    pub(crate) fn load_with(
+        builder: &mut Builder<'_>,
+        name: &str,
+        width: usize,
+        eps: f64,
+        has_bias: bool,
+    ) -> Result<Self> {
         Ok(Self {
             weight: builder.tensor(&format!("{name}.weight"), &[width], Init::Ones)?,
-            bias: builder.tensor(&format!("{name}.bias"), &[width], Init::Zeros)?,
+            bias: builder.bias(&format!("{name}.bias"), width, has_bias)?,
             eps,
         })
     }

@@ -1,86 +1,116 @@
-//! A transformer layer that normalizes after each sub-layer, as BERT and its descendants do.
+//! Transformer layers that normalize after each sub-layer, as BERT and its descendants do.
 
 use candle_core::Tensor;
+use vestnik_text::Batch;
 
 use crate::builder::Builder;
-use crate::layers::{LayerNorm, Linear};
+use crate::layers::{FeedForward, FeedForwardNames, LayerNorm, Linear};
 use crate::ops::{self, AttentionOptions};
 use crate::{EncoderConfig, Mode, Result};
 
+/// Names of a layer's parts in a checkpoint.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct LayerNames {
+    pub(crate) query: &'static str,
+    pub(crate) key: &'static str,
+    pub(crate) value: &'static str,
+    pub(crate) attention_output: &'static str,
+    pub(crate) attention_norm: &'static str,
+    pub(crate) feed_forward: FeedForwardNames,
+}
+
+impl LayerNames {
+    /// The names in BERT and most of its descendants.
+    pub(crate) const BERT: Self = Self {
+        query: "attention.self.query",
+        key: "attention.self.key",
+        value: "attention.self.value",
+        attention_output: "attention.output.dense",
+        attention_norm: "attention.output.LayerNorm",
+        feed_forward: FeedForwardNames::BERT,
+    };
+}
+
+/// Layers one after the other.
+#[derive(Clone, Debug)]
+pub(crate) struct TransformerStack(Vec<TransformerLayer>);
+
+impl TransformerStack {
+    /// `name` is the place of the layers in the checkpoint, such as `bert.encoder.layer`; `attention_output_dropout`
+    /// is the dropout after each attention sub-layer.
+    pub(crate) fn load(
+        builder: &mut Builder<'_>,
+        name: &str,
+        names: LayerNames,
+        attention_output_dropout: f64,
+        config: &EncoderConfig,
+    ) -> Result<Self> {
+        (0..config.num_hidden_layers)
+            .map(|layer| {
+                let name = format!("{name}.{layer}");
+                TransformerLayer::load(builder, &name, names, attention_output_dropout, config)
+            })
+            .collect::<Result<_>>()
+            .map(Self)
+    }
+
+    /// `[tokens, hidden]` → `[tokens, hidden]`.
+    pub(crate) fn forward(&self, x: Tensor, batch: &Batch, mode: Mode<'_>) -> Result<Tensor> {
+        self.0.iter().try_fold(x, |x, layer| {
+            layer.forward(&x, &batch.cumulative_lengths, mode)
+        })
+    }
+}
+
 /// Self-attention and feed-forward, each followed by dropout, the residual and a layer norm (Vaswani et al. 2017).
 #[derive(Clone, Debug)]
-pub(crate) struct TransformerLayer {
+struct TransformerLayer {
     query: Linear,
     key: Linear,
     value: Linear,
     attention_output: Linear,
     attention_norm: LayerNorm,
-    intermediate: Linear,
-    output: Linear,
-    output_norm: LayerNorm,
+    feed_forward: FeedForward,
     n_heads: usize,
-    hidden_dropout: f64,
     attention_dropout: f64,
+    attention_output_dropout: f64,
 }
 
 impl TransformerLayer {
-    /// `name` is the layer's place in the checkpoint, such as `bert.encoder.layer.0`.
-    pub(crate) fn load(
+    fn load(
         builder: &mut Builder<'_>,
-        name: &str,
+        layer: &str,
+        names: LayerNames,
+        attention_output_dropout: f64,
         config: &EncoderConfig,
     ) -> Result<Self> {
-        let (width, inner) = (config.hidden_size, config.intermediate_size);
-        let mut linear = |part: &str, inputs, outputs| {
-            Linear::load(
-                builder,
-                &format!("{name}.{part}"),
-                inputs,
-                outputs,
-                config.initializer_range,
-            )
-        };
-        let query = linear("attention.self.query", width, width)?;
-        let key = linear("attention.self.key", width, width)?;
-        let value = linear("attention.self.value", width, width)?;
-        let attention_output = linear("attention.output.dense", width, width)?;
-        let intermediate = linear("intermediate.dense", width, inner)?;
-        let output = linear("output.dense", inner, width)?;
-        let mut norm = |part: &str| {
-            LayerNorm::load(
-                builder,
-                &format!("{name}.{part}"),
-                width,
-                config.layer_norm_eps,
-            )
+        let width = config.hidden_size;
+        let mut square = |part: &str| {
+            let name = format!("{layer}.{part}");
+            Linear::load(builder, &name, width, width, config.initializer_range)
         };
         Ok(Self {
-            query,
-            key,
-            value,
-            attention_output,
-            attention_norm: norm("attention.output.LayerNorm")?,
-            intermediate,
-            output,
-            output_norm: norm("output.LayerNorm")?,
+            query: square(names.query)?,
+            key: square(names.key)?,
+            value: square(names.value)?,
+            attention_output: square(names.attention_output)?,
+            attention_norm: LayerNorm::load(
+                builder,
+                &format!("{layer}.{}", names.attention_norm),
+                width,
+                config.layer_norm_eps,
+            )?,
+            feed_forward: FeedForward::load(builder, layer, names.feed_forward, config)?,
             n_heads: config.num_attention_heads,
-            hidden_dropout: config.hidden_dropout_prob,
             attention_dropout: config.attention_probs_dropout_prob,
+            attention_output_dropout,
         })
     }
 
-    /// `[tokens, hidden]` → `[tokens, hidden]`.
-    pub(crate) fn forward(
-        &self,
-        x: &Tensor,
-        cumulative_lengths: &[usize],
-        mode: Mode<'_>,
-    ) -> Result<Tensor> {
+    fn forward(&self, x: &Tensor, cumulative_lengths: &[usize], mode: Mode<'_>) -> Result<Tensor> {
         let attended = self.attend(x, cumulative_lengths, mode)?;
         let x = self.attention_norm.forward(&(attended + x)?)?;
-        let inner = ops::gelu(&self.intermediate.forward(&x)?)?;
-        let inner = ops::dropout(&self.output.forward(&inner)?, self.hidden_dropout, mode)?;
-        self.output_norm.forward(&(inner + x)?)
+        self.feed_forward.forward(&x, mode)
     }
 
     fn attend(&self, x: &Tensor, cumulative_lengths: &[usize], mode: Mode<'_>) -> Result<Tensor> {
@@ -88,6 +118,7 @@ impl TransformerLayer {
             cumulative_lengths,
             n_heads: self.n_heads,
             dropout: self.attention_dropout,
+            window: None,
         };
         let (query, key, value) = (
             self.query.forward(x)?,
@@ -97,7 +128,7 @@ impl TransformerLayer {
         let context = ops::attention(&query, &key, &value, options, mode)?;
         Ok(ops::dropout(
             &self.attention_output.forward(&context)?,
-            self.hidden_dropout,
+            self.attention_output_dropout,
             mode,
         )?)
     }

@@ -1,23 +1,16 @@
 //! A masked language model, for pretraining.
 
-use std::path::Path;
-
-use candle_core::{DType, Device, Tensor};
+use candle_core::{Device, Tensor};
 use vestnik_text::Batch;
 
 use crate::builder::Builder;
 use crate::heads::MaskedLmHead;
-use crate::model_dir::write_model;
-use crate::{Encoder, LoadReport, Mode, ModelConfig, ModelDir, Parameters, Result, ops};
+use crate::models::Model;
+use crate::{Encoder, LoadReport, Mode, ModelDir, Result, ops};
 
-/// An encoder with a masked-language-model head that shares the word embeddings (`BertForMaskedLM` and its like).
-#[derive(Clone, Debug)]
-pub struct MaskedLm {
-    config: ModelConfig,
-    encoder: Encoder,
-    head: MaskedLmHead,
-    parameters: Parameters,
-}
+/// An encoder with a masked-language-model head, which shares the word embeddings unless `tie_word_embeddings` is false
+/// (`BertForMaskedLM` and its like).
+pub type MaskedLm = Model<MaskedLmHead>;
 
 impl MaskedLm {
     /// Loads an encoder and its masked-language-model head; a head that is not in the file begins fresh, from `seed`.
@@ -29,21 +22,19 @@ impl MaskedLm {
         let mut config = dir.config().clone();
         config.set_head("MaskedLM");
         let checkpoint = dir.checkpoint()?;
-        let prefix = config.encoder.architecture.prefix();
+        let prefix = dir.prefix();
         let mut builder = Builder::new(Some(&checkpoint), prefix, seed, device);
         let encoder = Encoder::load(&mut builder, &config.encoder)?;
         let head = MaskedLmHead::load(&mut builder, &config.encoder)?;
         let (parameters, report) = builder.finish();
         dir.require(&report, |name| name.starts_with(prefix))?;
-        Ok((
-            Self {
-                config,
-                encoder,
-                head,
-                parameters,
-            },
-            report,
-        ))
+        let model = Self {
+            config,
+            encoder,
+            head,
+            parameters,
+        };
+        Ok((model, report))
     }
 
     /// Logits over the vocabulary at some tokens of a packed batch (indices into all its tokens).
@@ -56,31 +47,5 @@ impl MaskedLm {
         let hidden_states = self.encoder.forward(batch, mode)?;
         let places = ops::gather_rows(&hidden_states, positions)?;
         self.head.forward(&places, self.encoder.word_embeddings())
-    }
-
-    /// The configuration.
-    #[must_use]
-    pub fn config(&self) -> &ModelConfig {
-        &self.config
-    }
-
-    /// The encoder alone.
-    #[must_use]
-    pub fn encoder(&self) -> &Encoder {
-        &self.encoder
-    }
-
-    /// All trainable tensors.
-    #[must_use]
-    pub fn parameters(&self) -> &Parameters {
-        &self.parameters
-    }
-
-    /// Writes `config.json` and `model.safetensors` in the Hugging Face layout, each beside and renamed.
-    ///
-    /// # Errors
-    /// [`crate::Error::File`] when the directory cannot be written.
-    pub fn save(&self, dir: &Path, dtype: DType) -> Result<()> {
-        write_model(dir, &self.config, &self.parameters, dtype)
     }
 }

@@ -1,7 +1,80 @@
 //! An encoder with a head, its configuration and its parameters.
 
+mod classifier;
 mod masked_lm;
+mod sequence_classifier;
 mod token_classifier;
 
+use std::path::Path;
+
+use candle_core::DType;
+
+pub(crate) use classifier::ClassificationHead;
 pub use masked_lm::MaskedLm;
+pub use sequence_classifier::SequenceClassifier;
 pub use token_classifier::TokenClassifier;
+
+use crate::model_dir::write_model;
+use crate::{Encoder, Error, LoadReport, ModelConfig, ModelDir, Parameters, Result};
+
+/// An encoder with the head `H`: a [`TokenClassifier`], a [`SequenceClassifier`] or a [`MaskedLm`].
+#[derive(Clone, Debug)]
+pub struct Model<H> {
+    config: ModelConfig,
+    encoder: Encoder,
+    head: H,
+    parameters: Parameters,
+}
+
+impl<H> Model<H> {
+    /// The configuration.
+    #[must_use]
+    pub fn config(&self) -> &ModelConfig {
+        &self.config
+    }
+
+    /// The encoder alone.
+    #[must_use]
+    pub fn encoder(&self) -> &Encoder {
+        &self.encoder
+    }
+
+    /// All trainable tensors.
+    #[must_use]
+    pub fn parameters(&self) -> &Parameters {
+        &self.parameters
+    }
+
+    /// Writes `config.json` and `model.safetensors` in the Hugging Face layout, each beside and renamed.
+    ///
+    /// # Errors
+    /// [`Error::File`] when the directory cannot be written.
+    pub fn save(&self, dir: &Path, dtype: DType) -> Result<()> {
+        write_model(dir, &self.config, &self.parameters, dtype)
+    }
+}
+
+impl ModelDir {
+    /// The prefix of the encoder's tensors in a checkpoint with a head.
+    pub(crate) fn prefix(&self) -> &'static str {
+        self.config().encoder.architecture.prefix()
+    }
+
+    /// Refuses a load that left tensors for which `needed` holds without a value.
+    pub(crate) fn require(&self, report: &LoadReport, needed: impl Fn(&str) -> bool) -> Result<()> {
+        let names: Vec<String> = report
+            .missing
+            .iter()
+            .filter(|name| needed(name))
+            .cloned()
+            .collect();
+        if names.is_empty() {
+            Ok(())
+        } else {
+            Err(Error::MissingTensors {
+                path: self.path().into(),
+                names,
+            })
+        }
+    }
+}

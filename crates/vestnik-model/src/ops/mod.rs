@@ -5,23 +5,36 @@
 //! not be used in their place: they end the gradient graph without an error.
 
 mod attention;
+mod attention_blocks;
 pub(crate) mod cpu;
+mod disentangled_attention;
 mod dropout;
 mod gather;
+mod geglu;
 mod gelu;
 mod layer_norm;
 mod linear;
 mod packed_heads;
 mod padding;
 mod random;
+mod relative_positions;
+mod rotary;
+mod sequence_means;
 mod softmax;
 
 pub use attention::{AttentionOptions, attention, attention_composed};
+pub use disentangled_attention::{
+    PositionTables, disentangled_attention, disentangled_attention_composed,
+};
 pub use dropout::dropout;
 pub use gather::gather_rows;
+pub use geglu::{gated_composed, geglu};
 pub use gelu::gelu;
 pub use layer_norm::{layer_norm, layer_norm_composed};
 pub use linear::{linear, linear_composed};
 pub use random::DropoutState;
 pub(crate) use random::SeededRandom;
+pub use relative_positions::RelativePositions;
+pub use rotary::{RotaryAngles, rotary, rotary_composed};
+pub use sequence_means::sequence_means;
 pub use softmax::softmax_composed;

@@ -1,4 +1,5 @@
-//! XLM-RoBERTa (Conneau et al. 2020); reference: transformers, `models/xlm_roberta/modeling_xlm_roberta.py`.
+//! RoBERTa (Liu et al. 2019), XLM-RoBERTa (Conneau et al. 2020) and CamemBERT (Martin et al. 2020), which are one
+//! computation; reference: transformers, `models/{roberta,xlm_roberta,camembert}/modeling_*.py`.
 
 use candle_core::Tensor;
 use vestnik_text::Batch;
@@ -8,11 +9,11 @@ use crate::encoders::BertEncoder;
 use crate::{EncoderConfig, Mode, Result};
 
 /// BERT's computation with positions that count from the one after the padding id
-/// ([`EncoderConfig::first_position`]), and tensors under `roberta.`.
+/// ([`EncoderConfig::first_position`]), without segments, and with tensors under `roberta.`.
 #[derive(Clone, Debug)]
-pub struct XlmRobertaEncoder(BertEncoder);
+pub struct RobertaEncoder(BertEncoder);
 
-impl XlmRobertaEncoder {
+impl RobertaEncoder {
     pub(crate) fn load(builder: &mut Builder<'_>, config: &EncoderConfig) -> Result<Self> {
         BertEncoder::load(builder, config).map(Self)
     }

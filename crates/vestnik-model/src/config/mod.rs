@@ -1,0 +1,186 @@
+//! `config.json` of the Hugging Face layout.
+
+mod activation;
+mod architecture;
+mod deberta_v2;
+mod encoder;
+mod modernbert;
+mod problem_type;
+mod reader;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde_json::{Map, Value, json};
+use vestnik_core::LabelSet;
+
+use crate::{Error, Result};
+
+pub use activation::Activation;
+pub use architecture::Architecture;
+pub use deberta_v2::{ConvolutionOptions, DebertaV2Options};
+pub use encoder::{ArchitectureOptions, EncoderConfig};
+pub use modernbert::{ModernBertOptions, Pooling};
+pub use problem_type::ProblemType;
+pub(crate) use reader::Reader;
+
+/// A parsed `config.json`; keys that are not understood are kept and written back.
+#[derive(Clone, Debug)]
+pub struct ModelConfig {
+    /// The encoder's part.
+    pub encoder: EncoderConfig,
+    /// For messages: the file, or the name of what stands for it.
+    path: PathBuf,
+    raw: Map<String, Value>,
+}
+
+impl ModelConfig {
+    /// Parses the bytes of a `config.json`; `path` is for messages.
+    ///
+    /// # Errors
+    /// [`Error::Config`] for broken JSON or impossible sizes, [`Error::Unsupported`] for an unknown architecture or a
+    /// value that would change the computation.
+    pub fn parse(bytes: &[u8], path: &Path) -> Result<Self> {
+        let problem = |problem: String| Error::Config {
+            path: path.into(),
+            problem,
+        };
+        let value: Value = serde_json::from_slice(bytes)
+            .map_err(|error| problem(format!("not valid JSON: {error}")))?;
+        let Value::Object(raw) = value else {
+            return Err(problem("expected a JSON object".to_owned()));
+        };
+        let reader = Reader { raw: &raw, path };
+        Ok(Self {
+            encoder: EncoderConfig::read(&reader)?,
+            path: path.into(),
+            raw,
+        })
+    }
+
+    /// The file it was read from.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Names of the model's outputs (`id2label`).
+    ///
+    /// # Errors
+    /// [`Error::Labels`] when there is no map, or its ids are not `0..n`, or a name comes twice.
+    pub fn labels(&self) -> Result<LabelSet> {
+        let problem = |problem: String| Error::Labels {
+            path: self.path.clone(),
+            problem,
+        };
+        let Some(map) = self.raw.get("id2label").and_then(Value::as_object) else {
+            return Err(problem("no id2label".to_owned()));
+        };
+        let mut by_id = BTreeMap::new();
+        for (id, label) in map {
+            let parsed = id.parse::<usize>().ok().zip(label.as_str());
+            let Some((id, label)) = parsed else {
+                return Err(problem(format!("id2label has the entry {id:?}: {label}")));
+            };
+            by_id.insert(id, label.to_owned());
+        }
+        if by_id.keys().copied().ne(0..by_id.len()) {
+            return Err(problem(format!(
+                "the {} ids of id2label are not 0, 1, 2, …",
+                by_id.len()
+            )));
+        }
+        LabelSet::new(by_id.into_values()).map_err(|error| problem(format!("id2label: {error}")))
+    }
+
+    /// What a sequence classifier's outputs mean together (`problem_type`).
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] for regression, which the reference also assumes of a single output without a
+    /// `problem_type`.
+    pub fn problem_type(&self) -> Result<ProblemType> {
+        let reader = Reader {
+            raw: &self.raw,
+            path: &self.path,
+        };
+        ProblemType::read(&reader)
+    }
+
+    /// The same encoder with other labels and the reference's class for `head`, such as `TokenClassification`.
+    pub(crate) fn with_labels(&self, labels: &LabelSet, head: &str) -> Self {
+        let mut config = self.clone();
+        let id2label: Map<String, Value> = labels
+            .iter()
+            .enumerate()
+            .map(|(id, label)| (id.to_string(), json!(label)))
+            .collect();
+        let label2id: Map<String, Value> = labels
+            .iter()
+            .enumerate()
+            .map(|(id, label)| (label.to_owned(), json!(id)))
+            .collect();
+        config
+            .raw
+            .insert("id2label".to_owned(), Value::Object(id2label));
+        config
+            .raw
+            .insert("label2id".to_owned(), Value::Object(label2id));
+        config.raw.remove("num_labels");
+        config.raw.remove("problem_type");
+        config.set_head(head);
+        config
+    }
+
+    /// States what a sequence classifier's outputs mean together.
+    pub(crate) fn set_problem_type(&mut self, problem_type: ProblemType) {
+        self.raw
+            .insert("problem_type".to_owned(), json!(problem_type.name()));
+    }
+
+    /// Names the reference's class for this encoder with `head`.
+    pub(crate) fn set_head(&mut self, head: &str) {
+        let class = self.encoder.architecture.class_name(head);
+        self.raw.insert("architectures".to_owned(), json!([class]));
+    }
+
+    /// The same model for another vocabulary.
+    pub(crate) fn with_vocabulary(&self, vocab_size: usize, pad_token_id: usize) -> Self {
+        let mut config = self.clone();
+        config.encoder.vocab_size = vocab_size;
+        config.encoder.pad_token_id = pad_token_id;
+        config
+            .raw
+            .insert("vocab_size".to_owned(), json!(vocab_size));
+        config
+            .raw
+            .insert("pad_token_id".to_owned(), json!(pad_token_id));
+        for key in [
+            "_name_or_path",
+            "transformers_version",
+            "gradient_checkpointing",
+            "use_cache",
+        ] {
+            config.raw.remove(key);
+        }
+        config
+    }
+
+    /// The classes named under `architectures`.
+    #[must_use]
+    pub fn class_names(&self) -> Vec<&str> {
+        let names = self.raw.get("architectures").and_then(Value::as_array);
+        names
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str)
+            .collect()
+    }
+
+    /// The file's text, pretty-printed.
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        let mut text = format!("{:#}", Value::Object(self.raw.clone()));
+        text.push('\n');
+        text
+    }
+}

@@ -1,0 +1,106 @@
+//! Loading models whose outputs are labels.
+
+use candle_core::Device;
+use vestnik_core::LabelSet;
+
+use crate::builder::Builder;
+use crate::checkpoint::Checkpoint;
+use crate::models::Model;
+use crate::{Encoder, LoadReport, ModelConfig, ModelDir, Result};
+
+/// How the names of the tensors begin whose shape depends on the labels.
+const OUTPUT: &str = "classifier.";
+/// The one part of a head that the reference keeps among the encoder's tensors.
+const POOLER: &str = "bert.pooler.";
+
+/// A head with one output per label.
+pub(crate) trait ClassificationHead: Sized {
+    /// The reference's name for models with this head, without the architecture's.
+    const CLASS: &'static str;
+
+    fn load(builder: &mut Builder<'_>, config: &ModelConfig, labels: LabelSet) -> Result<Self>;
+
+    /// Names of the outputs.
+    fn labels(&self) -> &LabelSet;
+}
+
+#[expect(private_bounds, reason = "the heads are those of this crate")]
+impl<H: ClassificationHead> Model<H> {
+    /// Loads a trained model; every tensor must be there.
+    ///
+    /// # Errors
+    /// [`crate::Error::Labels`] without a label map, [`crate::Error::MissingTensors`],
+    /// [`crate::Error::TensorShape`], [`crate::Error::Weights`]; of a sequence classifier also those of
+    /// [`ModelConfig::problem_type`].
+    pub fn load(dir: &ModelDir, device: &Device) -> Result<(Self, LoadReport)> {
+        Self::load_with(dir, |checkpoint| {
+            Builder::new(Some(checkpoint), dir.prefix(), 0, device)
+        })
+    }
+
+    /// [`Self::load`] for inference alone: no gradients can be had, and a forward pass keeps no activations.
+    ///
+    /// # Errors
+    /// As [`Self::load`].
+    pub fn load_frozen(dir: &ModelDir, device: &Device) -> Result<(Self, LoadReport)> {
+        Self::load_with(dir, |checkpoint| {
+            Builder::new(Some(checkpoint), dir.prefix(), 0, device).frozen()
+        })
+    }
+
+    fn load_with(
+        dir: &ModelDir,
+        builder: impl for<'a> FnOnce(&'a Checkpoint<'a>) -> Builder<'a>,
+    ) -> Result<(Self, LoadReport)> {
+        let labels = dir.config().labels()?;
+        let checkpoint = dir.checkpoint()?;
+        let (model, report) = Self::build(builder(&checkpoint), dir.config().clone(), labels)?;
+        dir.require(&report, |_| true)?;
+        Ok((model, report))
+    }
+
+    /// Puts a fresh head for `labels` on a pretrained encoder; the head's first values follow from `seed`. The output
+    /// layer of a head in the checkpoint is left aside, since it is for other labels.
+    ///
+    /// # Errors
+    /// As [`Self::load`], but only the encoder's tensors must be there.
+    pub fn with_fresh_head(
+        dir: &ModelDir,
+        labels: &LabelSet,
+        seed: u64,
+        device: &Device,
+    ) -> Result<(Self, LoadReport)> {
+        let config = dir.config().with_labels(labels, H::CLASS);
+        let checkpoint = dir.checkpoint()?;
+        let prefix = dir.prefix();
+        let builder = Builder::new(Some(&checkpoint), prefix, seed, device).fresh_head(OUTPUT);
+        let (model, report) = Self::build(builder, config, labels.clone())?;
+        dir.require(&report, |name| {
+            name.starts_with(prefix) && !name.starts_with(POOLER)
+        })?;
+        Ok((model, report))
+    }
+
+    fn build(
+        mut builder: Builder<'_>,
+        config: ModelConfig,
+        labels: LabelSet,
+    ) -> Result<(Self, LoadReport)> {
+        let encoder = Encoder::load(&mut builder, &config.encoder)?;
+        let head = H::load(&mut builder, &config, labels)?;
+        let (parameters, report) = builder.finish();
+        let model = Self {
+            config,
+            encoder,
+            head,
+            parameters,
+        };
+        Ok((model, report))
+    }
+
+    /// Names of the outputs.
+    #[must_use]
+    pub fn labels(&self) -> &LabelSet {
+        self.head.labels()
+    }
+}
