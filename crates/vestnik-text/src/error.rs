@@ -45,6 +45,14 @@ pub enum Error {
         #[source]
         source: TokenizersError,
     },
+    /// The name of an [`Aggregation`](crate::Aggregation) that is none.
+    #[error(
+        "`{text}` is no aggregation: expected viterbi, none, simple, first, average or max"
+    )]
+    UnknownAggregation {
+        /// What was given.
+        text: String,
+    },
     /// The texts that a tokenizer was to be trained on hold not one usable word.
     #[error("no text to train a tokenizer on")]
     NoTrainingText,

@@ -3,7 +3,8 @@
 //! On the way in, [`words`] and [`sentences`] divide raw text, a [`Tokenizer`] spells it in sub-words, [`TokenizedText`]
 //! says which token belongs to which word, [`windows`] cuts long texts into stretches that a model can read, and a
 //! [`Collator`] packs them into a [`Batch`] of plain vectors. On the way back a [`Decoder`] makes entities of the scores of
-//! words. [`ner_examples`] labels the windows of annotated documents for training, with the same words and windows.
+//! words; an [`Aggregator`] does so from the scores of tokens, in the ways of the `transformers` pipeline too.
+//! [`ner_examples`] labels the windows of annotated documents for training, with the same words and windows.
 //! [`TokenizerTraining`] learns a tokenizer from text.
 //!
 //! **Units**: offsets are UTF-8 bytes of the original text, end-exclusive. A *word* is a stretch of text, a *token* a
@@ -36,6 +37,7 @@
 //! # }
 //! ```
 
+mod aggregation;
 mod batch;
 mod byte_tokens;
 mod chunk_cache;
@@ -51,6 +53,7 @@ mod unigram;
 mod windows;
 mod words;
 
+pub use aggregation::{Aggregation, Aggregator};
 pub use batch::{Batch, IGNORE};
 pub use collator::{Collator, Example, token_budget_batches};
 pub use decoder::Decoder;

@@ -1,5 +1,6 @@
 //! The crate as a whole, on texts of many scripts and with a tokenizer that is trained here.
 
+mod aggregation;
 mod foreign;
 mod properties;
 mod support;
