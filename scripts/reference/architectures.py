@@ -41,8 +41,8 @@ HEADS = {
 }
 
 
-def config_of(architecture: str, head: str, **changes) -> transformers.PreTrainedConfig:
-    labels = TOPICS if head == "seq" else TAGS
+def config_of(architecture: str, head: str, labels: list | None = None, **changes) -> transformers.PreTrainedConfig:
+    labels = labels or (TOPICS if head == "seq" else TAGS)
     values = {**SHAPE, **PUBLISHED[architecture], **changes}
     if architecture == "distilbert":
         values["hidden_dim"] = values.pop("intermediate_size")
