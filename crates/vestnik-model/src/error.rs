@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use crate::PickleProblem;
+
 /// An error of this crate.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -15,13 +17,21 @@ pub enum Error {
         #[source]
         source: std::io::Error,
     },
+    /// A directory without `config.json`.
+    #[error("{}: no config.json here{hint}", dir.display())]
+    NoConfig {
+        /// The directory.
+        dir: PathBuf,
+        /// What to do; begins with a separator, or is empty.
+        hint: String,
+    },
     /// A model directory has no weights that can be read.
     #[error("{}: no model.safetensors here{hint}", dir.display())]
     NoWeights {
         /// The directory.
         dir: PathBuf,
         /// What to do, where a cause is known; begins with a separator, or is empty.
-        hint: &'static str,
+        hint: String,
     },
     /// `config.json` is not JSON, or a key that is needed is missing or of the wrong type.
     #[error("{}: {problem}", path.display())]
@@ -43,14 +53,51 @@ pub enum Error {
         /// The values that are implemented.
         supported: &'static str,
     },
-    /// The weights file is truncated or not in the safetensors format.
-    #[error("{}: not a readable safetensors file: {source}", path.display())]
+    /// A weights file, or the index of its shards, is truncated, not in its format, or does not keep what it promises.
+    #[error("{}: {problem}", path.display())]
     Weights {
         /// The file, or the name of what stands for it.
         path: PathBuf,
-        /// What the format's reader said.
+        /// What was found and what was expected.
+        problem: String,
+    },
+    /// A tensor that the model needs holds other numbers than floating-point ones.
+    #[error("{}: tensor {name} holds {dtype} numbers, expected f32, f16, bf16 or f64; save the model without quantization", path.display())]
+    TensorDtype {
+        /// The file, or the name of what stands for it.
+        path: PathBuf,
+        /// The tensor.
+        name: String,
+        /// Its number type, as the file names it.
+        dtype: String,
+    },
+    /// A tensor that the model needs holds NaN or infinite numbers: the training that made it diverged, or the numbers
+    /// did not fit the type that they were saved in.
+    #[error("{}: tensor {name} holds NaN or infinite numbers; the model cannot be used, save it again", path.display())]
+    NotFinite {
+        /// The file, or the name of what stands for it.
+        path: PathBuf,
+        /// The tensor.
+        name: String,
+    },
+    /// A tensor holds numbers that the type it is to be saved in cannot hold.
+    #[error("{}: tensor {name} holds numbers beyond the range of {dtype}; take bf16 or f32", path.display())]
+    OutOfRange {
+        /// The file.
+        path: PathBuf,
+        /// The tensor.
+        name: String,
+        /// The number type that was asked for.
+        dtype: String,
+    },
+    /// A PyTorch file holds something else than weights, or its pickle is broken. Nothing of it was run.
+    #[error("{}: {source}", path.display())]
+    Pickle {
+        /// The file.
+        path: PathBuf,
+        /// Why it is refused.
         #[source]
-        source: safetensors::SafeTensorError,
+        source: PickleProblem,
     },
     /// Tensors that the model needs are not in the file.
     #[error("{}: {} of the model's tensors are missing, the first: {}", path.display(), names.len(), names.first().map_or("", String::as_str))]
@@ -79,6 +126,37 @@ pub enum Error {
         path: PathBuf,
         /// What was found.
         problem: String,
+    },
+    /// The names of the outputs are `LABEL_0`, `LABEL_1`, …: the defaults, which say nothing.
+    #[error("{}: the labels are placeholders ({}), so nobody knows what the model finds; name every output under id2label, such as \"0\": \"O\", \"1\": \"B-PER\"", path.display(), labels.join(", "))]
+    PlaceholderLabels {
+        /// The file, or the name of what stands for it.
+        path: PathBuf,
+        /// The labels.
+        labels: Vec<String>,
+    },
+    /// The files of the tokenizer are missing, or do not fit the model or each other.
+    #[error("{}: {problem}", path.display())]
+    Tokenizer {
+        /// The file, or the name of what stands for it.
+        path: PathBuf,
+        /// What was found and what was expected.
+        problem: String,
+    },
+    /// `tokenizer.json` is broken.
+    #[error("{}", path.display())]
+    TokenizerFile {
+        /// The file, or the name of what stands for it.
+        path: PathBuf,
+        /// What the parser said.
+        #[source]
+        source: vestnik_text::Error,
+    },
+    /// What was to be written is there already.
+    #[error("{} exists; name another directory", path.display())]
+    Exists {
+        /// The directory.
+        path: PathBuf,
     },
     /// A sequence has more tokens than the model has positions.
     #[error("a sequence of {tokens} tokens is longer than the model's {limit} positions")]

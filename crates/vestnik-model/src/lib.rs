@@ -10,6 +10,7 @@
 mod builder;
 mod checkpoint;
 mod config;
+mod convert;
 mod encoders;
 mod error;
 mod heads;
@@ -20,6 +21,7 @@ mod model_dir;
 mod models;
 pub mod ops;
 mod parameters;
+mod pickle;
 mod transplant;
 
 pub use builder::LoadReport;
@@ -28,6 +30,7 @@ pub use config::{
     Activation, Architecture, ArchitectureOptions, ConvolutionOptions, DebertaV2Options,
     EncoderConfig, ModelConfig, ModernBertOptions, Pooling, ProblemType,
 };
+pub use convert::{Converted, convert};
 pub use encoders::{BertEncoder, DistilBertEncoder, ElectraEncoder, Encoder, RobertaEncoder};
 pub use error::{Error, Result};
 pub use heads::{MaskedLmHead, SequenceClassificationHead, TokenClassificationHead};
@@ -39,4 +42,5 @@ pub use model_dir::{
 pub use models::{MaskedLm, Model, SequenceClassifier, TokenClassifier};
 pub use ops::DropoutState;
 pub use parameters::Parameters;
+pub use pickle::PickleProblem;
 pub use transplant::{Transplanted, transplant};

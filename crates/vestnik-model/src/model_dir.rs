@@ -3,29 +3,42 @@
 use std::borrow::Cow;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use candle_core::DType;
+use vestnik_core::LabelSet;
 use vestnik_text::Tokenizer;
 
-use crate::checkpoint::{self, Checkpoint};
+use crate::checkpoint::{self, Checkpoint, Weights};
 use crate::{Error, ModelConfig, Parameters, Result};
+
+mod checks;
+mod hints;
+mod tokenizer_settings;
+
+pub(crate) use hints::{no_config, no_weights};
+use tokenizer_settings::TokenizerSettings;
 
 /// Name of the configuration file.
 pub const CONFIG_FILE: &str = "config.json";
 /// Name of the weights file.
 pub const WEIGHTS_FILE: &str = "model.safetensors";
+/// Name of the index of a model whose weights are in several files.
+pub const WEIGHTS_INDEX_FILE: &str = "model.safetensors.index.json";
 /// Name of the tokenizer file.
 pub const TOKENIZER_FILE: &str = "tokenizer.json";
 /// Name of the file with what Vestnik adds to the layout.
 pub const SETTINGS_FILE: &str = "vestnik.json";
 
-/// The files of a model: `config.json`, `model.safetensors`, `tokenizer.json` and, where there is one, `vestnik.json`.
+/// The files of a model: `config.json`, `model.safetensors` (or its shards with their index), `tokenizer.json` and,
+/// where there is one, `vestnik.json`. Clones share what is open.
 #[derive(Clone, Debug)]
 pub struct ModelDir {
     path: PathBuf,
     config: ModelConfig,
-    weights: Cow<'static, [u8]>,
+    weights: Arc<Weights>,
     tokenizer: Option<Cow<'static, [u8]>>,
+    tokenizer_settings: TokenizerSettings,
     settings: Option<Cow<'static, [u8]>>,
 }
 
@@ -45,22 +58,27 @@ pub struct EmbeddedModel {
 }
 
 impl ModelDir {
-    /// Reads the files of a directory; the tensors are parsed later, when a model is loaded.
+    /// Opens the files of a directory; the numbers of the tensors are read later, when a model is loaded.
+    ///
+    /// As in transformers, `model.safetensors` is preferred to shards when both are there.
     ///
     /// # Errors
-    /// [`Error::File`] when the directory or its `config.json` cannot be read, [`Error::NoWeights`] when there is no
-    /// `model.safetensors`, and those of [`ModelConfig::parse`].
+    /// [`Error::NoConfig`] and [`Error::NoWeights`] when a file is missing, [`Error::File`] when one cannot be read,
+    /// [`Error::Weights`] for a weights file that is truncated or none, or an index that does not fit its shards,
+    /// [`Error::Tokenizer`] for a broken `tokenizer_config.json`, and those of [`ModelConfig::parse`].
     pub fn open(path: &Path) -> Result<Self> {
         let config_path = path.join(CONFIG_FILE);
-        let config = std::fs::read(&config_path).map_err(|source| Error::File {
-            path: config_path.clone(),
-            source,
-        })?;
+        let bytes = read_optional(&config_path)?.ok_or_else(|| hints::no_config(path))?;
+        let config = ModelConfig::parse(&bytes, &config_path)?;
+        checks::config(&config, &bytes)?;
+        let weights = open_weights(path)?;
+        checks::size(&config, &weights)?;
         Ok(Self {
             path: path.into(),
-            config: ModelConfig::parse(&config, &config_path)?,
-            weights: read_weights(path)?.into(),
+            config,
+            weights: Arc::new(weights),
             tokenizer: read_optional(&path.join(TOKENIZER_FILE))?.map(Cow::Owned),
+            tokenizer_settings: TokenizerSettings::read(path)?,
             settings: read_optional(&path.join(SETTINGS_FILE))?.map(Cow::Owned),
         })
     }
@@ -68,13 +86,14 @@ impl ModelDir {
     /// A model that is built into the program.
     ///
     /// # Errors
-    /// Those of [`ModelConfig::parse`].
+    /// Those of [`ModelConfig::parse`], and [`Error::Weights`].
     pub fn embedded(model: EmbeddedModel) -> Result<Self> {
         let path = PathBuf::from(model.name);
         Ok(Self {
             config: ModelConfig::parse(model.config, &path.join(CONFIG_FILE))?,
-            weights: model.weights.into(),
+            weights: Arc::new(Weights::from_bytes(&path, model.weights)?),
             tokenizer: Some(model.tokenizer.into()),
+            tokenizer_settings: TokenizerSettings::default(),
             settings: Some(model.settings.into()),
             path,
         })
@@ -98,75 +117,89 @@ impl ModelDir {
         self.settings.as_deref()
     }
 
-    /// The bytes of `model.safetensors`.
+    /// The number type of most of the weights, as the file names it: `f16`, `f32`, …
     #[must_use]
-    pub fn weights(&self) -> &[u8] {
-        &self.weights
+    pub fn weights_dtype(&self) -> String {
+        self.weights.dtype()
     }
 
-    /// The number type of most of the weights, as the file names it: `f16`, `f32`, …
+    /// The longest sequence in tokens, special tokens included: what the position table holds, or less where
+    /// `model_max_length` of `tokenizer_config.json` says so.
+    #[must_use]
+    pub fn max_tokens(&self) -> usize {
+        let positions = self.config.encoder.max_tokens();
+        let limit = self.tokenizer_settings.max_length;
+        limit.map_or(positions, |limit| limit.min(positions))
+    }
+
+    /// The names of the outputs, refused when they are only placeholders ([`has_placeholder_labels`]): what such a
+    /// model finds would be nameless.
     ///
     /// # Errors
-    /// [`Error::Weights`].
-    pub fn weights_dtype(&self) -> Result<String> {
-        Ok(self.checkpoint()?.dtype())
+    /// [`Error::Labels`] and [`Error::PlaceholderLabels`].
+    pub fn named_labels(&self) -> Result<LabelSet> {
+        let labels = self.config.labels()?;
+        if has_placeholder_labels(&labels) {
+            return Err(Error::PlaceholderLabels {
+                path: self.config.path().into(),
+                labels: labels.iter().take(3).map(str::to_owned).collect(),
+            });
+        }
+        Ok(labels)
     }
 
     /// The bytes of `tokenizer.json`.
     ///
     /// # Errors
-    /// [`Error::File`] when there is none.
+    /// [`Error::Tokenizer`] when there is none, with how to make it from the files that are there.
     pub fn tokenizer_bytes(&self) -> Result<&[u8]> {
-        let source = || {
-            std::io::Error::new(
-                std::io::ErrorKind::NotFound,
-                "no such file; a model needs its tokenizer",
-            )
-        };
-        self.tokenizer.as_deref().ok_or_else(|| Error::File {
-            path: self.path.join(TOKENIZER_FILE),
-            source: source(),
-        })
+        let bytes = self.tokenizer.as_deref();
+        bytes.ok_or_else(|| hints::no_tokenizer(&self.path))
     }
 
     /// The tokenizer.
     ///
     /// # Errors
-    /// [`Error::File`] when there is none, [`Error::Text`] when it cannot be parsed, [`Error::TokenId`] when it knows
-    /// more tokens than the model has embeddings.
+    /// [`Error::Tokenizer`] when there is none, when it knows more tokens than the model has embeddings, or when its
+    /// special tokens are not those of `config.json`, `tokenizer_config.json` or `special_tokens_map.json`;
+    /// [`Error::TokenizerFile`] when it cannot be parsed.
     pub fn tokenizer(&self) -> Result<Tokenizer> {
-        let tokenizer = Tokenizer::from_bytes(self.tokenizer_bytes()?)?;
-        let vocab_size = self.config.encoder.vocab_size;
-        match tokenizer.vocab_size().checked_sub(1) {
-            Some(last) if last >= vocab_size => Err(Error::TokenId {
-                id: last as u32,
-                vocab_size,
-            }),
-            _ => Ok(tokenizer),
+        let path = self.path.join(TOKENIZER_FILE);
+        let bytes = self.tokenizer_bytes()?;
+        if let Some(what) = checkpoint::lookalike(bytes) {
+            let problem = what.to_owned();
+            return Err(Error::Tokenizer { path, problem });
         }
+        let tokenizer = Tokenizer::from_bytes(bytes).map_err(|source| Error::TokenizerFile {
+            path: path.clone(),
+            source,
+        })?;
+        checks::vocabulary(&tokenizer, &self.config.encoder, &path)?;
+        self.tokenizer_settings.check(&tokenizer)?;
+        Ok(tokenizer)
     }
 
     pub(crate) fn checkpoint(&self) -> Result<Checkpoint<'_>> {
-        Checkpoint::parse(&self.weights, &self.path.join(WEIGHTS_FILE))
+        Ok(Checkpoint::new(&self.weights))
     }
 }
 
-fn read_weights(dir: &Path) -> Result<Vec<u8>> {
-    let path = dir.join(WEIGHTS_FILE);
-    if let Some(weights) = read_optional(&path)? {
-        return Ok(weights);
-    }
-    let hint = if dir.join("pytorch_model.bin").exists() {
-        ", only pytorch_model.bin, which may run code when it is read; save the model as safetensors"
-    } else if dir.join("model.safetensors.index.json").exists() {
-        ", only shards, which are not supported yet; save the model as one file"
+/// Whether labels are the defaults of transformers, `LABEL_0`, `LABEL_1`, …: nobody named the outputs.
+#[must_use]
+pub fn has_placeholder_labels(labels: &LabelSet) -> bool {
+    let mut numbered = labels.iter().enumerate();
+    numbered.all(|(id, label)| label.strip_prefix("LABEL_") == Some(id.to_string().as_str()))
+}
+
+fn open_weights(dir: &Path) -> Result<Weights> {
+    let (single, index) = (dir.join(WEIGHTS_FILE), dir.join(WEIGHTS_INDEX_FILE));
+    if single.exists() {
+        Weights::open(&single)
+    } else if index.exists() {
+        Weights::open_shards(&index)
     } else {
-        ""
-    };
-    Err(Error::NoWeights {
-        dir: dir.into(),
-        hint,
-    })
+        Err(hints::no_weights(dir))
+    }
 }
 
 fn read_optional(path: &Path) -> Result<Option<Vec<u8>>> {

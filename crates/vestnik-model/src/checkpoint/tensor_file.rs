@@ -1,0 +1,218 @@
+//! One safetensors file: its header, and the numbers of its tensors read on demand.
+//!
+//! A file is not mapped into memory but read tensor by tensor through a buffer of a megabyte: a mapped file that another
+//! program cuts short kills the process (SIGBUS) where a read gives an error, and mapping needs `unsafe`. Numbers have to
+//! be converted and checked on their way anyway, so that mapping would save one copy within the cache and no memory.
+
+use std::fs::File;
+use std::io::{self, Read as _, Seek as _, SeekFrom};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use safetensors::tensor::{Metadata, TensorInfo};
+
+use crate::checkpoint::{Floats, HEAD_BYTES, lookalike};
+use crate::{Error, Result};
+
+/// Bytes read at once; a multiple of the size of every number.
+const CHUNK: usize = 1 << 20;
+/// The length of the header stands in so many bytes before it.
+const PREFIX: u64 = 8;
+/// The format's limit of a header, in bytes.
+const MAX_HEADER: u64 = 100_000_000;
+
+/// An open safetensors file.
+#[derive(Debug)]
+pub(crate) struct TensorFile {
+    path: PathBuf,
+    source: Source,
+    metadata: Metadata,
+    /// Where the numbers begin.
+    start: u64,
+}
+
+#[derive(Debug)]
+enum Source {
+    /// In the program.
+    Bytes(&'static [u8]),
+    /// Kept open, so that what is read later is the file whose header was read.
+    File(Mutex<File>),
+}
+
+impl TensorFile {
+    /// Opens a file and reads its header.
+    pub(crate) fn open(path: &Path) -> Result<Self> {
+        let file_error = |source| Error::File {
+            path: path.into(),
+            source,
+        };
+        let file = File::open(path).map_err(file_error)?;
+        let len = file.metadata().map_err(file_error)?.len();
+        Self::new(path, Source::File(Mutex::new(file)), len)
+    }
+
+    /// A file that is built into the program.
+    pub(crate) fn from_bytes(path: &Path, bytes: &'static [u8]) -> Result<Self> {
+        Self::new(path, Source::Bytes(bytes), bytes.len() as u64)
+    }
+
+    fn new(path: &Path, source: Source, len: u64) -> Result<Self> {
+        let read = |offset, n| {
+            source
+                .read(offset, n)
+                .map_err(|source| file_error(path, source))
+        };
+        let head = read(0, HEAD_BYTES.min(len as usize))?;
+        let header_len = header_len(&head, len).map_err(|problem| weights_error(path, problem))?;
+        let header = read(PREFIX, header_len as usize)?;
+        let start = PREFIX + header_len;
+        let metadata =
+            parse_header(&header, len - start).map_err(|problem| weights_error(path, problem))?;
+        Ok(Self {
+            path: path.into(),
+            source,
+            metadata,
+            start,
+        })
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The tensors' names in the order of the file.
+    pub(crate) fn names(&self) -> Vec<String> {
+        self.metadata.offset_keys()
+    }
+
+    pub(crate) fn info(&self, name: &str) -> Option<&TensorInfo> {
+        self.metadata.info(name)
+    }
+
+    /// The numbers of the tensor `name`, which is `info`.
+    ///
+    /// # Errors
+    /// They are no floats, or one is NaN or infinite, or the file cannot be read any more.
+    pub(crate) fn read_f32(&self, name: &str, info: &TensorInfo) -> Result<Vec<f32>> {
+        let Some(floats) = Floats::of(info.dtype) else {
+            return Err(Error::TensorDtype {
+                path: self.path.clone(),
+                name: name.to_owned(),
+                dtype: format!("{:?}", info.dtype).to_lowercase(),
+            });
+        };
+        let (start, end) = info.data_offsets;
+        let mut values = Vec::with_capacity((end - start) / floats.size());
+        for offset in (start..end).step_by(CHUNK) {
+            let n = CHUNK.min(end - offset);
+            let bytes = self.source.read(self.start + offset as u64, n);
+            let bytes = bytes.map_err(|source| file_error(&self.path, source))?;
+            let n_before = values.len();
+            floats.decode(&bytes, &mut values);
+            if !values[n_before..].iter().all(|x| x.is_finite()) {
+                return Err(Error::NotFinite {
+                    path: self.path.clone(),
+                    name: name.to_owned(),
+                });
+            }
+        }
+        Ok(values)
+    }
+
+    /// The bytes of the tensor `name`.
+    ///
+    /// # Errors
+    /// There is none of this name, or the file cannot be read any more.
+    pub(crate) fn read_bytes(&self, name: &str) -> Result<Vec<u8>> {
+        let Some(info) = self.info(name) else {
+            return Err(weights_error(&self.path, format!("no tensor {name}")));
+        };
+        let (start, end) = info.data_offsets;
+        let bytes = self.source.read(self.start + start as u64, end - start);
+        let bytes = bytes.map_err(|source| file_error(&self.path, source))?;
+        Ok(bytes.into_owned())
+    }
+}
+
+impl Source {
+    fn read(&self, offset: u64, n: usize) -> io::Result<std::borrow::Cow<'static, [u8]>> {
+        match self {
+            Self::Bytes(bytes) => {
+                let start = offset as usize;
+                let part = bytes.get(start..start + n);
+                part.map(Into::into)
+                    .ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
+            }
+            Self::File(file) => {
+                let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
+                file.seek(SeekFrom::Start(offset))?;
+                let mut bytes = vec![0; n];
+                file.read_exact(&mut bytes)?;
+                Ok(bytes.into())
+            }
+        }
+    }
+}
+
+/// The length of the header, from the first bytes of a file of `len` bytes.
+fn header_len(head: &[u8], len: u64) -> std::result::Result<u64, String> {
+    if let Some(what) = lookalike(head) {
+        return Err(what.to_owned());
+    }
+    if head.starts_with(b"PK\x03\x04") || head.starts_with(b"\x80\x02") {
+        return Err(
+            "a PyTorch file, not safetensors; rename it to pytorch_model.bin and run `vestnik model convert`"
+                .to_owned(),
+        );
+    }
+    let Some(prefix) = head.first_chunk() else {
+        return Err(format!(
+            "the file is truncated: {len} bytes, not even a header; fetch it again"
+        ));
+    };
+    let header_len = u64::from_le_bytes(*prefix);
+    if header_len > MAX_HEADER {
+        return Err(format!(
+            "not a safetensors file: its header would be {header_len} bytes long"
+        ));
+    }
+    if PREFIX + header_len > len {
+        return Err(format!(
+            "the file is truncated: {len} bytes, its header alone needs {}; fetch it again",
+            PREFIX + header_len
+        ));
+    }
+    Ok(header_len)
+}
+
+/// Parses a header that `available` bytes of numbers follow.
+fn parse_header(header: &[u8], available: u64) -> std::result::Result<Metadata, String> {
+    let metadata: Metadata = serde_json::from_slice(header)
+        .map_err(|error| format!("the header of the safetensors file is broken: {error}"))?;
+    let needed = metadata.data_len() as u64;
+    if available < needed {
+        return Err(format!(
+            "the file is truncated: {available} of {needed} bytes of tensors; fetch it again"
+        ));
+    }
+    if available > needed {
+        return Err(format!(
+            "the file has {available} bytes of tensors, its header describes {needed}; fetch it again"
+        ));
+    }
+    Ok(metadata)
+}
+
+fn file_error(path: &Path, source: io::Error) -> Error {
+    Error::File {
+        path: path.into(),
+        source,
+    }
+}
+
+fn weights_error(path: &Path, problem: String) -> Error {
+    Error::Weights {
+        path: path.into(),
+        problem,
+    }
+}
