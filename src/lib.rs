@@ -14,7 +14,8 @@
 //!
 //! [`Vestnik::embedded`] opens the model that is built into the library (feature `embedded-model`, on by default),
 //! [`Vestnik::from_dir`] one in the Hugging Face layout. A [`Vestnik`] is `Send + Sync`: open it once and share it.
-//! [`Vestnik::analyze_batch`] is the faster way to read many articles.
+//! [`Vestnik::analyze_batch`] is the faster way to read many articles. [`Options`] say where it computes and how scores
+//! become entities ([`Aggregation`]).
 //!
 //! Spans are UTF-8 bytes of the original text, so that `&text[span.range()]` is the name. An [`OffsetMap`] turns them
 //! into Unicode code points or UTF-16 units ([`OffsetUnit`]) for other programs.
@@ -23,4 +24,4 @@
 //! `vestnik-model` the network, `vestnik-train` training, `vestnik-infer` inference, `vestnik-data` files.
 
 pub use vestnik_core::{Document, Entity, LabelSet, OffsetMap, OffsetUnit, Span};
-pub use vestnik_infer::{Analysis, DeviceChoice, Error, Options, Result, Vestnik};
+pub use vestnik_infer::{Aggregation, Analysis, DeviceChoice, Error, Options, Result, Vestnik};

@@ -1,8 +1,8 @@
 //! Inference: from raw text to tagged entities, on the CPU or a GPU.
 //!
 //! [`Vestnik`] is the whole model behind two calls: open it, [`Vestnik::analyze`] a text. [`NerPipeline`] is the
-//! named-entity part on its own: windows over long articles, batches packed by a token budget, scores of words,
-//! valid-sequence decoding. Both are `Send + Sync`; share one between threads.
+//! named-entity part on its own: windows over long articles, batches packed by a token budget, scores of tokens,
+//! valid-sequence decoding or another [`Aggregation`]. Both are `Send + Sync`; share one between threads.
 //!
 //! Results do not depend on which other texts are in the batch, nor on their order.
 //!
@@ -23,3 +23,4 @@ pub use metadata::{Metadata, WindowMetadata};
 pub use options::Options;
 pub use pipeline::{NerPipeline, Tagged};
 pub use vestnik::{Analysis, EMBEDDED_MODEL_NAME, Vestnik, embedded_model};
+pub use vestnik_text::Aggregation;

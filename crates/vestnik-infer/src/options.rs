@@ -1,5 +1,7 @@
 //! Options of the pipelines.
 
+use vestnik_text::Aggregation;
+
 use crate::device::DeviceChoice;
 
 /// How to run a model. `Options::default()` is right for most.
@@ -11,6 +13,8 @@ pub struct Options {
     /// Tokens of one forward pass, special tokens included. More is faster up to a point and takes more memory; a
     /// window longer than this is a batch of its own. Default: 4096.
     pub batch_tokens: usize,
+    /// How scores of tokens become entities. Default: [`Aggregation::Viterbi`].
+    pub aggregation: Aggregation,
 }
 
 impl Default for Options {
@@ -18,6 +22,7 @@ impl Default for Options {
         Self {
             device: DeviceChoice::default(),
             batch_tokens: 4096,
+            aggregation: Aggregation::default(),
         }
     }
 }
@@ -34,6 +39,13 @@ impl Options {
     #[must_use]
     pub fn with_batch_tokens(mut self, batch_tokens: usize) -> Self {
         self.batch_tokens = batch_tokens;
+        self
+    }
+
+    /// Sets how scores of tokens become entities. All ways but [`Aggregation::Viterbi`] take models with any labels.
+    #[must_use]
+    pub fn with_aggregation(mut self, aggregation: Aggregation) -> Self {
+        self.aggregation = aggregation;
         self
     }
 }

@@ -1,10 +1,11 @@
 //! Named entities: from texts to entities with scores.
 
 use rayon::prelude::*;
-use vestnik_core::{Entity, LabelSet, TagSet};
+use vestnik_core::{Entity, LabelSet};
 use vestnik_model::{Device, Mode, TokenClassifier};
 use vestnik_text::{
-    Collator, Decoder, Example, TokenizedText, Tokenizer, Window, WindowOptions, windows,
+    Aggregation, Aggregator, Collator, Example, TokenizedText, Tokenizer, Window, WindowOptions,
+    windows,
 };
 
 use crate::error::{Error, Result};
@@ -18,7 +19,7 @@ const SPECIAL_TOKENS: usize = 2;
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct Tagged {
-    /// The entities in the order of the text, flat, with scores.
+    /// The entities in the order of the text, with scores; flat, but for [`Aggregation::None`].
     pub entities: Vec<Entity>,
     /// Tokens read: all tokens of the text, without special ones; context that is read twice counts once.
     pub tokens: usize,
@@ -28,15 +29,15 @@ pub struct Tagged {
 
 /// Tags named entities in raw text.
 ///
-/// A long text is cut into windows, windows of all texts are packed into batches by a token budget, each word gets the
-/// scores of its first token in the window that owns it, and the best valid sequence of tags becomes entities.
+/// A long text is cut into windows, windows of all texts are packed into batches by a token budget, each token gets the
+/// scores of the window that owns it, and these become entities: by default through the best valid sequence of tags over
+/// the first tokens of words.
 #[derive(Debug)]
 pub struct NerPipeline {
     classifier: TokenClassifier,
     tokenizer: Tokenizer,
     collator: Collator,
-    decoder: Decoder,
-    tags: TagSet,
+    aggregator: Aggregator,
     window: WindowOptions,
     device: Device,
     batch_tokens: usize,
@@ -55,7 +56,7 @@ struct Reading<'a> {
     text: &'a str,
     tokens: TokenizedText,
     windows: Vec<Window>,
-    /// Log-probabilities `[words, tags]`, row-major.
+    /// Log-probabilities `[tokens, labels]`, row-major.
     scores: Vec<f32>,
 }
 
@@ -71,24 +72,29 @@ impl NerPipeline {
         if options.batch_tokens == 0 {
             return Err(Error::BatchTokens);
         }
-        let tags = TagSet::from_labels(parts.classifier.labels())
+        let aggregator = Aggregator::new(options.aggregation, parts.classifier.labels())
             .map_err(|source| Error::Labels { source })?;
         Ok(Self {
             collator: Collator::new(parts.tokenizer.special()),
-            decoder: Decoder::new(tags.clone()),
+            aggregator,
             classifier: parts.classifier,
             tokenizer: parts.tokenizer,
-            tags,
             window: parts.window,
             device: parts.device,
             batch_tokens: options.batch_tokens,
         })
     }
 
-    /// The entity types that this model knows.
+    /// The labels of entities: the types that this model knows, or its tags with [`Aggregation::None`].
     #[must_use]
     pub fn types(&self) -> &LabelSet {
-        self.tags.types()
+        self.aggregator.types()
+    }
+
+    /// How scores of tokens become entities.
+    #[must_use]
+    pub fn aggregation(&self) -> Aggregation {
+        self.aggregator.aggregation()
     }
 
     /// The device it computes on.
@@ -135,31 +141,29 @@ impl NerPipeline {
             .collect())
     }
 
-    /// Tokens, words and windows of a text; all words stand at "outside" until they are scored.
+    /// Tokens, words and windows of a text, with room for the scores.
     fn read<'a>(&self, text: &'a str) -> Result<Reading<'a>> {
         let tokens = TokenizedText::new(&self.tokenizer, text)?;
         let windows = windows(&tokens, &self.window);
-        let mut outside = vec![f32::NEG_INFINITY; self.tags.len()];
-        outside[self.tags.outside()] = 0.0;
         Ok(Reading {
             text,
-            scores: outside.repeat(tokens.words.len()),
+            scores: vec![0.0; tokens.tokens.len() * self.aggregator.n_labels()],
             tokens,
             windows,
         })
     }
 
-    /// Runs the model on one batch and hands the scores to the words.
+    /// Runs the model on one batch and hands the scores to the tokens.
     fn score(&self, readings: &mut [Reading<'_>], sequences: &[Sequence]) -> Result<()> {
         let examples: Vec<Example> = sequences.iter().map(|s| example(readings, *s)).collect();
         let batch = self.collator.batch(&examples);
         let logits = to_host(&self.classifier.forward(&batch, Mode::Inference)?)?;
-        let n_tags = self.tags.len();
+        let n_labels = self.aggregator.n_labels();
         for (sequence, start) in sequences.iter().zip(&batch.cumulative_lengths) {
             let reading = &mut readings[sequence.text];
             // The first row belongs to the special token before the sequence.
-            let rows = &logits[(start + 1) * n_tags..];
-            hand_out(reading, sequence.window, rows, n_tags);
+            let rows = &logits[(start + 1) * n_labels..];
+            hand_out(reading, sequence.window, rows, n_labels);
         }
         Ok(())
     }
@@ -167,8 +171,8 @@ impl NerPipeline {
     fn decode(&self, reading: &Reading<'_>) -> Tagged {
         Tagged {
             entities: self
-                .decoder
-                .decode(reading.text, &reading.tokens.words, &reading.scores),
+                .aggregator
+                .entities(reading.text, &reading.tokens, &reading.scores),
             tokens: reading.tokens.tokens.ids.len(),
             windows: reading.windows.len(),
         }
@@ -194,21 +198,16 @@ fn example(readings: &[Reading<'_>], sequence: Sequence) -> Example {
     }
 }
 
-/// Gives each word whose first token the window owns the log-probabilities of that token. `rows` starts at the first
-/// token of the window.
-fn hand_out(reading: &mut Reading<'_>, window: usize, rows: &[f32], n_tags: usize) {
+/// Gives each token that the window owns its log-probabilities. `rows` starts at the first token of the window.
+fn hand_out(reading: &mut Reading<'_>, window: usize, rows: &[f32], n_labels: usize) {
     let window = &reading.windows[window];
-    for token in window.core.clone() {
-        let Some(word) = reading.tokens.token_word[token].map(|word| word as usize) else {
-            continue;
-        };
-        if reading.tokens.word_first_token[word] != Some(token as u32) {
-            continue;
-        }
-        let row = (token - window.tokens.start) * n_tags;
-        let target = &mut reading.scores[word * n_tags..(word + 1) * n_tags];
-        log_softmax(&rows[row..row + n_tags], target);
-    }
+    let before_core = window.core.start - window.tokens.start;
+    let core = window.core.start * n_labels..window.core.end * n_labels;
+    let targets = reading.scores[core].chunks_exact_mut(n_labels);
+    let rows = rows.chunks_exact(n_labels).skip(before_core);
+    targets
+        .zip(rows)
+        .for_each(|(target, row)| log_softmax(row, target));
 }
 
 /// `x - max - ln(sum(exp(x - max)))`: stable for large logits.

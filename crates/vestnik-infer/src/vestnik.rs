@@ -33,7 +33,8 @@ pub struct Vestnik {
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct Analysis {
-    /// The named entities in the order of the text, flat; spans are UTF-8 bytes of the text.
+    /// The named entities in the order of the text, flat but for [`Aggregation::None`](crate::Aggregation::None); spans
+    /// are UTF-8 bytes of the text.
     pub entities: Vec<Entity>,
     /// Tokens that were read: all of the text, however long.
     pub tokens: usize,
@@ -118,7 +119,8 @@ impl Vestnik {
         &["ner"]
     }
 
-    /// The entity types that the model knows.
+    /// The labels of entities: the types that the model knows, or its tags with
+    /// [`Aggregation::None`](crate::Aggregation::None).
     #[must_use]
     pub fn entity_types(&self) -> &LabelSet {
         self.ner.types()

@@ -46,9 +46,7 @@ pub enum Error {
         source: TokenizersError,
     },
     /// The name of an [`Aggregation`](crate::Aggregation) that is none.
-    #[error(
-        "`{text}` is no aggregation: expected viterbi, none, simple, first, average or max"
-    )]
+    #[error("`{text}` is no aggregation: expected viterbi, none, simple, first, average or max")]
     UnknownAggregation {
         /// What was given.
         text: String,

@@ -61,7 +61,7 @@ pub use error::{Error, Result, TokenizersError};
 pub use example::ner_examples;
 pub use sentences::sentences;
 pub use tokenized_text::TokenizedText;
-pub use tokenizer::{Encoding, SpecialTokens, Tokenizer};
+pub use tokenizer::{Encoding, ModelInput, SpecialTokens, Tokenizer};
 pub use tokenizer_training::TokenizerTraining;
 pub use windows::{Window, WindowOptions, windows};
 pub use words::{MAX_WORD_BYTES, words};

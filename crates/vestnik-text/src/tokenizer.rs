@@ -6,6 +6,10 @@ use std::sync::Arc;
 use crate::chunk_cache::{ChunkCache, splits_at_white_space};
 use crate::{Error, Result, byte_tokens};
 
+mod model_input;
+
+pub use model_input::ModelInput;
+
 const FIRST: &[&str] = &["[CLS]", "<s>", "<cls>", "<|startoftext|>"];
 const LAST: &[&str] = &["[SEP]", "</s>", "<sep>", "<|endoftext|>"];
 const PADDING: &[&str] = &["[PAD]", "<pad>", "<|padding|>"];

@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use vestnik_text::Encoding;
+
 use super::*;
 use crate::{DeviceChoice, Vestnik};
 
@@ -21,10 +23,21 @@ fn fixture(name: &str) -> PathBuf {
 }
 
 fn open(name: &str, batch_tokens: usize) -> Vestnik {
+    open_with(name, batch_tokens, Aggregation::Viterbi)
+}
+
+fn open_with(name: &str, batch_tokens: usize, aggregation: Aggregation) -> Vestnik {
     let options = Options::default()
         .with_device(DeviceChoice::Cpu)
-        .with_batch_tokens(batch_tokens);
+        .with_batch_tokens(batch_tokens)
+        .with_aggregation(aggregation);
     Vestnik::from_dir_with(fixture(name), &options).unwrap()
+}
+
+/// Both tiny models, in every way.
+fn all_ways() -> impl Iterator<Item = (&'static str, Aggregation)> {
+    let of = |name| Aggregation::ALL.map(|aggregation| (name, aggregation));
+    ["bert", "xlm_roberta"].into_iter().flat_map(of)
 }
 
 #[test]
@@ -45,8 +58,9 @@ fn pipelines_are_shared_between_threads() {
 
 #[test]
 fn a_result_does_not_depend_on_the_batch() {
-    for name in ["bert", "xlm_roberta"] {
-        let (small, large) = (open(name, 1), open(name, 4096));
+    for (name, aggregation) in all_ways() {
+        let small = open_with(name, 1, aggregation);
+        let large = open_with(name, 4096, aggregation);
         let together = large.ner().tag_batch(&TEXTS).unwrap();
         assert!(
             together.iter().any(|tagged| !tagged.entities.is_empty()),
@@ -55,36 +69,71 @@ fn a_result_does_not_depend_on_the_batch() {
         let reversed: Vec<&str> = TEXTS.iter().rev().copied().collect();
         let reversed = large.ner().tag_batch(&reversed).unwrap();
         for (i, text) in TEXTS.iter().enumerate() {
-            assert_eq!(
-                together[i],
-                small.ner().tag(text).unwrap(),
-                "{name}: {text}"
-            );
-            assert_eq!(together[i], reversed[TEXTS.len() - 1 - i], "{name}: {text}");
+            let alone = small.ner().tag(text).unwrap();
+            assert_eq!(together[i], alone, "{name} {aggregation}: {text}");
+            let other = &reversed[TEXTS.len() - 1 - i];
+            assert_eq!(&together[i], other, "{name} {aggregation}: {text}");
         }
     }
 }
 
 #[test]
 fn spans_slice_their_text() {
-    let vestnik = open("bert", 64);
-    for (text, tagged) in TEXTS.iter().zip(vestnik.ner().tag_batch(&TEXTS).unwrap()) {
-        for entity in tagged.entities {
-            let name = entity.span.slice(text).unwrap();
-            assert_eq!(name.trim(), name);
-            assert!(
-                entity
-                    .score
-                    .is_some_and(|score| score > 0.0 && score <= 1.0)
-            );
+    for (name, aggregation) in all_ways() {
+        let vestnik = open_with(name, 64, aggregation);
+        for (text, tagged) in TEXTS.iter().zip(vestnik.ner().tag_batch(&TEXTS).unwrap()) {
+            for entity in tagged.entities {
+                let name = entity.span.slice(text).unwrap();
+                assert_eq!(name.trim(), name);
+                assert!(vestnik.entity_types().id(&entity.label).is_some());
+                assert!(
+                    entity
+                        .score
+                        .is_some_and(|score| score > 0.0 && score <= 1.0)
+                );
+            }
         }
     }
+}
+
+#[test]
+fn a_token_has_the_scores_of_the_window_that_owns_it() {
+    let tokens = TokenizedText {
+        tokens: Encoding {
+            ids: vec![5; 9],
+            offsets: vec![(0, 0); 9],
+        },
+        ..TokenizedText::default()
+    };
+    let mut reading = Reading {
+        text: "",
+        tokens,
+        windows: [(0..6, 0..4), (2..9, 4..9)]
+            .map(|(tokens, core)| Window { tokens, core })
+            .to_vec(),
+        scores: vec![0.0; 18],
+    };
+    for window in [1, 0] {
+        // The second logit tells window and token; behind the window are rows of another text.
+        let read = reading.windows[window].tokens.clone();
+        let logit = |token: usize| [0.0, (10 * window + token) as f32];
+        let rows: Vec<f32> = read.chain(70..75).flat_map(logit).collect();
+        hand_out(&mut reading, window, &rows, 2);
+    }
+    let told = |row: &[f32]| (row[1] - row[0]).round() as usize;
+    let told: Vec<usize> = reading.scores.chunks(2).map(told).collect();
+    assert_eq!(told, [0, 1, 2, 3, 14, 15, 16, 17, 18]);
 }
 
 #[test]
 fn texts_without_words_have_no_windows() {
     let vestnik = open("bert", 64);
     assert_eq!(vestnik.ner().tag("").unwrap(), Tagged::default());
+    for aggregation in Aggregation::ALL {
+        let vestnik = open_with("xlm_roberta", 64, aggregation);
+        let blank = vestnik.ner().tag_batch(&["", " \n\u{A0} "]).unwrap();
+        assert_eq!(blank, [Tagged::default(), Tagged::default()]);
+    }
     assert!(vestnik.analyze_batch(&[]).unwrap().is_empty());
     let blank = vestnik.analyze(" \n ").unwrap();
     assert_eq!((blank.entities.len(), blank.windows), (0, 0));
@@ -92,14 +141,16 @@ fn texts_without_words_have_no_windows() {
 
 #[test]
 fn long_texts_are_read_to_their_end() {
-    let vestnik = open("bert", 256);
-    let once = vestnik.analyze(TEXTS[4]).unwrap();
-    let text = format!("{}\n", TEXTS[4]).repeat(20);
-    let often = vestnik.analyze(&text).unwrap();
-    assert_eq!(often.tokens, 20 * once.tokens);
-    assert!(often.windows > 20);
-    let last = often.entities.last().unwrap();
-    assert!(last.span.start() > text.len() * 19 / 20);
+    for aggregation in Aggregation::ALL {
+        let vestnik = open_with("bert", 256, aggregation);
+        let once = vestnik.analyze(TEXTS[4]).unwrap();
+        let text = format!("{}\n", TEXTS[4]).repeat(20);
+        let often = vestnik.analyze(&text).unwrap();
+        assert_eq!(often.tokens, 20 * once.tokens);
+        assert!(often.windows > 20);
+        let last = often.entities.last().unwrap();
+        assert!(last.span.start() > text.len() * 19 / 20, "{aggregation}");
+    }
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 mod aggregation;
 mod foreign;
+mod model_input;
 mod properties;
 mod support;
 mod tokenizers;
