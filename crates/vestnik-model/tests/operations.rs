@@ -2,108 +2,12 @@
 
 #![expect(clippy::unwrap_used, reason = "a helper of a test fails like the test")]
 
-use candle_core::{Device, Result, Tensor, Var};
+mod twins;
+
+use candle_core::{Device, Tensor, Var};
+use twins::{check_finite_differences, check_twins, largest_difference, values, var, weigh};
 use vestnik_model::ops::{self, AttentionOptions};
 use vestnik_model::{DropoutState, Mode, losses};
-
-/// Deterministic values in about -1..1, different for every `seed`.
-fn values(n: usize, seed: u64) -> Vec<f32> {
-    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
-    let mut next = || {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        (state >> 40) as f32 / (1u64 << 23) as f32 - 1.0
-    };
-    (0..n).map(|_| next()).collect()
-}
-
-fn var(shape: &[usize], seed: u64) -> Var {
-    let values = values(shape.iter().product(), seed);
-    Var::from_tensor(&Tensor::from_vec(values, shape, &Device::Cpu).unwrap()).unwrap()
-}
-
-fn largest_difference(a: &Tensor, b: &Tensor) -> f32 {
-    assert_eq!(a.dims(), b.dims());
-    (a - b)
-        .unwrap()
-        .abs()
-        .unwrap()
-        .flatten_all()
-        .unwrap()
-        .max(0)
-        .unwrap()
-        .to_scalar()
-        .unwrap()
-}
-
-/// A scalar that weighs every output differently.
-fn weigh(output: &Tensor) -> Tensor {
-    let weights =
-        Tensor::from_vec(values(output.elem_count(), 99), output.dims(), &Device::Cpu).unwrap();
-    (output * weights).unwrap().sum_all().unwrap()
-}
-
-/// Outputs and all gradients of two computations agree within `tolerance`.
-fn check_twins(
-    inputs: &[Var],
-    tolerance: f32,
-    fused: impl Fn(&[Var]) -> Result<Tensor>,
-    composed: impl Fn(&[Var]) -> Result<Tensor>,
-) {
-    let (fused, composed) = (fused(inputs).unwrap(), composed(inputs).unwrap());
-    assert!(
-        largest_difference(&fused, &composed) <= tolerance,
-        "outputs differ: {fused} {composed}"
-    );
-    let (fused, composed) = (
-        weigh(&fused).backward().unwrap(),
-        weigh(&composed).backward().unwrap(),
-    );
-    for (index, input) in inputs.iter().enumerate() {
-        let (fused, composed) = (fused.get(input).unwrap(), composed.get(input).unwrap());
-        let difference = largest_difference(fused, composed);
-        assert!(
-            difference <= tolerance,
-            "gradient {index} differs by {difference}"
-        );
-    }
-}
-
-/// Gradients of a computation agree with central differences at every element.
-fn check_finite_differences(
-    inputs: &[Var],
-    tolerance: f32,
-    compute: impl Fn(&[Var]) -> Result<Tensor>,
-) {
-    const STEP: f32 = 1e-2;
-    let gradients = weigh(&compute(inputs).unwrap()).backward().unwrap();
-    for (index, input) in inputs.iter().enumerate() {
-        let gradient = gradients
-            .get(input)
-            .unwrap()
-            .flatten_all()
-            .unwrap()
-            .to_vec1::<f32>()
-            .unwrap();
-        let original = input.flatten_all().unwrap().to_vec1::<f32>().unwrap();
-        let at = |element: usize, step: f32| -> f32 {
-            let mut changed = original.clone();
-            changed[element] += step;
-            let changed = Tensor::from_vec(changed, input.dims(), &Device::Cpu).unwrap();
-            let mut inputs = inputs.to_vec();
-            inputs[index] = Var::from_tensor(&changed).unwrap();
-            weigh(&compute(&inputs).unwrap()).to_scalar().unwrap()
-        };
-        for (element, gradient) in gradient.iter().enumerate() {
-            let expected = (at(element, STEP) - at(element, -STEP)) / (2.0 * STEP);
-            assert!(
-                (gradient - expected).abs() <= tolerance * (1.0 + expected.abs()),
-                "input {index} element {element}: gradient {gradient}, finite difference {expected}"
-            );
-        }
-    }
-}
 
 #[test]
 fn linear() {
@@ -216,6 +120,7 @@ fn attention() {
         cumulative_lengths: &lengths,
         n_heads: 3,
         dropout: 0.0,
+        window: None,
     };
     check_twins(
         &qkv(25, 12),
@@ -227,6 +132,7 @@ fn attention() {
         cumulative_lengths: &[0, 2, 5],
         n_heads: 2,
         dropout: 0.0,
+        window: None,
     };
     check_finite_differences(&qkv(5, 6), 1e-2, |v| {
         ops::attention(&v[0], &v[1], &v[2], options, Mode::Inference)
@@ -239,6 +145,7 @@ fn attention_with_dropout_has_the_gradient_of_its_own_mask() {
         cumulative_lengths: &[0, 3, 7],
         n_heads: 2,
         dropout: 0.3,
+        window: None,
     };
     // A new state of the same seed and step before each pass: the same mask.
     check_finite_differences(&qkv(7, 6), 1e-2, |v| {
@@ -255,6 +162,7 @@ fn attention_does_not_see_other_sequences() {
             cumulative_lengths: lengths,
             n_heads: 2,
             dropout: 0.0,
+            window: None,
         };
         ops::attention(&inputs[0], &inputs[1], &inputs[2], options, Mode::Inference).unwrap()
     };

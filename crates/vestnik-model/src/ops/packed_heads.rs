@@ -16,6 +16,7 @@ pub(crate) struct PackedHeads {
 }
 
 /// One head of one sequence.
+#[derive(Clone)]
 pub(crate) struct Head {
     /// Its sequence's tokens in the batch.
     pub(crate) tokens: Range<usize>,
@@ -37,11 +38,21 @@ impl Head {
         self.columns.len()
     }
 
+    /// Its columns of a matrix that holds all heads side by side.
+    pub(crate) fn columns(&self) -> Range<usize> {
+        self.columns.clone()
+    }
+
     /// Its part of a packed `[tokens, width]` matrix.
     pub(crate) fn of<'a>(&self, packed: &'a [f32]) -> Matrix<'a> {
-        let start = self.tokens.start * self.width + self.columns.start;
-        let end = (self.tokens.end - 1) * self.width + self.columns.end;
-        Matrix::strided(&packed[start..end], self.len(), self.width(), self.width)
+        self.rows_of(packed, self.tokens.clone())
+    }
+
+    /// Its columns in some rows, at least one, of a matrix `[…, width]`.
+    pub(crate) fn rows_of<'a>(&self, matrix: &'a [f32], rows: Range<usize>) -> Matrix<'a> {
+        let start = rows.start * self.width + self.columns.start;
+        let end = (rows.end - 1) * self.width + self.columns.end;
+        Matrix::strided(&matrix[start..end], rows.len(), self.width(), self.width)
     }
 }
 
