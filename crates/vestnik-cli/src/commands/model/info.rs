@@ -86,7 +86,7 @@ fn inspect(dir: &ModelDir) -> Result<Info> {
         },
         labels,
         parameters,
-        dtype: dir.weights_dtype()?,
+        dtype: dir.weights_dtype(),
         vocab_size: encoder.vocab_size,
         hidden_size: encoder.hidden_size,
         layers: encoder.num_hidden_layers,
