@@ -28,10 +28,12 @@ pub use builder::LoadReport;
 pub use candle_core::{DType, Device, Tensor, Var};
 pub use config::{
     Activation, Architecture, ArchitectureOptions, ConvolutionOptions, DebertaV2Options,
-    EncoderConfig, ModelConfig, ModernBertOptions, Pooling, ProblemType,
+    EncoderConfig, HeadKind, ModelConfig, ModernBertOptions, Pooling, ProblemType,
 };
 pub use convert::{Converted, convert};
-pub use encoders::{BertEncoder, DistilBertEncoder, ElectraEncoder, Encoder, RobertaEncoder};
+pub use encoders::{
+    BertEncoder, DistilBertEncoder, ElectraEncoder, Encoder, ModernBertEncoder, RobertaEncoder,
+};
 pub use error::{Error, Result};
 pub use heads::{MaskedLmHead, SequenceClassificationHead, TokenClassificationHead};
 pub use mode::Mode;

@@ -43,7 +43,7 @@ pub fn transplant(donor: &ModelDir, tokenizer: &Tokenizer, seed: u64) -> Result<
     let mut config = donor
         .config()
         .with_vocabulary(vocab_size, tokenizer.special().pad as usize);
-    config.set_head("MaskedLM");
+    config.set_head(crate::HeadKind::MaskedLm);
     let checkpoint = donor.checkpoint()?;
     let prefix = config.encoder.architecture.prefix();
     let mut builder = Builder::new(Some(&checkpoint), prefix, seed, &Device::Cpu);
@@ -54,7 +54,7 @@ pub fn transplant(donor: &ModelDir, tokenizer: &Tokenizer, seed: u64) -> Result<
 
     let mut random = FreshRows::new(&old, seed);
     let mut n_carried = 0;
-    let mut rows = Vec::with_capacity(vocab_size * config.encoder.hidden_size);
+    let mut rows = Vec::with_capacity(vocab_size * config.encoder.embedding_size);
     for id in 0..vocab_size as u32 {
         let known = tokenizer
             .token(id)
@@ -67,9 +67,13 @@ pub fn transplant(donor: &ModelDir, tokenizer: &Tokenizer, seed: u64) -> Result<
             None => rows.extend(random.row()),
         }
     }
-    let table = Tensor::from_vec(rows, (vocab_size, config.encoder.hidden_size), &Device::Cpu)?;
+    let table = Tensor::from_vec(
+        rows,
+        (vocab_size, config.encoder.embedding_size),
+        &Device::Cpu,
+    )?;
     parameters.insert(
-        format!("{prefix}embeddings.word_embeddings.weight"),
+        config.encoder.word_embeddings_name(),
         Var::from_tensor(&table)?,
     );
     Ok(Transplanted {

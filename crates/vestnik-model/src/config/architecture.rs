@@ -1,5 +1,7 @@
 //! The architectures that can be loaded.
 
+use super::HeadKind;
+
 /// The architectures that can be loaded, by their `model_type`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -74,7 +76,7 @@ impl Architecture {
     }
 
     /// The reference's class name for this encoder with a head, such as `BertForTokenClassification`.
-    pub(crate) fn class_name(self, head: &str) -> String {
+    pub(crate) fn class_name(self, head: HeadKind) -> String {
         let family = match self {
             Self::Bert => "Bert",
             Self::Roberta => "Roberta",
@@ -85,7 +87,7 @@ impl Architecture {
             Self::DebertaV2 => "DebertaV2",
             Self::ModernBert => "ModernBert",
         };
-        format!("{family}For{head}")
+        format!("{family}For{}", head.class_suffix())
     }
 
     /// RoBERTa and its descendants: positions count from the one after the padding id, and texts have no segments.

@@ -78,6 +78,15 @@ impl EncoderConfig {
             .saturating_sub(self.first_position())
     }
 
+    /// The name of the word embedding table in a checkpoint with a head.
+    pub(crate) fn word_embeddings_name(&self) -> String {
+        let table = match self.architecture {
+            Architecture::ModernBert => "tok_embeddings",
+            _ => "word_embeddings",
+        };
+        format!("{}embeddings.{table}.weight", self.architecture.prefix())
+    }
+
     pub(super) fn read(reader: &Reader<'_>) -> Result<Self> {
         let config = match architecture(reader)? {
             Architecture::DistilBert => distilbert(reader),
@@ -231,6 +240,8 @@ fn deberta_v2(reader: &Reader<'_>) -> Result<EncoderConfig> {
 fn modernbert(reader: &Reader<'_>) -> Result<EncoderConfig> {
     let hidden_size = reader.count("hidden_size", 768)?;
     let num_hidden_layers = reader.count("num_hidden_layers", 22)?;
+    let num_attention_heads = reader.count("num_attention_heads", 12)?;
+    let head_width = hidden_size.checked_div(num_attention_heads).unwrap_or(0);
     let classifier_dropout = reader.probability("classifier_dropout", 0.0)?;
     Ok(EncoderConfig {
         architecture: Architecture::ModernBert,
@@ -238,7 +249,7 @@ fn modernbert(reader: &Reader<'_>) -> Result<EncoderConfig> {
         embedding_size: hidden_size,
         hidden_size,
         num_hidden_layers,
-        num_attention_heads: reader.count("num_attention_heads", 12)?,
+        num_attention_heads,
         intermediate_size: reader.count("intermediate_size", 1152)?,
         hidden_act: reader.activation("hidden_activation", "gelu")?,
         hidden_dropout_prob: 0.0,
@@ -254,6 +265,7 @@ fn modernbert(reader: &Reader<'_>) -> Result<EncoderConfig> {
         options: ArchitectureOptions::ModernBert(ModernBertOptions::read(
             reader,
             num_hidden_layers,
+            head_width,
         )?),
     })
 }

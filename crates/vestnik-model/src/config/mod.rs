@@ -4,6 +4,7 @@ mod activation;
 mod architecture;
 mod deberta_v2;
 mod encoder;
+mod head_kind;
 mod modernbert;
 mod problem_type;
 mod reader;
@@ -20,6 +21,7 @@ pub use activation::Activation;
 pub use architecture::Architecture;
 pub use deberta_v2::{ConvolutionOptions, DebertaV2Options};
 pub use encoder::{ArchitectureOptions, EncoderConfig};
+pub use head_kind::HeadKind;
 pub use modernbert::{ModernBertOptions, Pooling};
 pub use problem_type::ProblemType;
 pub(crate) use reader::Reader;
@@ -106,19 +108,14 @@ impl ModelConfig {
         ProblemType::read(&reader)
     }
 
-    /// The same encoder with other labels and the reference's class for `head`, such as `TokenClassification`.
-    pub(crate) fn with_labels(&self, labels: &LabelSet, head: &str) -> Self {
+    /// The same encoder with a head of another kind for other labels; in a sequence classifier one of them holds.
+    pub(crate) fn with_labels(&self, labels: &LabelSet, head: HeadKind) -> Self {
         let mut config = self.clone();
-        let id2label: Map<String, Value> = labels
-            .iter()
-            .enumerate()
-            .map(|(id, label)| (id.to_string(), json!(label)))
-            .collect();
-        let label2id: Map<String, Value> = labels
-            .iter()
-            .enumerate()
-            .map(|(id, label)| (label.to_owned(), json!(id)))
-            .collect();
+        let (mut id2label, mut label2id) = (Map::new(), Map::new());
+        for (id, label) in labels.iter().enumerate() {
+            id2label.insert(id.to_string(), json!(label));
+            label2id.insert(label.to_owned(), json!(id));
+        }
         config
             .raw
             .insert("id2label".to_owned(), Value::Object(id2label));
@@ -127,6 +124,9 @@ impl ModelConfig {
             .insert("label2id".to_owned(), Value::Object(label2id));
         config.raw.remove("num_labels");
         config.raw.remove("problem_type");
+        if head == HeadKind::SequenceClassification {
+            config.set_problem_type(ProblemType::SingleLabel);
+        }
         config.set_head(head);
         config
     }
@@ -138,7 +138,7 @@ impl ModelConfig {
     }
 
     /// Names the reference's class for this encoder with `head`.
-    pub(crate) fn set_head(&mut self, head: &str) {
+    pub(crate) fn set_head(&mut self, head: HeadKind) {
         let class = self.encoder.architecture.class_name(head);
         self.raw.insert("architectures".to_owned(), json!([class]));
     }
@@ -163,6 +163,13 @@ impl ModelConfig {
             config.raw.remove(key);
         }
         config
+    }
+
+    /// The kind of head that the classes under `architectures` have; `None` for a bare encoder, and for heads that are
+    /// not supported.
+    #[must_use]
+    pub fn head(&self) -> Option<HeadKind> {
+        self.class_names().into_iter().find_map(HeadKind::of_class)
     }
 
     /// The classes named under `architectures`.

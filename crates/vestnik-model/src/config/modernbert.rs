@@ -1,5 +1,7 @@
 //! What only ModernBERT's `config.json` has.
 
+mod rope;
+
 use serde_json::Value;
 
 use super::{Activation, Reader};
@@ -9,10 +11,10 @@ use crate::Result;
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct ModernBertOptions {
-    /// For each layer whether its tokens see only their neighbours.
+    /// For each layer whether its tokens see only their neighbours (`layer_types`, or `global_attn_every_n_layers`).
     pub local_layers: Vec<bool>,
-    /// Tokens that a local layer's token sees, half of them on either side (`local_attention`).
-    pub local_attention: usize,
+    /// The largest distance at which a token of a local layer sees another, on either side: half of `local_attention`.
+    pub window: usize,
     /// Base of the rotary angles in global layers.
     pub global_rope_theta: f64,
     /// Base of the rotary angles in local layers.
@@ -47,12 +49,23 @@ pub enum Pooling {
 }
 
 impl ModernBertOptions {
-    pub(super) fn read(reader: &Reader<'_>, n_layers: usize) -> Result<Self> {
+    /// The window of a layer; `None` where tokens see their whole sequence.
+    pub(crate) fn window(&self, layer: usize) -> Option<usize> {
+        let is_local = self.local_layers.get(layer).copied();
+        is_local?.then_some(self.window)
+    }
+
+    pub(super) fn read(reader: &Reader<'_>, n_layers: usize, head_width: usize) -> Result<Self> {
+        check_head_width(reader, head_width)?;
+        let [global_rope_theta, local_rope_theta] = rope::bases(reader)?;
         Ok(Self {
             local_layers: local_layers(reader, n_layers)?,
-            local_attention: reader.count("local_attention", 128)?,
-            global_rope_theta: theta(reader, "full_attention", "global_rope_theta", 160_000.0)?,
-            local_rope_theta: theta(reader, "sliding_attention", "local_rope_theta", 10_000.0)?,
+            window: match reader.optional_count("sliding_window")? {
+                Some(window) => window, // as attention with a window is configured in other models of the reference
+                None => reader.count("local_attention", 128)? / 2,
+            },
+            global_rope_theta,
+            local_rope_theta,
             attention_bias: reader.flag("attention_bias", false)?,
             mlp_bias: reader.flag("mlp_bias", false)?,
             norm_bias: reader.flag("norm_bias", false)?,
@@ -66,63 +79,49 @@ impl ModernBertOptions {
     }
 }
 
-/// `layer_types`, or every layer local but the first of each `global_attn_every_n_layers`.
-fn local_layers(reader: &Reader<'_>, n_layers: usize) -> Result<Vec<bool>> {
-    let Some(types) = reader.value("layer_types") else {
-        let every = reader.count("global_attn_every_n_layers", 3)?.max(1);
-        return Ok((0..n_layers).map(|layer| layer % every != 0).collect());
-    };
-    let local = |layer_type: &Value| match layer_type.as_str() {
-        Some("full_attention") => Ok(false),
-        Some("sliding_attention") => Ok(true),
-        _ => Err(reader.unsupported(
-            "layer_types",
-            &layer_type.to_string(),
-            "full_attention, sliding_attention",
-        )),
-    };
-    let types: Vec<bool> = types
-        .as_array()
-        .into_iter()
-        .flatten()
-        .map(local)
-        .collect::<Result<_>>()?;
-    if types.len() == n_layers {
-        Ok(types)
-    } else {
-        Err(reader.problem(format!(
-            "layer_types has {} entries for {n_layers} layers",
-            types.len()
-        )))
+/// Rotary positions turn pairs, and the width of a head follows from the others.
+fn check_head_width(reader: &Reader<'_>, head_width: usize) -> Result<()> {
+    if !head_width.is_multiple_of(2) {
+        let problem = format!("heads of odd width {head_width}, expected an even width");
+        return Err(reader.problem(problem));
+    }
+    match reader.optional_count("head_dim")? {
+        Some(other) if other != head_width => {
+            let supported = "hidden_size / num_attention_heads";
+            Err(reader.unsupported("head_dim", &other.to_string(), supported))
+        }
+        _ => Ok(()),
     }
 }
 
-/// The base of the angles: in `rope_parameters` by layer type (transformers 5), or under a key of its own (4).
-fn theta(
-    reader: &Reader<'_>,
-    layer_type: &str,
-    old_key: &'static str,
-    default: f64,
-) -> Result<f64> {
-    if reader.value("rope_scaling").is_some() {
-        return Err(reader.unsupported("rope_scaling", "a value", "null"));
-    }
-    let parameters = reader
-        .value("rope_parameters")
-        .and_then(|all| all.get(layer_type));
-    let get = |key: &str| {
-        parameters
-            .and_then(|own| own.get(key))
-            .filter(|value| !value.is_null())
+/// `layer_types`, or every layer local but the first of each `global_attn_every_n_layers`.
+fn local_layers(reader: &Reader<'_>, n_layers: usize) -> Result<Vec<bool>> {
+    let Some(types) = reader.value("layer_types") else {
+        let every = reader.count("global_attn_every_n_layers", 3)?;
+        if every == 0 {
+            let problem = "global_attn_every_n_layers is 0, expected at least 1".to_owned();
+            return Err(reader.problem(problem));
+        }
+        return Ok((0..n_layers).map(|layer| layer % every != 0).collect());
     };
-    if let Some(kind) = get("rope_type").filter(|kind| kind.as_str() != Some("default")) {
-        return Err(reader.unsupported("rope_type", &kind.to_string(), "default"));
+    match types.as_array() {
+        Some(types) if types.len() == n_layers => {
+            types.iter().map(|kind| is_local(reader, kind)).collect()
+        }
+        _ => Err(reader.problem(format!(
+            "layer_types is {types}, expected one for each of {n_layers} layers"
+        ))),
     }
-    match get("rope_theta") {
-        Some(theta) => theta
-            .as_f64()
-            .ok_or_else(|| reader.problem(format!("rope_theta is {theta}, expected a number"))),
-        None => reader.number(old_key, default),
+}
+
+fn is_local(reader: &Reader<'_>, layer_type: &Value) -> Result<bool> {
+    match layer_type.as_str() {
+        Some("full_attention") => Ok(false),
+        Some("sliding_attention") => Ok(true),
+        _ => {
+            let supported = "full_attention, sliding_attention";
+            Err(reader.unsupported("layer_types", &layer_type.to_string(), supported))
+        }
     }
 }
 

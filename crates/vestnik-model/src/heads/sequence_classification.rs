@@ -10,7 +10,7 @@ use crate::heads::prediction::prediction_head;
 use crate::heads::transform::Transform;
 use crate::layers::Linear;
 use crate::models::ClassificationHead;
-use crate::{Architecture, EncoderConfig, Mode, ModelConfig, Result, ops};
+use crate::{Architecture, EncoderConfig, HeadKind, Mode, ModelConfig, Result, ops};
 
 /// One state per sequence, an affine layer with a function after it, dropout, and an affine layer to the labels. The
 /// architectures differ in names, function and dropout alone.
@@ -26,7 +26,7 @@ pub struct SequenceClassificationHead {
 }
 
 impl ClassificationHead for SequenceClassificationHead {
-    const CLASS: &'static str = "SequenceClassification";
+    const KIND: HeadKind = HeadKind::SequenceClassification;
 
     fn load(builder: &mut Builder<'_>, config: &ModelConfig, labels: LabelSet) -> Result<Self> {
         let problem_type = config.problem_type()?;

@@ -8,7 +8,7 @@ use crate::heads::prediction::prediction_head;
 use crate::heads::transform::Transform;
 use crate::layers::Linear;
 use crate::models::ClassificationHead;
-use crate::{Mode, ModelConfig, Result, ops};
+use crate::{HeadKind, Mode, ModelConfig, Result, ops};
 
 /// Dropout and one affine layer (`classifier`); in ModernBERT a prediction head before them.
 #[derive(Clone, Debug)]
@@ -20,7 +20,7 @@ pub struct TokenClassificationHead {
 }
 
 impl ClassificationHead for TokenClassificationHead {
-    const CLASS: &'static str = "TokenClassification";
+    const KIND: HeadKind = HeadKind::TokenClassification;
 
     fn load(builder: &mut Builder<'_>, config: &ModelConfig, labels: LabelSet) -> Result<Self> {
         let encoder = &config.encoder;

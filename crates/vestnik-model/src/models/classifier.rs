@@ -6,7 +6,7 @@ use vestnik_core::LabelSet;
 use crate::builder::Builder;
 use crate::checkpoint::Checkpoint;
 use crate::models::Model;
-use crate::{Encoder, LoadReport, ModelConfig, ModelDir, Result};
+use crate::{Encoder, HeadKind, LoadReport, ModelConfig, ModelDir, Result};
 
 /// How the names of the tensors begin whose shape depends on the labels.
 const OUTPUT: &str = "classifier.";
@@ -15,8 +15,8 @@ const POOLER: &str = "bert.pooler.";
 
 /// A head with one output per label.
 pub(crate) trait ClassificationHead: Sized {
-    /// The reference's name for models with this head, without the architecture's.
-    const CLASS: &'static str;
+    /// What head it is.
+    const KIND: HeadKind;
 
     fn load(builder: &mut Builder<'_>, config: &ModelConfig, labels: LabelSet) -> Result<Self>;
 
@@ -70,7 +70,7 @@ impl<H: ClassificationHead> Model<H> {
         seed: u64,
         device: &Device,
     ) -> Result<(Self, LoadReport)> {
-        let config = dir.config().with_labels(labels, H::CLASS);
+        let config = dir.config().with_labels(labels, H::KIND);
         let checkpoint = dir.checkpoint()?;
         let prefix = dir.prefix();
         let builder = Builder::new(Some(&checkpoint), prefix, seed, device).fresh_head(OUTPUT);

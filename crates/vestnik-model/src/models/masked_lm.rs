@@ -6,7 +6,7 @@ use vestnik_text::Batch;
 use crate::builder::Builder;
 use crate::heads::MaskedLmHead;
 use crate::models::Model;
-use crate::{Encoder, LoadReport, Mode, ModelDir, Result, ops};
+use crate::{Encoder, HeadKind, LoadReport, Mode, ModelDir, Result, ops};
 
 /// An encoder with a masked-language-model head, which shares the word embeddings unless `tie_word_embeddings` is false
 /// (`BertForMaskedLM` and its like).
@@ -20,7 +20,7 @@ impl MaskedLm {
     /// [`crate::Error::Weights`].
     pub fn load(dir: &ModelDir, seed: u64, device: &Device) -> Result<(Self, LoadReport)> {
         let mut config = dir.config().clone();
-        config.set_head("MaskedLM");
+        config.set_head(HeadKind::MaskedLm);
         let checkpoint = dir.checkpoint()?;
         let prefix = dir.prefix();
         let mut builder = Builder::new(Some(&checkpoint), prefix, seed, device);

@@ -1,4 +1,6 @@
-//! Losses over token logits, with ignored tokens and partial annotation.
+//! Losses over logits of tokens or sequences, with ignored rows and partial annotation.
+
+mod binary_cross_entropy;
 
 use candle_core::{CpuStorage, CustomOp1, D, Layout, Shape, Tensor};
 use rayon::prelude::*;
@@ -7,6 +9,8 @@ use rten_vecmath::{Exp, MaxNum, SumExpSub};
 
 use crate::ops::cpu;
 use crate::{Error, Result};
+
+pub use binary_cross_entropy::{binary_cross_entropy, binary_cross_entropy_composed};
 
 /// What the loss of one row of logits asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
