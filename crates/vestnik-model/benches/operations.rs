@@ -47,6 +47,7 @@ fn attention(criterion: &mut Criterion) {
             cumulative_lengths: &cumulative_lengths,
             n_heads: 12,
             dropout: 0.0,
+            window: None,
         };
         group.throughput(Throughput::Elements(TOKENS as u64));
         group.bench_function(BenchmarkId::new("fused", length), |bencher| {

@@ -3,6 +3,7 @@
 mod bert;
 mod distilbert;
 mod electra;
+mod modernbert;
 mod roberta;
 
 use candle_core::Tensor;
@@ -11,6 +12,7 @@ use vestnik_text::Batch;
 pub use bert::BertEncoder;
 pub use distilbert::DistilBertEncoder;
 pub use electra::ElectraEncoder;
+pub use modernbert::ModernBertEncoder;
 pub use roberta::RobertaEncoder;
 
 use crate::builder::Builder;
@@ -28,6 +30,8 @@ pub enum Encoder {
     DistilBert(DistilBertEncoder),
     /// ELECTRA.
     Electra(ElectraEncoder),
+    /// ModernBERT.
+    ModernBert(ModernBertEncoder),
 }
 
 impl Encoder {
@@ -41,11 +45,14 @@ impl Encoder {
                 DistilBertEncoder::load(builder, config).map(Self::DistilBert)
             }
             Architecture::Electra => ElectraEncoder::load(builder, config).map(Self::Electra),
-            Architecture::DebertaV2 | Architecture::ModernBert => Err(crate::Error::Unsupported {
+            Architecture::ModernBert => {
+                ModernBertEncoder::load(builder, config).map(Self::ModernBert)
+            }
+            Architecture::DebertaV2 => Err(crate::Error::Unsupported {
                 path: "config.json".into(),
                 key: "model_type",
                 value: config.architecture.model_type().to_owned(),
-                supported: "bert, roberta, xlm-roberta, camembert, distilbert, electra",
+                supported: "bert, roberta, xlm-roberta, camembert, distilbert, electra, modernbert",
             }),
         }
     }
@@ -63,6 +70,7 @@ impl Encoder {
             Self::Roberta(encoder) => encoder.forward(batch, mode),
             Self::DistilBert(encoder) => encoder.forward(batch, mode),
             Self::Electra(encoder) => encoder.forward(batch, mode),
+            Self::ModernBert(encoder) => encoder.forward(batch, mode),
         }
     }
 
@@ -73,6 +81,7 @@ impl Encoder {
             Self::Roberta(encoder) => encoder.word_embeddings(),
             Self::DistilBert(encoder) => encoder.word_embeddings(),
             Self::Electra(encoder) => encoder.word_embeddings(),
+            Self::ModernBert(encoder) => encoder.word_embeddings(),
         }
     }
 }

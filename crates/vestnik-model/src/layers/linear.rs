@@ -1,5 +1,7 @@
 //! An affine layer.
 
+use std::ops::Range;
+
 use candle_core::Tensor;
 
 use crate::Result;
@@ -38,6 +40,14 @@ impl Linear {
         Ok(Self {
             weight: builder.tensor(&format!("{name}.weight"), &[outputs, inputs], init)?,
             bias: builder.bias(&format!("{name}.bias"), outputs, has_bias)?,
+        })
+    }
+
+    /// The layer that gives only some of the outputs.
+    pub(crate) fn outputs(&self, range: Range<usize>) -> Result<Self> {
+        Ok(Self {
+            weight: self.weight.narrow(0, range.start, range.len())?,
+            bias: self.bias.narrow(0, range.start, range.len())?,
         })
     }
 

@@ -1,10 +1,13 @@
 //! Scaled dot-product attention (Vaswani et al. 2017) over sequences that are packed end to end.
 
+use std::ops::Range;
+
 use candle_core::{CpuStorage, CustomOp3, D, Layout, Result, Shape, Tensor};
 use rten_simd::SimdOp;
 use rten_vecmath::Softmax;
 
 use crate::Mode;
+use crate::ops::attention_blocks::Block;
 use crate::ops::cpu::{self, Matrix};
 use crate::ops::packed_heads::{Head, PackedHeads};
 use crate::ops::padding::Padding;
@@ -20,14 +23,17 @@ pub struct AttentionOptions<'a> {
     pub n_heads: usize,
     /// Dropout probability of the attention weights.
     pub dropout: f64,
+    /// The largest distance, in tokens, at which a token still sees another on either side; `None`: it sees all.
+    pub window: Option<usize>,
 }
 
-/// Every token attends to all tokens of its own sequence, per head: `softmax(q kᵀ / sqrt(width / heads)) v`.
+/// Every token attends to the tokens of its own sequence, per head: `softmax(q kᵀ / sqrt(width / heads)) v`; to all of
+/// them, or to those within a window (Beltagy, Peters & Cohan 2020).
 ///
 /// **Shapes** `q`, `k`, `v` `[tokens, width]` → `[tokens, width]`; head `h` owns the columns `h * width / heads..`.
 ///
-/// On the CPU in `f32` one fused operation that keeps no score matrix for the backward pass; elsewhere composed
-/// over padded sequences.
+/// On the CPU in `f32` one fused operation that keeps no score matrix for the backward pass, and whose time under a
+/// window is linear in the length; elsewhere composed over padded sequences.
 ///
 /// # Errors
 /// When the shapes do not fit together.
@@ -50,6 +56,7 @@ pub fn attention(
     let operation = Attention {
         heads: PackedHeads::new(options.cumulative_lengths, options.n_heads),
         dropout,
+        window: options.window,
     };
     q.contiguous()?
         .apply_op3(&k.contiguous()?, &v.contiguous()?, operation)
@@ -85,57 +92,80 @@ pub fn attention_composed(
     let (q, k, v) = (heads(q)?, heads(k)?, heads(v)?);
     let scores = (q.matmul(&k.t()?)? / (head_width as f64).sqrt())?;
     let scores = scores.broadcast_add(&padding.bias(&scores)?)?; // [sequences, heads, length, length]
+    let scores = match options.window.filter(|window| *window < padding.length) {
+        Some(window) => scores.broadcast_add(&window_bias(padding.length, window, &scores)?)?,
+        None => scores,
+    };
     let weights = softmax::softmax_composed(&scores, D::Minus1)?;
     let weights = crate::ops::dropout(&weights, options.dropout, mode)?;
     let context = weights.matmul(&v)?.transpose(1, 2)?.contiguous()?;
     padding.unpad(&context.reshape((padding.n_sequences * padding.length, width))?)
 }
 
+/// `[length, length]`: 0 up to the distance `window`, beyond it a large negative number; made on the scores' device.
+fn window_bias(length: usize, window: usize, scores: &Tensor) -> Result<Tensor> {
+    let places = Tensor::arange(0, length as i64, scores.device())?;
+    let distances = places.unsqueeze(1)?.broadcast_sub(&places.unsqueeze(0)?)?;
+    let before = distances.lt(-(window as i64))?;
+    let after = distances.gt(window as i64)?;
+    ((before + after)?.to_dtype(scores.dtype())? * -1e4)?
+        .detach()
+        .contiguous()
+}
+
 struct Attention {
     heads: PackedHeads,
     dropout: Option<DropoutMask>,
+    window: Option<usize>,
 }
 
 impl Attention {
-    /// Softmax of the scaled scores of one head, `[length, length]`.
-    fn weights(&self, head: &Head, q: &[f32], k: &[f32]) -> Result<Vec<f32>> {
-        let length = head.len();
-        let mut weights = vec![0.0; length * length];
-        let scale = 1.0 / (head.width() as f32).sqrt();
-        cpu::matmul_into(
-            &mut weights,
-            head.of(q),
-            head.of(k).transposed(),
-            scale,
-            None,
-        )?;
-        for row in weights.chunks_exact_mut(length) {
-            Softmax::new_mut(row).dispatch();
+    /// Softmax of the scaled scores of one block, `[rows, keys]`, zero beyond the window.
+    fn weights(&self, head: &Head, block: &Block, [q, k]: [Matrix<'_>; 2]) -> Result<Vec<f32>> {
+        let mut weights = vec![0.0; block.size()];
+        cpu::matmul_into(&mut weights, q, k.transposed(), scale(head), None)?;
+        for (row, weights) in weights.chunks_exact_mut(block.keys.len()).enumerate() {
+            let visible = block.visible(row);
+            weights[..visible.start].fill(0.0);
+            weights[visible.end..].fill(0.0);
+            Softmax::new_mut(&mut weights[visible]).dispatch();
         }
         Ok(weights)
     }
 
-    /// Applies the dropout mask of one head to its `[length, length]` matrix.
-    fn drop(&self, head: &Head, matrix: &mut [f32]) {
+    /// Applies the dropout mask to the `[rows, keys]` matrix of one block.
+    ///
+    /// Blocks with all keys have the elements that the `[length, length]` mask has in their rows.
+    fn drop(&self, head: &Head, block: &Block, matrix: &mut [f32]) {
         if let Some(mask) = self.dropout {
             let first_group = mix(((head.tokens.start as u64) << 16) | head.index as u64);
-            mask.apply(matrix, first_group);
+            let before = (block.rows.start * head.len() / 4) as u64;
+            mask.apply(matrix, first_group.wrapping_add(before));
         }
     }
 
-    fn forward_head(&self, head: &Head, [q, k, v]: [&[f32]; 3], out: &mut [f32]) -> Result<()> {
-        let mut weights = self.weights(head, q, k)?;
-        self.drop(head, &mut weights);
-        cpu::matmul_into(
-            out,
-            Matrix::new(&weights, head.len(), head.len()),
-            head.of(v),
-            1.0,
-            None,
-        )
+    fn forward_head(&self, head: &Head, inputs: [&[f32]; 3], out: &mut [f32]) -> Result<()> {
+        let [q, k, v] = inputs.map(|input| head.of(input));
+        let mut rest = out;
+        for block in Block::all(head.len(), self.window) {
+            let (out, others) = rest.split_at_mut(block.rows.len() * head.width());
+            let [q, k, v] = [
+                q.rows(&block.rows),
+                k.rows(&block.keys),
+                v.rows(&block.keys),
+            ];
+            let mut weights = self.weights(head, &block, [q, k])?;
+            self.drop(head, &block, &mut weights);
+            let weights = Matrix::new(&weights, block.rows.len(), block.keys.len());
+            cpu::matmul_into(out, weights, v, 1.0, None)?;
+            rest = others;
+        }
+        Ok(())
     }
 
-    /// Gradients of q, k and v of one head, each `[length, head_width]`, one after the other in `out`.
+    /// Gradients of q, k and v of one head, each `[length, head_width]`, one after the other in `out`, which is zero.
+    ///
+    /// Those of keys and values are added up over the blocks from the first to the last.
     fn backward_head(
         &self,
         head: &Head,
@@ -143,30 +173,54 @@ impl Attention {
         grad: &[f32],
         out: &mut [f32],
     ) -> Result<()> {
-        let [q, k, v] = inputs;
-        let length = head.len();
-        let weights = self.weights(head, q, k)?;
-        let mut dropped = weights.clone();
-        self.drop(head, &mut dropped);
-        let size = length * head.width();
-        let (grad_q, rest) = out.split_at_mut(size);
-        let (grad_k, grad_v) = rest.split_at_mut(size);
+        let inputs = inputs.map(|input| head.of(input));
         let grad = head.of(grad);
-        cpu::matmul_into(
-            grad_v,
-            Matrix::new(&dropped, length, length).transposed(),
-            grad,
-            1.0,
-            None,
-        )?;
-        let mut grad_scores = cpu::matmul(grad, head.of(v).transposed())?;
-        self.drop(head, &mut grad_scores);
-        softmax::backward_rows(&mut grad_scores, &weights, length);
-        let grad_scores = Matrix::new(&grad_scores, length, length);
-        let scale = 1.0 / (head.width() as f32).sqrt();
-        cpu::matmul_into(grad_q, grad_scores, head.of(k), scale, None)?;
-        cpu::matmul_into(grad_k, grad_scores.transposed(), head.of(q), scale, None)
+        let (grad_q, rest) = out.split_at_mut(head.len() * head.width());
+        let (grad_k, grad_v) = rest.split_at_mut(head.len() * head.width());
+        for block in Block::all(head.len(), self.window) {
+            let part = |range: &Range<usize>| range.start * head.width()..range.end * head.width();
+            let grads = [
+                &mut grad_q[part(&block.rows)],
+                &mut grad_k[part(&block.keys)],
+                &mut grad_v[part(&block.keys)],
+            ];
+            self.backward_block(head, &block, inputs, grad.rows(&block.rows), grads)?;
+        }
+        Ok(())
     }
+
+    /// Adds the gradients that one block gives to its queries, keys and values.
+    fn backward_block(
+        &self,
+        head: &Head,
+        block: &Block,
+        [q, k, v]: [Matrix<'_>; 3],
+        grad: Matrix<'_>,
+        [grad_q, grad_k, grad_v]: [&mut [f32]; 3],
+    ) -> Result<()> {
+        let [q, k, v] = [
+            q.rows(&block.rows),
+            k.rows(&block.keys),
+            v.rows(&block.keys),
+        ];
+        let (rows, keys) = (block.rows.len(), block.keys.len());
+        let weights = self.weights(head, block, [q, k])?;
+        let mut dropped = weights.clone();
+        self.drop(head, block, &mut dropped);
+        let dropped = Matrix::new(&dropped, rows, keys);
+        cpu::matmul_add(grad_v, dropped.transposed(), grad, 1.0)?;
+        let mut grad_scores = cpu::matmul(grad, v.transposed())?;
+        self.drop(head, block, &mut grad_scores);
+        softmax::backward_rows(&mut grad_scores, &weights, keys);
+        let grad_scores = Matrix::new(&grad_scores, rows, keys);
+        cpu::matmul_add(grad_q, grad_scores, k, scale(head))?;
+        cpu::matmul_add(grad_k, grad_scores.transposed(), q, scale(head))
+    }
+}
+
+/// What scores are multiplied by, so that their variance does not grow with the width of a head.
+fn scale(head: &Head) -> f32 {
+    1.0 / (head.width() as f32).sqrt()
 }
 
 impl CustomOp3 for Attention {

@@ -1,6 +1,6 @@
 //! Access to contiguous `f32` data of CPU tensors, and the matrix product of all CPU kernels.
 
-use std::ops::Deref;
+use std::ops::{Deref, Range};
 
 use candle_core::{CpuStorage, DType, Device, Layout, Result, Shape, Storage, Tensor, bail};
 use rten_gemm::{BiasVector, GemmExecutor, GemmInputA, GemmInputB, GemmOptions};
@@ -75,6 +75,15 @@ impl<'a> Matrix<'a> {
         }
     }
 
+    /// Some of its rows, which follow each other.
+    pub(crate) fn rows(self, range: &Range<usize>) -> Self {
+        Self {
+            data: &self.data[range.start * self.strides[0]..],
+            rows: range.len(),
+            ..self
+        }
+    }
+
     /// The same elements with rows and columns exchanged.
     pub(crate) fn transposed(self) -> Self {
         let [row_stride, col_stride] = self.strides;
@@ -103,8 +112,13 @@ pub(crate) fn matmul_into(
     alpha: f32,
     bias: Option<&[f32]>,
 ) -> Result<()> {
+    let options = GemmOptions {
+        alpha,
+        bias: bias.map(BiasVector::Row),
+        ..GemmOptions::default()
+    };
     if a.rows != 1 {
-        return gemm(out, a, b, alpha, bias);
+        return gemm(out, a, b, options);
     }
     let row: Vec<f32> = a
         .data
@@ -118,25 +132,34 @@ pub(crate) fn matmul_into(
         &mut two_rows,
         Matrix::new(&row.repeat(2), 2, a.cols),
         b,
-        alpha,
-        bias,
+        options,
     )?;
     out.copy_from_slice(&two_rows[..b.cols]);
     Ok(())
+}
+
+/// `out += alpha * a b`, with `out` row-major.
+pub(crate) fn matmul_add(out: &mut [f32], a: Matrix<'_>, b: Matrix<'_>, alpha: f32) -> Result<()> {
+    if a.rows == 1 {
+        let mut row = vec![0.0; b.cols];
+        matmul_into(&mut row, a, b, alpha, None)?;
+        out.iter_mut().zip(row).for_each(|(out, x)| *out += x);
+        return Ok(());
+    }
+    let options = GemmOptions {
+        alpha,
+        beta: 1.0,
+        ..GemmOptions::default()
+    };
+    gemm(out, a, b, options)
 }
 
 fn gemm(
     out: &mut [f32],
     a: Matrix<'_>,
     b: Matrix<'_>,
-    alpha: f32,
-    bias: Option<&[f32]>,
+    options: GemmOptions<'_, f32, f32, f32>,
 ) -> Result<()> {
-    let options = GemmOptions {
-        alpha,
-        bias: bias.map(BiasVector::Row),
-        ..GemmOptions::default()
-    };
     GemmExecutor::<f32>::new()
         .gemm(
             out,

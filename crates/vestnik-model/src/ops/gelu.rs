@@ -8,7 +8,7 @@ use rten_vecmath::{Erf, Exp, Gelu as VectorGelu};
 use crate::ops::cpu;
 
 /// Elements that one task treats: small enough for the first-level cache.
-const CHUNK: usize = 2048;
+pub(crate) const CHUNK: usize = 2048;
 
 /// `x Φ(x)` with the error function, element by element.
 ///
@@ -47,8 +47,8 @@ impl CustomOp1 for Gelu {
     }
 }
 
-/// Multiplies `grad` by the derivative `Φ(x) + x φ(x)`.
-fn multiply_by_slope(grad: &mut [f32], x: &[f32]) {
+/// Multiplies `grad` by the derivative `Φ(x) + x φ(x)`; at most [`CHUNK`] elements.
+pub(crate) fn multiply_by_slope(grad: &mut [f32], x: &[f32]) {
     const INV_SQRT_TAU: f32 = 0.398_942_3;
     let mut distribution = [0.0; CHUNK];
     let mut density = [0.0; CHUNK];

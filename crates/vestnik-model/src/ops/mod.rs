@@ -28,7 +28,8 @@ pub use disentangled_attention::{
 };
 pub use dropout::dropout;
 pub use gather::gather_rows;
-pub use geglu::{gated_composed, geglu};
+pub(crate) use geglu::halves;
+pub use geglu::{geglu, geglu_composed};
 pub use gelu::gelu;
 pub use layer_norm::{layer_norm, layer_norm_composed};
 pub use linear::{linear, linear_composed};
