@@ -9,6 +9,7 @@ use cargo_metadata::{DependencyKind, MetadataCommand, Package};
 /// Every crate of the workspace with the crates of the workspace that it may use.
 const ALLOWED: &[(&str, &[&str])] = &[
     ("vestnik-core", &[]),
+    ("vestnik-hub", &[]),
     ("vestnik-data", &["vestnik-core"]),
     ("vestnik-text", &["vestnik-core"]),
     ("vestnik-model", &["vestnik-core", "vestnik-text"]),
@@ -26,6 +27,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
         &[
             "vestnik-core",
             "vestnik-data",
+            "vestnik-hub",
             "vestnik-text",
             "vestnik-model",
             "vestnik-train",
@@ -47,6 +49,8 @@ const RESERVED: &[(&str, &[&str])] = &[
         &["vestnik-model", "vestnik-train", "vestnik-infer"],
     ),
     ("tokenizers", &["vestnik-text"]),
+    ("hf-hub", &["vestnik-hub"]),
+    ("ureq", &["vestnik-hub"]),
     ("anyhow", &["vestnik-cli"]),
     ("clap", &["vestnik-cli"]),
     ("indicatif", &["vestnik-cli"]),
