@@ -12,6 +12,7 @@ fn info_tells_what_is_in_a_directory() {
     --- stdout
     model         tiny
     architecture  bert (BertForTokenClassification)
+    head          token-classification
     tasks         ner
     labels        O, B-PER, I-PER, B-LOC, I-LOC
     parameters    16061 (f32)
@@ -23,7 +24,7 @@ fn info_tells_what_is_in_a_directory() {
     assert_snapshot!(sandbox.run("model info tiny --json"), @r#"
     exit 0
     --- stdout
-    {"model":"tiny","architecture":"bert","classes":["BertForTokenClassification"],"tasks":["ner"],"labels":["O","B-PER","I-PER","B-LOC","I-LOC"],"parameters":16061,"dtype":"f32","vocab_size":60,"hidden_size":24,"layers":3,"attention_heads":4,"max_tokens":40,"missing":[],"unused":[]}
+    {"model":"tiny","architecture":"bert","classes":["BertForTokenClassification"],"head":"token-classification","tasks":["ner"],"labels":["O","B-PER","I-PER","B-LOC","I-LOC"],"parameters":16061,"dtype":"f32","vocab_size":60,"hidden_size":24,"layers":3,"attention_heads":4,"max_tokens":40,"missing":[],"unused":[]}
     "#);
 }
 
@@ -65,7 +66,7 @@ fn info_of_what_is_no_model() {
     assert_snapshot!(sandbox.run("model info bad"), @r#"
     exit 2
     --- stderr
-    error: bad/config.json: model_type = gpt2 is not supported; supported: bert, xlm-roberta
+    error: bad/config.json: model_type = gpt2 is not supported; supported: bert, roberta, xlm-roberta, camembert, distilbert, electra, deberta-v2, modernbert
     "#);
 }
 

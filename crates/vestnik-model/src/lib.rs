@@ -35,13 +35,13 @@ pub use encoders::{
     BertEncoder, DistilBertEncoder, ElectraEncoder, Encoder, ModernBertEncoder, RobertaEncoder,
 };
 pub use error::{Error, Result};
-pub use heads::{MaskedLmHead, SequenceClassificationHead, TokenClassificationHead};
+pub use heads::{MaskedLmHead, NoHead, SequenceClassificationHead, TokenClassificationHead};
 pub use mode::Mode;
 pub use model_dir::{
     CONFIG_FILE, EmbeddedModel, ModelDir, SETTINGS_FILE, TOKENIZER_FILE, WEIGHTS_FILE,
     WEIGHTS_INDEX_FILE, has_placeholder_labels, write_file,
 };
-pub use models::{MaskedLm, Model, SequenceClassifier, TokenClassifier};
+pub use models::{EncoderModel, MaskedLm, Model, SequenceClassifier, TokenClassifier};
 pub use ops::DropoutState;
 pub use parameters::Parameters;
 pub use pickle::PickleProblem;

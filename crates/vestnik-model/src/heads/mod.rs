@@ -9,3 +9,7 @@ mod transform;
 pub use masked_lm::MaskedLmHead;
 pub use sequence_classification::SequenceClassificationHead;
 pub use token_classification::TokenClassificationHead;
+
+/// The head of a model that has none.
+#[derive(Clone, Copy, Debug)]
+pub struct NoHead;

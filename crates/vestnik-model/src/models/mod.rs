@@ -1,6 +1,7 @@
 //! An encoder with a head, its configuration and its parameters.
 
 mod classifier;
+mod encoder_model;
 mod masked_lm;
 mod sequence_classifier;
 mod token_classifier;
@@ -10,6 +11,7 @@ use std::path::Path;
 use candle_core::DType;
 
 pub(crate) use classifier::ClassificationHead;
+pub use encoder_model::EncoderModel;
 pub use masked_lm::MaskedLm;
 pub use sequence_classifier::SequenceClassifier;
 pub use token_classifier::TokenClassifier;
@@ -17,7 +19,8 @@ pub use token_classifier::TokenClassifier;
 use crate::model_dir::write_model;
 use crate::{Encoder, Error, LoadReport, ModelConfig, ModelDir, Parameters, Result};
 
-/// An encoder with the head `H`: a [`TokenClassifier`], a [`SequenceClassifier`] or a [`MaskedLm`].
+/// An encoder with the head `H`: a [`TokenClassifier`], a [`SequenceClassifier`], a [`MaskedLm`], or an
+/// [`EncoderModel`] without one.
 #[derive(Clone, Debug)]
 pub struct Model<H> {
     config: ModelConfig,

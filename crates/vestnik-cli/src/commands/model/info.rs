@@ -5,7 +5,10 @@ use std::fmt::Write as _;
 use anyhow::Result;
 use serde::Serialize;
 use vestnik_infer::WindowMetadata;
-use vestnik_model::{Device, Error, LoadReport, MaskedLm, ModelConfig, ModelDir, TokenClassifier};
+use vestnik_model::{
+    Device, EncoderModel, Error, HeadKind, LoadReport, MaskedLm, Model, ModelDir, ProblemType,
+    SequenceClassifier, TokenClassifier,
+};
 
 use crate::output::print;
 use crate::{Outcome, model};
@@ -27,8 +30,13 @@ struct Info {
     model: String,
     architecture: &'static str,
     classes: Vec<String>,
+    /// The kind of head; none in a bare encoder, and where the head is not supported.
+    head: Option<&'static str>,
     tasks: Vec<&'static str>,
     labels: Vec<String>,
+    /// Whether one label of a sequence classifier holds, or any number of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    problem_type: Option<&'static str>,
     /// Numbers in all tensors that were loaded.
     parameters: usize,
     dtype: String,
@@ -64,8 +72,8 @@ pub(crate) fn run(args: &Args) -> Result<Outcome> {
 
 fn inspect(dir: &ModelDir) -> Result<Info> {
     let config = dir.config();
-    let labels = labels(config);
-    let (parameters, report) = load(dir, labels.is_empty())?;
+    let head = config.head();
+    let loaded = load(dir, head)?;
     let window = dir
         .settings()
         .map(vestnik_infer::Metadata::parse)
@@ -79,65 +87,89 @@ fn inspect(dir: &ModelDir) -> Result<Info> {
             .into_iter()
             .map(str::to_owned)
             .collect(),
-        tasks: if labels.is_empty() {
-            vec![]
-        } else {
-            vec!["ner"]
+        head: head.map(name_of),
+        tasks: match head {
+            Some(HeadKind::TokenClassification) => vec!["ner"],
+            _ => vec![],
         },
-        labels,
-        parameters,
+        labels: loaded.labels,
+        problem_type: loaded.problem_type.map(ProblemType::name),
+        parameters: loaded.parameters,
         dtype: dir.weights_dtype(),
         vocab_size: encoder.vocab_size,
         hidden_size: encoder.hidden_size,
         layers: encoder.num_hidden_layers,
         attention_heads: encoder.num_attention_heads,
-        max_tokens: encoder.max_tokens(),
+        max_tokens: dir.max_tokens(),
         window: window.map(|metadata| metadata.window),
-        missing: report.missing,
-        unused: report.unused,
+        missing: loaded.report.missing,
+        unused: loaded.report.unused,
     })
 }
 
-/// The labels of a tagger; none for an encoder that only carries the default labels of the reference.
-fn labels(config: &ModelConfig) -> Vec<String> {
-    let classes = config.class_names();
-    let tagger = classes.is_empty()
-        || classes
-            .iter()
-            .any(|class| class.ends_with("ForTokenClassification"));
-    match config.labels() {
-        Ok(labels) if tagger => labels.iter().map(str::to_owned).collect(),
-        _ => Vec::new(),
+fn name_of(head: HeadKind) -> &'static str {
+    match head {
+        HeadKind::MaskedLm => "masked-lm",
+        HeadKind::TokenClassification => "token-classification",
+        HeadKind::SequenceClassification => "sequence-classification",
+        _ => "other",
     }
 }
 
-/// Loads the model for its account of tensors: a tagger, or without labels an encoder for pretraining.
-fn load(dir: &ModelDir, bare: bool) -> Result<(usize, LoadReport)> {
-    let loaded = if bare {
-        MaskedLm::load(dir, 0, &Device::Cpu)
-            .map(|(model, report)| (model.parameters().n_values(), encoder_only(report)))
-    } else {
-        TokenClassifier::load(dir, &Device::Cpu)
-            .map(|(model, report)| (model.parameters().n_values(), report))
-    };
-    match loaded {
-        Err(Error::MissingTensors { names, .. }) => Ok((
-            0,
-            LoadReport {
-                missing: names,
-                unused: Vec::new(),
-            },
-        )),
+/// What loading a model tells of it.
+#[derive(Default)]
+struct Loaded {
+    parameters: usize,
+    labels: Vec<String>,
+    problem_type: Option<ProblemType>,
+    report: LoadReport,
+}
+
+impl Loaded {
+    fn new<H>((model, report): &(Model<H>, LoadReport)) -> Self {
+        Self {
+            parameters: model.parameters().n_values(),
+            report: report.clone(),
+            ..Self::default()
+        }
+    }
+}
+
+/// Loads the model with its head for an account of its tensors.
+fn load(dir: &ModelDir, head: Option<HeadKind>) -> Result<Loaded> {
+    match load_head(dir, head) {
+        Err(Error::MissingTensors { names, .. }) => {
+            let mut loaded = Loaded::default();
+            loaded.report.missing = names;
+            Ok(loaded)
+        }
         loaded => Ok(loaded?),
     }
 }
 
-/// The head of a masked language model begins fresh where there is none: an encoder without it lacks nothing.
-fn encoder_only(mut report: LoadReport) -> LoadReport {
-    report
-        .missing
-        .retain(|name| !name.starts_with("cls.") && !name.starts_with("lm_head."));
-    report
+fn load_head(dir: &ModelDir, head: Option<HeadKind>) -> vestnik_model::Result<Loaded> {
+    let cpu = &Device::Cpu;
+    Ok(match head {
+        Some(HeadKind::TokenClassification) => {
+            let loaded = TokenClassifier::load_frozen(dir, cpu)?;
+            let labels = loaded.0.labels().iter().map(str::to_owned).collect();
+            Loaded {
+                labels,
+                ..Loaded::new(&loaded)
+            }
+        }
+        Some(HeadKind::SequenceClassification) => {
+            let loaded = SequenceClassifier::load_frozen(dir, cpu)?;
+            let labels = loaded.0.labels().iter().map(str::to_owned).collect();
+            Loaded {
+                labels,
+                problem_type: Some(loaded.0.problem_type()),
+                ..Loaded::new(&loaded)
+            }
+        }
+        Some(HeadKind::MaskedLm) => Loaded::new(&MaskedLm::load(dir, 0, cpu)?),
+        _ => Loaded::new(&EncoderModel::load_frozen(dir, cpu)?),
+    })
 }
 
 fn table(info: &Info) -> String {
@@ -150,8 +182,12 @@ fn table(info: &Info) -> String {
         "architecture",
         format!("{} ({})", info.architecture, info.classes.join(", ")),
     );
+    row("head", info.head.unwrap_or("none").to_owned());
     row("tasks", listed(&info.tasks));
     row("labels", listed(&info.labels));
+    if let Some(problem_type) = info.problem_type {
+        row("problem type", problem_type.to_owned());
+    }
     row(
         "parameters",
         format!("{} ({})", info.parameters, info.dtype),

@@ -1,0 +1,44 @@
+//! An encoder without a head.
+
+use candle_core::{Device, Tensor};
+use vestnik_text::Batch;
+
+use crate::builder::Builder;
+use crate::heads::NoHead;
+use crate::models::Model;
+use crate::{Encoder, LoadReport, Mode, ModelDir, Result};
+
+/// An encoder alone, from a directory with any head or none (`BertModel` and its like).
+pub type EncoderModel = Model<NoHead>;
+
+impl EncoderModel {
+    /// Loads the encoder of a directory for inference; the tensors of a head are left aside, and told as unused.
+    ///
+    /// # Errors
+    /// [`crate::Error::MissingTensors`], [`crate::Error::TensorShape`], [`crate::Error::Weights`].
+    pub fn load_frozen(dir: &ModelDir, device: &Device) -> Result<(Self, LoadReport)> {
+        let config = dir.config().clone();
+        let checkpoint = dir.checkpoint()?;
+        let mut builder = Builder::new(Some(&checkpoint), dir.prefix(), 0, device).frozen();
+        let encoder = Encoder::load(&mut builder, &config.encoder)?;
+        let (parameters, report) = builder.finish();
+        dir.require(&report, |_| true)?;
+        let model = Self {
+            config,
+            encoder,
+            head: NoHead,
+            parameters,
+        };
+        Ok((model, report))
+    }
+
+    /// The hidden states of the last layer.
+    ///
+    /// **Shapes** a packed batch of `tokens` tokens → `[tokens, hidden]`, `f32`.
+    ///
+    /// # Errors
+    /// As [`Encoder::forward`].
+    pub fn forward(&self, batch: &Batch) -> Result<Tensor> {
+        self.encoder.forward(batch, Mode::Inference)
+    }
+}
