@@ -228,6 +228,7 @@ pub(crate) fn write_model(
         &dir.join(WEIGHTS_FILE),
         &checkpoint::serialize(parameters, dtype)?,
     )?;
+    let config = config.with_dtype(dtype);
     write_file(&dir.join(CONFIG_FILE), config.to_json().as_bytes())
 }
 

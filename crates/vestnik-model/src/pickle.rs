@@ -172,7 +172,11 @@ impl Machine {
 
     fn pop_n(&mut self, n: usize) -> Result<Vec<Id>> {
         let below = self.marks.last().copied().unwrap_or(0);
-        let start = self.stack.len().checked_sub(n).filter(|start| *start >= below);
+        let start = self
+            .stack
+            .len()
+            .checked_sub(n)
+            .filter(|start| *start >= below);
         Ok(self.stack.split_off(start.ok_or(PickleProblem::Malformed)?))
     }
 

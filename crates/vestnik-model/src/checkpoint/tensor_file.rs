@@ -156,33 +156,35 @@ impl Source {
 
 /// The length of the header, from the first bytes of a file of `len` bytes.
 fn header_len(head: &[u8], len: u64) -> std::result::Result<u64, String> {
-    if let Some(what) = lookalike(head) {
+    let header_len = head.first_chunk().map(|prefix| u64::from_le_bytes(*prefix));
+    let short = header_len.filter(|header_len| *header_len <= MAX_HEADER);
+    // A length may happen to look like the beginning of another format.
+    let begins = |byte: &u8| *byte == b'{' || byte.is_ascii_whitespace();
+    let is_safetensors = short.is_some() && head.get(PREFIX as usize).is_some_and(begins);
+    if !is_safetensors && let Some(what) = another_format(head) {
         return Err(what.to_owned());
     }
-    if head.starts_with(b"PK\x03\x04") || head.starts_with(b"\x80\x02") {
-        return Err(
-            "a PyTorch file, not safetensors; rename it to pytorch_model.bin and run `vestnik model convert`"
-                .to_owned(),
-        );
-    }
-    let Some(prefix) = head.first_chunk() else {
-        return Err(format!(
+    match (header_len, short) {
+        (None, _) => Err(format!(
             "the file is truncated: {len} bytes, not even a header; fetch it again"
-        ));
-    };
-    let header_len = u64::from_le_bytes(*prefix);
-    if header_len > MAX_HEADER {
-        return Err(format!(
+        )),
+        (Some(header_len), None) => Err(format!(
             "not a safetensors file: its header would be {header_len} bytes long"
-        ));
-    }
-    if PREFIX + header_len > len {
-        return Err(format!(
+        )),
+        (_, Some(header_len)) if PREFIX + header_len > len => Err(format!(
             "the file is truncated: {len} bytes, its header alone needs {}; fetch it again",
             PREFIX + header_len
-        ));
+        )),
+        (_, Some(header_len)) => Ok(header_len),
     }
-    Ok(header_len)
+}
+
+/// What a file is that is no safetensors file and begins with these bytes.
+fn another_format(head: &[u8]) -> Option<&'static str> {
+    let torch = head.starts_with(b"PK\x03\x04") || head.starts_with(b"\x80\x02");
+    let told = "a PyTorch file, not safetensors; \
+                rename it to pytorch_model.bin and run `vestnik model convert`";
+    lookalike(head).or(torch.then_some(told))
 }
 
 /// Parses a header that `available` bytes of numbers follow.
@@ -214,5 +216,21 @@ fn weights_error(path: &Path, problem: String) -> Error {
     Error::Weights {
         path: path.into(),
         problem,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lengths_that_look_like_other_formats() {
+        // The marks of pickle and gzip.
+        for n in [0x0280, 0x8b1f] {
+            let mut bytes = (n as u64).to_le_bytes().to_vec();
+            bytes.extend(format!("{:n$}", "{}").into_bytes());
+            let file = TensorFile::from_bytes(Path::new("x"), bytes.leak());
+            assert_eq!(file.map(|file| file.names()).ok(), Some(vec![]), "{n}");
+        }
     }
 }

@@ -47,10 +47,7 @@ impl Weights {
             (file.path(), names)
         });
         let places = index.place(names)?;
-        Ok(Self {
-            places,
-            files,
-        })
+        Ok(Self { places, files })
     }
 
     fn single(file: TensorFile) -> Self {

@@ -94,11 +94,7 @@ fn safetensors_entries<'a>(weights: &'a Weights, left_out: &mut Converted) -> Ve
     entries
 }
 
-fn torch_entries<'a>(
-    file: &'a TorchFile,
-    tied: bool,
-    left_out: &mut Converted,
-) -> Vec<Entry<'a>> {
+fn torch_entries<'a>(file: &'a TorchFile, tied: bool, left_out: &mut Converted) -> Vec<Entry<'a>> {
     let mut entries = Vec::new();
     let mut seen: BTreeMap<Numbers<'_>, &str> = BTreeMap::new();
     for (name, tensor) in file.tensors() {

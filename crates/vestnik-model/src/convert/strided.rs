@@ -3,7 +3,10 @@
 /// Whether every number of a view lies within `len` numbers, and there are not more of them than the storage has: a
 /// view may repeat numbers (stride 0), and a small file could ask for any amount.
 pub(super) fn fits(offset: usize, shape: &[usize], stride: &[usize], len: usize) -> bool {
-    let Some(n) = shape.iter().try_fold(1usize, |n, size| n.checked_mul(*size)) else {
+    let Some(n) = shape
+        .iter()
+        .try_fold(1usize, |n, size| n.checked_mul(*size))
+    else {
         return false;
     };
     if n == 0 {
@@ -69,8 +72,14 @@ mod tests {
     #[test]
     fn views_are_put_in_order() {
         let storage: Vec<u8> = (0..12).collect();
-        assert_eq!(contiguous(&storage, 1, 1, &[2, 3], &[3, 1]), [1, 2, 3, 4, 5, 6]);
-        assert_eq!(contiguous(&storage, 1, 0, &[3, 2], &[1, 3]), [0, 3, 1, 4, 2, 5]);
+        assert_eq!(
+            contiguous(&storage, 1, 1, &[2, 3], &[3, 1]),
+            [1, 2, 3, 4, 5, 6]
+        );
+        assert_eq!(
+            contiguous(&storage, 1, 0, &[3, 2], &[1, 3]),
+            [0, 3, 1, 4, 2, 5]
+        );
         assert_eq!(contiguous(&storage, 2, 1, &[2], &[2]), [2, 3, 6, 7]);
         assert_eq!(contiguous(&storage, 4, 2, &[], &[]), [8, 9, 10, 11]);
         assert!(contiguous(&storage, 4, 9, &[0, 7], &[7, 1]).is_empty());

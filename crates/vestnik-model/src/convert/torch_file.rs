@@ -51,7 +51,11 @@ impl TorchFile {
             .map_err(|error| problem(format!("the zip archive is broken or truncated: {error}")))?;
         let prefix = prefix(&archive).map_err(problem)?;
         check_byte_order(&mut archive, &prefix).map_err(problem)?;
-        let bytes = read_entry(&mut archive, &format!("{prefix}data.pkl"), pickle::MAX_BYTES);
+        let bytes = read_entry(
+            &mut archive,
+            &format!("{prefix}data.pkl"),
+            pickle::MAX_BYTES,
+        );
         let tensors =
             pickle::read_state_dict(&bytes.map_err(problem)?).map_err(|source| Error::Pickle {
                 path: path.into(),
@@ -114,7 +118,10 @@ impl TorchFile {
             return Ok(Arc::clone(bytes));
         }
         let size = storage.numbers.map_or(1, pickle::StoredNumbers::size);
-        let expected = storage.len.checked_mul(size).ok_or("its storage is too large")?;
+        let expected = storage
+            .len
+            .checked_mul(size)
+            .ok_or("its storage is too large")?;
         let entry = format!("{}data/{}", self.prefix, storage.key);
         let bytes = read_entry(&mut state.archive, &entry, expected)?;
         if bytes.len() != expected {
@@ -153,7 +160,10 @@ fn prefix(archive: &Archive) -> std::result::Result<String, String> {
     let mut names = archive
         .file_names_raw()
         .filter_map(|name| std::str::from_utf8(name).ok());
-    let pickle = names.find(|name| name.split_once('/').is_some_and(|(_, name)| name == "data.pkl"));
+    let pickle = names.find(|name| {
+        name.split_once('/')
+            .is_some_and(|(_, name)| name == "data.pkl")
+    });
     let Some(prefix) = pickle.and_then(|name| name.strip_suffix("data.pkl")) else {
         return Err("a zip archive without data.pkl: not written by torch.save".to_owned());
     };
@@ -183,7 +193,8 @@ fn read_entry(
     name: &str,
     limit: usize,
 ) -> std::result::Result<Vec<u8>, String> {
-    let broken = |error: &dyn std::fmt::Display| format!("the entry {name} cannot be read: {error}");
+    let broken =
+        |error: &dyn std::fmt::Display| format!("the entry {name} cannot be read: {error}");
     let entry = archive.by_name(name).map_err(|error| broken(&error))?;
     if entry.size() > limit as u64 {
         return Err(format!(

@@ -12,11 +12,7 @@ use crate::convert::file_error;
 use crate::{Error, Result};
 
 /// Writes the tensors to `path` in the number type `target`, or in their own.
-pub(super) fn weights(
-    entries: Vec<Entry<'_>>,
-    target: Option<Floats>,
-    path: &Path,
-) -> Result<()> {
+pub(super) fn weights(entries: Vec<Entry<'_>>, target: Option<Floats>, path: &Path) -> Result<()> {
     let failure = RefCell::new(None);
     let views = entries.into_iter().map(|entry| {
         let name = entry.name.clone();

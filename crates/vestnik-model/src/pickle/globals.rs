@@ -120,16 +120,30 @@ fn rebuild<'a>(
     arguments: &[&'a Object],
     numbers: impl Fn(&'a Object) -> Result<Vec<usize>>,
 ) -> Result<StoredTensor> {
-    let [Object::Storage(storage), offset, shape, stride, _, _, rest @ ..] = arguments else {
+    let [
+        Object::Storage(storage),
+        offset,
+        shape,
+        stride,
+        _,
+        _,
+        rest @ ..,
+    ] = arguments
+    else {
         return Err(PickleProblem::Tensor { what: "arguments" });
     };
     let (given, metadata) = match (version, rest) {
         (3, [Object::Global(Global::Dtype(dtype)), metadata @ ..]) => (Some(*dtype), metadata),
-        (3, _) => return Err(PickleProblem::Tensor { what: "number type" }),
+        (3, _) => {
+            return Err(PickleProblem::Tensor {
+                what: "number type",
+            });
+        }
         (_, metadata) => (None, metadata),
     };
     // Marks a view that is conjugated or negated.
-    let plain = |object: &&Object| matches!(object, Object::None) || **object == Object::Dict(vec![]);
+    let plain =
+        |object: &&Object| matches!(object, Object::None) || **object == Object::Dict(vec![]);
     if !metadata.iter().all(plain) {
         return Err(PickleProblem::Tensor { what: "metadata" });
     }
@@ -142,7 +156,9 @@ fn rebuild<'a>(
         return Err(PickleProblem::Tensor { what: "strides" });
     }
     Ok(StoredTensor {
-        numbers: numbers_of.ok_or(PickleProblem::Tensor { what: "number type" })?,
+        numbers: numbers_of.ok_or(PickleProblem::Tensor {
+            what: "number type",
+        })?,
         storage: storage.clone(),
         offset,
         shape,
@@ -153,8 +169,13 @@ fn rebuild<'a>(
 impl Storage {
     /// From the parts of a persistent id: `("storage", type, key, device, numbers)`.
     pub(super) fn from_parts(parts: &[&Object]) -> Result<Self> {
-        let [Object::Text(kind), Object::Global(global), Object::Text(key), _, Object::Int(len)] =
-            parts
+        let [
+            Object::Text(kind),
+            Object::Global(global),
+            Object::Text(key),
+            _,
+            Object::Int(len),
+        ] = parts
         else {
             return Err(PickleProblem::Tensor { what: "storage" });
         };

@@ -50,7 +50,9 @@ fn functions_are_refused_by_their_names_and_not_run() {
         pickle[at] = 0x85;
         let problem = read_state_dict(&pickle).unwrap_err();
         assert!(
-            problem.to_string().starts_with(&format!("asks to run {module}.{name},")),
+            problem
+                .to_string()
+                .starts_with(&format!("asks to run {module}.{name},")),
             "{problem}"
         );
     }
@@ -85,7 +87,10 @@ fn containers_may_hold_themselves() {
     let pickle = b"\x80\x02}q\x00X\x01\x00\x00\x00ah\x00s.";
     assert!(matches!(
         read_state_dict(pickle),
-        Err(PickleProblem::NoTensor { found: "a dictionary", .. })
+        Err(PickleProblem::NoTensor {
+            found: "a dictionary",
+            ..
+        })
     ));
 }
 
@@ -93,14 +98,38 @@ fn containers_may_hold_themselves() {
 fn other_protocols_and_instructions_are_refused() {
     for (pickle, expected) in [
         (&b"\x80\x04."[..], PickleProblem::Protocol { version: 4 }),
-        (b"\x80\x02\x93.", PickleProblem::Opcode { opcode: 0x93, position: 2 }),
-        (b"\x80\x02i", PickleProblem::Opcode { opcode: b'i', position: 2 }),
-        (b"\x80\x02\x81", PickleProblem::Opcode { opcode: 0x81, position: 2 }),
+        (
+            b"\x80\x02\x93.",
+            PickleProblem::Opcode {
+                opcode: 0x93,
+                position: 2,
+            },
+        ),
+        (
+            b"\x80\x02i",
+            PickleProblem::Opcode {
+                opcode: b'i',
+                position: 2,
+            },
+        ),
+        (
+            b"\x80\x02\x81",
+            PickleProblem::Opcode {
+                opcode: 0x81,
+                position: 2,
+            },
+        ),
         (b"", PickleProblem::Truncated),
         (b"\x80\x02X\xff\xff\xff\xff", PickleProblem::Truncated),
         (b"\x80\x02.", PickleProblem::Malformed),
         (b"\x80\x02(\x85.", PickleProblem::Malformed),
-        (b"\x80\x02N(0", PickleProblem::Opcode { opcode: b'0', position: 4 }),
+        (
+            b"\x80\x02N(0",
+            PickleProblem::Opcode {
+                opcode: b'0',
+                position: 4,
+            },
+        ),
         (b"\x80\x02j\xff\xff\xff\xff.", PickleProblem::Malformed),
     ] {
         assert_eq!(read_state_dict(pickle), Err(expected), "{pickle:?}");

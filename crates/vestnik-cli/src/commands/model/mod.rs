@@ -4,6 +4,7 @@ use anyhow::Result;
 
 use crate::Outcome;
 
+mod convert;
 mod info;
 mod transplant;
 
@@ -12,6 +13,8 @@ mod transplant;
 pub(crate) enum Command {
     /// Show architecture, labels, size and limits of a model; exit code 1 if tensors are missing
     Info(info::Args),
+    /// Make a model directory with safetensors from pytorch_model.bin (nothing in it is run), shards, or another number type
+    Convert(convert::Args),
     /// Give a pretrained encoder the vocabulary of another tokenizer
     Transplant(transplant::Args),
 }
@@ -20,6 +23,7 @@ pub(crate) enum Command {
 pub(crate) fn run(command: &Command) -> Result<Outcome> {
     match command {
         Command::Info(args) => info::run(args),
+        Command::Convert(args) => convert::run(args),
         Command::Transplant(args) => transplant::run(args),
     }
 }
