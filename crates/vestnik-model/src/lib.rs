@@ -32,7 +32,8 @@ pub use config::{
 };
 pub use convert::{Converted, convert};
 pub use encoders::{
-    BertEncoder, DistilBertEncoder, ElectraEncoder, Encoder, ModernBertEncoder, RobertaEncoder,
+    BertEncoder, DebertaV2Encoder, DistilBertEncoder, ElectraEncoder, Encoder, ModernBertEncoder,
+    RobertaEncoder,
 };
 pub use error::{Error, Result};
 pub use heads::{MaskedLmHead, NoHead, SequenceClassificationHead, TokenClassificationHead};

@@ -8,10 +8,13 @@ mod head_kind;
 mod modernbert;
 mod problem_type;
 mod reader;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use candle_core::DType;
 use serde_json::{Map, Value, json};
 use vestnik_core::LabelSet;
 
@@ -128,6 +131,20 @@ impl ModelConfig {
             config.set_problem_type(ProblemType::SingleLabel);
         }
         config.set_head(head);
+        config
+    }
+
+    /// The same configuration for weights that are written as `dtype`, which the reference loads them as.
+    pub(crate) fn with_dtype(&self, dtype: DType) -> Self {
+        let mut config = self.clone();
+        let name = match dtype {
+            DType::F16 => "float16",
+            DType::BF16 => "bfloat16",
+            DType::F64 => "float64",
+            _ => "float32",
+        };
+        config.raw.remove("torch_dtype");
+        config.raw.insert("dtype".to_owned(), json!(name));
         config
     }
 

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a helper of a test fails like the test")]
 
 mod gradients;
+mod heads;
 mod parity;
 mod support;
 

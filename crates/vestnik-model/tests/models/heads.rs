@@ -1,0 +1,186 @@
+//! Fresh heads on encoders that others pretrained, and models that are saved and loaded again.
+
+use candle_core::DType;
+use vestnik_core::LabelSet;
+use vestnik_model::{
+    Device, EncoderModel, HeadKind, LoadReport, MaskedLm, Mode, Model, ModelDir, ProblemType,
+    SequenceClassifier, TokenClassifier, losses,
+};
+use vestnik_text::Batch;
+
+use crate::support::{expected, open};
+
+/// Pretrained models, one of each architecture.
+const PRETRAINED: [&str; 8] = [
+    "bert_mlm",
+    "roberta_mlm",
+    "xlm_roberta_mlm",
+    "camembert_mlm",
+    "distilbert_mlm",
+    "electra_mlm",
+    "deberta_v2_mlm",
+    "modernbert_mlm",
+];
+
+fn labels() -> LabelSet {
+    LabelSet::new(["against", "neutral", "favour"]).unwrap()
+}
+
+fn batch(folder: &str) -> Batch {
+    expected(folder).cases[0].batch()
+}
+
+/// The encoder comes from the checkpoint whole, the output layer does not come from it.
+fn check_report(folder: &str, report: &LoadReport) {
+    let encoder = open(folder).config().encoder.architecture.model_type();
+    for name in &report.missing {
+        let of_head = [
+            "classifier.",
+            "pre_classifier.",
+            "pooler.",
+            "bert.pooler.",
+            "head.",
+        ];
+        assert!(
+            of_head.iter().any(|prefix| name.starts_with(prefix)),
+            "{encoder}: {name} is missing"
+        );
+    }
+    let fresh = |name: &String| name.starts_with("classifier.");
+    assert!(
+        report.missing.iter().any(fresh),
+        "{encoder}: no fresh output"
+    );
+}
+
+fn saved<H>(model: &Model<H>, check: impl FnOnce(ModelDir)) {
+    let dir = tempfile::tempdir().unwrap();
+    model.save(dir.path(), DType::F32).unwrap();
+    check(ModelDir::open(dir.path()).unwrap());
+}
+
+#[test]
+fn every_encoder_takes_a_fresh_head_for_tokens() {
+    for folder in PRETRAINED {
+        let (model, report) =
+            TokenClassifier::with_fresh_head(&open(folder), &labels(), 5, &Device::Cpu).unwrap();
+        check_report(folder, &report);
+        let batch = batch(folder);
+        let logits = model.forward(&batch, Mode::Inference).unwrap();
+        assert_eq!(logits.dims(), [batch.ids.len(), 3]);
+        saved(&model, |dir| {
+            assert_eq!(dir.config().head(), Some(HeadKind::TokenClassification));
+            let (loaded, _) = TokenClassifier::load(&dir, &Device::Cpu).unwrap();
+            assert_eq!(loaded.labels(), &labels());
+            let again = loaded.forward(&batch, Mode::Inference).unwrap();
+            assert_eq!(
+                again.to_vec2::<f32>().unwrap(),
+                logits.to_vec2::<f32>().unwrap()
+            );
+        });
+    }
+}
+
+#[test]
+fn every_encoder_takes_a_fresh_head_for_sequences() {
+    for folder in PRETRAINED {
+        let (model, report) =
+            SequenceClassifier::with_fresh_head(&open(folder), &labels(), 5, &Device::Cpu).unwrap();
+        check_report(folder, &report);
+        assert_eq!(model.problem_type(), ProblemType::SingleLabel);
+        let model = model.with_problem_type(ProblemType::MultiLabel);
+        let batch = batch(folder);
+        let logits = model.forward(&batch, Mode::Inference).unwrap();
+        assert_eq!(logits.dims(), [batch.n_sequences(), 3]);
+        saved(&model, |dir| {
+            assert_eq!(dir.config().head(), Some(HeadKind::SequenceClassification));
+            let (loaded, _) = SequenceClassifier::load(&dir, &Device::Cpu).unwrap();
+            assert_eq!(loaded.problem_type(), ProblemType::MultiLabel);
+            let again = loaded.forward(&batch, Mode::Inference).unwrap();
+            assert_eq!(
+                again.to_vec2::<f32>().unwrap(),
+                logits.to_vec2::<f32>().unwrap()
+            );
+        });
+    }
+}
+
+#[test]
+fn a_classifier_of_one_label_is_for_several_texts_of_it() {
+    let one = LabelSet::new(["sport"]).unwrap();
+    let (model, _) =
+        SequenceClassifier::with_fresh_head(&open("bert_mlm"), &one, 5, &Device::Cpu).unwrap();
+    saved(&model, |dir| {
+        SequenceClassifier::load(&dir, &Device::Cpu).unwrap();
+    });
+}
+
+#[test]
+fn a_tagger_can_be_pretrained_further_and_an_encoder_taken_out() {
+    for folder in PRETRAINED {
+        let tagger = folder.trim_end_matches("_mlm");
+        let (_, report) = MaskedLm::load(&open(tagger), 3, &Device::Cpu).unwrap();
+        let prefix = encoder_prefix(tagger);
+        assert!(report.missing.iter().all(|name| !name.starts_with(&prefix)));
+        let (encoder, report) = EncoderModel::load_frozen(&open(tagger), &Device::Cpu).unwrap();
+        assert!(report.unused.iter().all(|name| !name.starts_with(&prefix)));
+        let batch = batch(tagger);
+        let states = encoder.forward(&batch).unwrap();
+        assert_eq!(states.dim(0).unwrap(), batch.ids.len());
+        assert!(!states.track_op());
+    }
+}
+
+/// How the names of an encoder's tensors begin.
+fn encoder_prefix(folder: &str) -> String {
+    let (model, _) = EncoderModel::load_frozen(&open(folder), &Device::Cpu).unwrap();
+    let name = model.parameters().iter().next().unwrap().0.to_owned();
+    name.split_inclusive('.').next().unwrap().to_owned()
+}
+
+#[test]
+fn weights_in_half_precision_say_so() {
+    let (model, _) = TokenClassifier::load(&open("bert"), &Device::Cpu).unwrap();
+    for (dtype, name, weights) in [
+        (DType::F16, "float16", "f16"),
+        (DType::BF16, "bfloat16", "bf16"),
+    ] {
+        let dir = tempfile::tempdir().unwrap();
+        model.save(dir.path(), dtype).unwrap();
+        let config = std::fs::read_to_string(dir.path().join("config.json")).unwrap();
+        let config: serde_json::Value = serde_json::from_str(&config).unwrap();
+        assert_eq!(config["dtype"], name);
+        assert_eq!(ModelDir::open(dir.path()).unwrap().weights_dtype(), weights);
+    }
+}
+
+#[test]
+fn the_loss_of_several_labels_is_the_composed_one() {
+    let (model, _) = SequenceClassifier::load(&open("bert_seq_multi"), &Device::Cpu).unwrap();
+    let batch = batch("bert_seq_multi");
+    let logits = model.forward(&batch, Mode::Inference).unwrap();
+    let n = logits.elem_count();
+    let targets: Vec<f32> = (0..n).map(|i| (i % 3) as f32 / 2.0).collect();
+    let fused = losses::binary_cross_entropy(&logits, &targets).unwrap();
+    let composed = losses::binary_cross_entropy_composed(&logits, &targets).unwrap();
+    let difference = (&fused - &composed).unwrap().abs().unwrap();
+    assert!(difference.to_scalar::<f32>().unwrap() < 1e-6);
+    let classifier = model.parameters().get("classifier.weight").unwrap();
+    let [fused, composed] = [fused, composed].map(|loss| {
+        let gradients = loss.backward().unwrap();
+        gradients
+            .get(classifier)
+            .unwrap()
+            .to_vec2::<f32>()
+            .unwrap()
+            .concat()
+    });
+    for (fused, composed) in fused.iter().zip(&composed) {
+        assert!((fused - composed).abs() < 1e-6, "{fused} {composed}");
+    }
+    assert!(losses::binary_cross_entropy(&logits, &targets[1..]).is_err());
+    assert!(losses::binary_cross_entropy(&logits, &vec![1.5; n]).is_err());
+    let extreme = candle_core::Tensor::new(&[[1e4f32, -1e4]], &Device::Cpu).unwrap();
+    let loss = losses::binary_cross_entropy(&extreme, &[1.0, 0.0]).unwrap();
+    assert_eq!(loss.to_scalar::<f32>().unwrap(), 0.0);
+}
