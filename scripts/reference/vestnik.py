@@ -20,11 +20,11 @@ class Vestnik:
 
     def logits(self, folder: Path, inputs: list[dict], hidden: bool = False) -> list[dict]:
         """`inputs`: {"text", "pair"?} or {"ids", "type_ids"?}; all go through the model in one packed batch."""
-        option = "--ids" if "ids" in inputs[0] else "--texts"
+        option = ["--ids"] if "ids" in inputs[0] else []
         with tempfile.NamedTemporaryFile("w", suffix=".jsonl", encoding="utf-8") as file:
             file.writelines(json.dumps(entry, ensure_ascii=False) + "\n" for entry in inputs)
             file.flush()
-            output = self.run("model", "logits", str(folder), option, file.name, "--json", *["--hidden"] * hidden)
+            output = self.run("model", "logits", str(folder), *option, file.name, "--json", *["--hidden"] * hidden)
         return [json.loads(line) for line in output.splitlines()]
 
     def run(self, *arguments: str) -> str:
