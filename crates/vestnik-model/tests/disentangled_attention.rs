@@ -42,7 +42,8 @@ fn positions(inputs: &[Var], tables: Tables, rows: RelativePositions) -> Positio
     PositionTables {
         keys: keys.map(Var::as_tensor),
         queries: queries.map(Var::as_tensor),
-        rows,
+        positions: rows,
+        first_row: 0,
     }
 }
 
@@ -172,7 +173,8 @@ fn frozen_tables_get_no_gradient() {
     let positions = PositionTables {
         keys: Some(&frozen[0]),
         queries: Some(&frozen[1]),
-        rows: CLAMPED,
+        positions: CLAMPED,
+        first_row: 0,
     };
     let output =
         ops::disentangled_attention(qkv(&v), positions, options(&[0, 5], 1), Mode::Inference)
@@ -182,12 +184,36 @@ fn frozen_tables_get_no_gradient() {
 }
 
 #[test]
+fn tables_need_only_the_rows_that_are_used() {
+    let v = inputs(5, 4, Tables::Both, BUCKETS);
+    let used = BUCKETS.used_rows(3);
+    assert_eq!(used, 4..9);
+    let attend = |inputs: &[Tensor], first_row| {
+        let positions = PositionTables {
+            keys: Some(&inputs[0]),
+            queries: Some(&inputs[1]),
+            positions: BUCKETS,
+            first_row,
+        };
+        ops::disentangled_attention(qkv(&v), positions, options(&[0, 2, 5], 2), Mode::Inference)
+            .unwrap()
+    };
+    let whole = [v[3].as_tensor().clone(), v[4].as_tensor().clone()];
+    let cut = whole
+        .each_ref()
+        .map(|table| table.narrow(0, used.start, used.len()).unwrap());
+    let difference = largest_difference(&attend(&whole, 0), &attend(&cut, used.start));
+    assert_eq!(difference, 0.0);
+}
+
+#[test]
 fn without_tables_it_is_plain_attention() {
     let v = inputs(5, 4, Tables::Keys, CLAMPED);
     let positions = PositionTables {
         keys: None,
         queries: None,
-        rows: CLAMPED,
+        positions: CLAMPED,
+        first_row: 0,
     };
     let options = options(&[0, 2, 5], 2);
     let attend = |attend: fn(_, _, _, _) -> Result<Tensor>| {
@@ -209,14 +235,15 @@ fn shapes_that_do_not_fit_are_refused() {
         let positions = PositionTables {
             keys: Some(table),
             queries: None,
-            rows: CLAMPED,
+            positions: CLAMPED,
+            first_row: 0,
         };
         ops::disentangled_attention(qkv, positions, options(lengths, 2), Mode::Inference)
             .unwrap_err()
             .to_string()
     };
     let short = v[3].narrow(0, 0, 5).unwrap();
-    assert!(message(qkv(&v), &short, &[0, 5]).contains("position tables [5, 4], expected [6, 4]"));
+    assert!(message(qkv(&v), &short, &[0, 5]).contains("positions 0..5, 5 tokens need 0..6"));
     assert!(message(qkv(&v), &v[3], &[0, 4]).contains("lengths [0, 4]"));
     let narrow = v[2].narrow(0, 0, 4).unwrap();
     assert!(message([&v[0], &v[1], &narrow], &v[3], &[0, 5]).contains("different shapes"));

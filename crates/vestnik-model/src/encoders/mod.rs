@@ -1,6 +1,7 @@
 //! The encoders, one computation per file.
 
 mod bert;
+mod deberta_v2;
 mod distilbert;
 mod electra;
 mod modernbert;
@@ -10,6 +11,7 @@ use candle_core::Tensor;
 use vestnik_text::Batch;
 
 pub use bert::BertEncoder;
+pub use deberta_v2::DebertaV2Encoder;
 pub use distilbert::DistilBertEncoder;
 pub use electra::ElectraEncoder;
 pub use modernbert::ModernBertEncoder;
@@ -30,6 +32,8 @@ pub enum Encoder {
     DistilBert(DistilBertEncoder),
     /// ELECTRA.
     Electra(ElectraEncoder),
+    /// DeBERTa-v2 and v3.
+    DebertaV2(DebertaV2Encoder),
     /// ModernBERT.
     ModernBert(ModernBertEncoder),
 }
@@ -45,15 +49,10 @@ impl Encoder {
                 DistilBertEncoder::load(builder, config).map(Self::DistilBert)
             }
             Architecture::Electra => ElectraEncoder::load(builder, config).map(Self::Electra),
+            Architecture::DebertaV2 => DebertaV2Encoder::load(builder, config).map(Self::DebertaV2),
             Architecture::ModernBert => {
                 ModernBertEncoder::load(builder, config).map(Self::ModernBert)
             }
-            Architecture::DebertaV2 => Err(crate::Error::Unsupported {
-                path: "config.json".into(),
-                key: "model_type",
-                value: config.architecture.model_type().to_owned(),
-                supported: "bert, roberta, xlm-roberta, camembert, distilbert, electra, modernbert",
-            }),
         }
     }
 
@@ -70,6 +69,7 @@ impl Encoder {
             Self::Roberta(encoder) => encoder.forward(batch, mode),
             Self::DistilBert(encoder) => encoder.forward(batch, mode),
             Self::Electra(encoder) => encoder.forward(batch, mode),
+            Self::DebertaV2(encoder) => encoder.forward(batch, mode),
             Self::ModernBert(encoder) => encoder.forward(batch, mode),
         }
     }
@@ -81,6 +81,7 @@ impl Encoder {
             Self::Roberta(encoder) => encoder.word_embeddings(),
             Self::DistilBert(encoder) => encoder.word_embeddings(),
             Self::Electra(encoder) => encoder.word_embeddings(),
+            Self::DebertaV2(encoder) => encoder.word_embeddings(),
             Self::ModernBert(encoder) => encoder.word_embeddings(),
         }
     }

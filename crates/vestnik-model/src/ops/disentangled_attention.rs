@@ -17,25 +17,42 @@ use kernel::DisentangledAttention;
 /// The relative positions that tokens attend to and from.
 #[derive(Clone, Copy, Debug)]
 pub struct PositionTables<'a> {
-    /// Keys of the positions `[2 * span, width]`: queries attend to them ("c2p", content to position).
+    /// Keys of the positions `[rows, width]`: queries attend to them ("c2p", content to position).
     pub keys: Option<&'a Tensor>,
-    /// Queries of the positions `[2 * span, width]`: they attend to keys ("p2c", position to content).
+    /// Queries of the positions `[rows, width]`: they attend to keys ("p2c", position to content).
     pub queries: Option<&'a Tensor>,
     /// Which row belongs to a distance.
-    pub rows: RelativePositions,
+    pub positions: RelativePositions,
+    /// The row with which the tables begin; they need to hold only [`RelativePositions::used_rows`].
+    pub first_row: usize,
 }
 
 impl<'a> PositionTables<'a> {
     /// The tables that there are, with their sides.
-    fn tables(&self) -> impl Iterator<Item = (Side, &'a Tensor)> {
+    fn parts(&self) -> impl Iterator<Item = (Side, &'a Tensor)> {
         let keys = self.keys.map(|table| (Side::Keys, table));
         keys.into_iter()
             .chain(self.queries.map(|table| (Side::Queries, table)))
     }
 
+    /// The rows in the tables of all distances in sequences of up to `length` tokens ([`RelativePositions::rows`]).
+    fn rows(&self, length: usize) -> Result<Vec<u32>> {
+        let used = self.positions.used_rows(length);
+        for (_, table) in self.parts() {
+            let rows = self.first_row..self.first_row + table.dim(0)?;
+            if used.start < rows.start || used.end > rows.end {
+                candle_core::bail!(
+                    "disentangled_attention: a table with the positions {rows:?}, {length} tokens need {used:?}"
+                );
+            }
+        }
+        let rows = self.positions.rows(length).into_iter();
+        Ok(rows.map(|row| row - self.first_row as u32).collect())
+    }
+
     /// What the scores are divided by: every kind of score adds to their variance.
     fn divisor(&self, head_width: usize) -> f64 {
-        ((head_width * (1 + self.tables().count())) as f64).sqrt()
+        ((head_width * (1 + self.parts().count())) as f64).sqrt()
     }
 }
 
@@ -50,7 +67,7 @@ enum Side {
 /// `softmax((q_i · k_j + q_i · keys[r] + k_j · queries[r]) / sqrt(head_width * n_kinds)) v` with `r` the row of the
 /// distance `i - j`, and `n_kinds` from 1 to 3 with the tables that there are.
 ///
-/// **Shapes** `q`, `k`, `v` `[tokens, width]`, tables `[2 * span, width]` → `[tokens, width]`; head `h` owns the
+/// **Shapes** `q`, `k`, `v` `[tokens, width]`, tables `[rows, width]` → `[tokens, width]`; head `h` owns the
 /// columns `h * width / heads..`.
 ///
 /// On the CPU in `f32` one fused operation that keeps no score matrix for the backward pass; elsewhere composed
@@ -60,20 +77,18 @@ enum Side {
 /// When the shapes do not fit together.
 pub fn disentangled_attention(
     [q, k, v]: [&Tensor; 3],
-    positions: PositionTables<'_>,
+    tables: PositionTables<'_>,
     options: AttentionOptions<'_>,
     mode: Mode<'_>,
 ) -> Result<Tensor> {
-    let (sides, tables): (Vec<Side>, Vec<&Tensor>) = positions.tables().unzip();
-    if tables.is_empty() {
+    let (sides, parts): (Vec<Side>, Vec<&Tensor>) = tables.parts().unzip();
+    if parts.is_empty() {
         return attention(q, k, v, options, mode);
     }
     if !cpu::is_cpu_f32(q) {
-        return disentangled_attention_composed([q, k, v], positions, options, mode);
+        return disentangled_attention_composed([q, k, v], tables, options, mode);
     }
-    if k.shape() != q.shape() || v.shape() != q.shape() {
-        candle_core::bail!("disentangled_attention: q, k and v of different shapes");
-    }
+    check(&[q, k, v], &parts, options)?;
     let operation = DisentangledAttention {
         heads: PackedHeads::new(options.cumulative_lengths, options.n_heads),
         dropout: match mode {
@@ -83,12 +98,28 @@ pub fn disentangled_attention(
             _ => None,
         },
         sides,
-        table_rows: 2 * positions.rows.span(),
-        rows: positions.rows.rows(longest(options.cumulative_lengths)),
+        table_rows: parts[0].dim(0)?,
+        rows: tables.rows(longest(options.cumulative_lengths))?,
     };
     // A custom operation has at most three inputs: what has the same shape goes in as one.
     let inputs = Tensor::cat(&[q, k, v], 0)?;
-    inputs.apply_op2(&Tensor::cat(&tables, 0)?.contiguous()?, operation)
+    inputs.apply_op2(&Tensor::cat(&parts, 0)?.contiguous()?, operation)
+}
+
+fn check(qkv: &[&Tensor], tables: &[&Tensor], options: AttentionOptions<'_>) -> Result<()> {
+    let shapes = |tensors: &[&Tensor]| -> Vec<_> {
+        let shapes = tensors.iter().map(|tensor| tensor.dims().to_vec());
+        shapes.collect()
+    };
+    for shapes in [shapes(qkv), shapes(tables)] {
+        if shapes.iter().any(|shape| *shape != shapes[0]) {
+            candle_core::bail!("disentangled_attention: different shapes {shapes:?}");
+        }
+    }
+    if let Some(window) = options.window {
+        candle_core::bail!("disentangled_attention: a window of {window}, expected none");
+    }
+    Ok(())
 }
 
 fn longest(cumulative_lengths: &[usize]) -> usize {
@@ -103,11 +134,11 @@ fn longest(cumulative_lengths: &[usize]) -> usize {
 /// When the shapes do not fit together.
 pub fn disentangled_attention_composed(
     [q, k, v]: [&Tensor; 3],
-    positions: PositionTables<'_>,
+    tables: PositionTables<'_>,
     options: AttentionOptions<'_>,
     mode: Mode<'_>,
 ) -> Result<Tensor> {
-    if positions.tables().next().is_none() {
+    if tables.parts().next().is_none() {
         return attention_composed(q, k, v, options, mode);
     }
     let (_, width) = q.dims2()?;
@@ -121,8 +152,8 @@ pub fn disentangled_attention_composed(
     let pad = |x: &Tensor| heads(&padding.pad(x)?, n, length); // [sequences, heads, length, head_width]
     let (q, k, v) = (pad(q)?, pad(k)?, pad(v)?);
     let mut scores = q.matmul(&k.t()?)?; // [sequences, heads, length, length]
-    let indices = row_of_pairs(positions.rows, length, q.device())?;
-    for (side, table) in positions.tables() {
+    let indices = row_of_pairs(&tables.rows(length)?, length, q.device())?;
+    for (side, table) in tables.parts() {
         let table = heads(table, 1, table.dim(0)?)?.t()?;
         let of_position = match side {
             Side::Keys => gather_last(&q.broadcast_matmul(&table)?, &indices)?,
@@ -130,7 +161,7 @@ pub fn disentangled_attention_composed(
         };
         scores = (scores + of_position)?;
     }
-    let scores = (scores / positions.divisor(head_width))?;
+    let scores = (scores / tables.divisor(head_width))?;
     let scores = scores.broadcast_add(&padding.bias(&scores)?)?;
     let weights = softmax::softmax_composed(&scores, D::Minus1)?;
     let weights = crate::ops::dropout(&weights, options.dropout, mode)?;
@@ -139,8 +170,7 @@ pub fn disentangled_attention_composed(
 }
 
 /// `[length, length]`: the table row of every pair of a query and a key.
-fn row_of_pairs(rows: RelativePositions, length: usize, device: &Device) -> Result<Tensor> {
-    let rows = rows.rows(length);
+fn row_of_pairs(rows: &[u32], length: usize, device: &Device) -> Result<Tensor> {
     let pairs: Vec<u32> = (0..length)
         .flat_map(|query| &rows[length - 1 - query..][..length])
         .copied()

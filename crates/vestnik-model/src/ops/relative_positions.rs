@@ -1,5 +1,7 @@
 //! Rows of a table of relative positions: where the distance of two tokens is looked up.
 
+use std::ops::Range;
+
 /// How the distance from a query to a key becomes a row of a table of `2 * span` relative positions
 /// (He et al. 2021, DeBERTa; reference: transformers, `make_log_bucket_position` of `modeling_deberta_v2.py`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,6 +39,15 @@ impl RelativePositions {
         };
         let span = self.span() as isize;
         bucket.saturating_add(span).clamp(0, 2 * span - 1) as usize
+    }
+
+    /// The rows from the first to the last that sequences of up to `length` tokens use.
+    #[must_use]
+    pub fn used_rows(self, length: usize) -> Range<usize> {
+        let rows = self.rows(length);
+        let first = rows.iter().min().map_or(0, |row| *row as usize);
+        let end = rows.iter().max().map_or(0, |row| *row as usize + 1);
+        first..end
     }
 
     /// The rows of all distances in sequences of up to `length` tokens, from `length - 1` down to `1 - length`.

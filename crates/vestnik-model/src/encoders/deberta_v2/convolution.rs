@@ -1,0 +1,107 @@
+//! The convolution over neighbouring tokens that large DeBERTa-v2 models have beside their first layer.
+
+use candle_core::Tensor;
+use vestnik_text::Batch;
+
+use crate::builder::{Builder, Init};
+use crate::config::ConvolutionOptions;
+use crate::layers::LayerNorm;
+use crate::{EncoderConfig, Mode, Result, ops};
+
+/// A convolution along each sequence, as wide as the hidden states, with zeros beyond both ends.
+#[derive(Clone, Debug)]
+pub(super) struct Convolution {
+    /// `[hidden, hidden / groups, kernel_size]`.
+    weight: Tensor,
+    bias: Tensor,
+    norm: LayerNorm,
+    options: ConvolutionOptions,
+    dropout: f64,
+}
+
+impl Convolution {
+    pub(super) fn load(
+        builder: &mut Builder<'_>,
+        config: &EncoderConfig,
+        options: &ConvolutionOptions,
+    ) -> Result<Self> {
+        let (width, eps) = (config.hidden_size, config.layer_norm_eps);
+        let shape = [width, width / options.groups, options.kernel_size];
+        let init = Init::Normal(config.initializer_range);
+        Ok(Self {
+            weight: builder.tensor("deberta.encoder.conv.conv.weight", &shape, init)?,
+            bias: builder.tensor("deberta.encoder.conv.conv.bias", &[width], Init::Zeros)?,
+            norm: LayerNorm::load(builder, "deberta.encoder.conv.LayerNorm", width, eps)?,
+            options: options.clone(),
+            dropout: config.hidden_dropout_prob,
+        })
+    }
+
+    /// The convolution of `x`, normalized together with `residual`; both `[tokens, hidden]`, as is the result.
+    pub(super) fn forward(
+        &self,
+        x: &Tensor,
+        residual: &Tensor,
+        batch: &Batch,
+        mode: Mode<'_>,
+    ) -> Result<Tensor> {
+        let convolved = ops::dropout(&self.convolve(x, batch)?, self.dropout, mode)?;
+        let convolved = self.options.activation.forward(&convolved)?;
+        self.norm.forward(&(residual + convolved)?)
+    }
+
+    fn convolve(&self, x: &Tensor, batch: &Batch) -> Result<Tensor> {
+        let (tokens, width) = x.dims2()?;
+        let groups = self.options.groups;
+        let (kernel, channels) = (self.options.kernel_size, width / groups);
+        let beyond = Tensor::zeros((1, width), x.dtype(), x.device())?;
+        let neighbours = neighbours(batch, kernel, tokens as u32);
+        let windows = ops::gather_rows(&Tensor::cat(&[x, &beyond], 0)?, &neighbours)?
+            .reshape((tokens, kernel, groups, channels))?;
+        let weight = self.weight.transpose(1, 2)?.contiguous()?;
+        let weight = weight.reshape((width, kernel * channels))?;
+        let of_groups = (0..groups).map(|group| {
+            let windows = windows.narrow(2, group, 1)?.contiguous()?;
+            ops::linear(
+                &windows.reshape((tokens, kernel * channels))?,
+                &weight.narrow(0, group * channels, channels)?,
+                &self.bias.narrow(0, group * channels, channels)?,
+            )
+        });
+        Ok(Tensor::cat(
+            &of_groups.collect::<candle_core::Result<Vec<_>>>()?,
+            1,
+        )?)
+    }
+}
+
+/// The `kernel` tokens around each token, one after the other; `beyond` stands for what is not in its sequence.
+fn neighbours(batch: &Batch, kernel: usize, beyond: u32) -> Vec<u32> {
+    let half = kernel / 2;
+    let mut neighbours = Vec::with_capacity(batch.ids.len() * kernel);
+    for tokens in batch.sequences() {
+        for token in tokens.clone() {
+            let window = (token..token + kernel).map(|place| place.checked_sub(half));
+            let inside = window.map(|place| place.filter(|place| tokens.contains(place)));
+            neighbours.extend(inside.map(|place| place.map_or(beyond, |place| place as u32)));
+        }
+    }
+    neighbours
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn neighbours_stay_within_their_sequence() {
+        let batch = Batch {
+            ids: vec![7; 4],
+            cumulative_lengths: vec![0, 1, 4],
+            ..Batch::default()
+        };
+        let expected = [4, 0, 4, 4, 1, 2, 1, 2, 3, 2, 3, 4];
+        assert_eq!(neighbours(&batch, 3, 4), expected);
+        assert_eq!(neighbours(&batch, 1, 4), [0, 1, 2, 3]);
+    }
+}
