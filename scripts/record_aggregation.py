@@ -7,10 +7,12 @@ Writes crates/vestnik-infer/tests/fixtures/aggregation.json; the same versions g
 
 The models are the tiny ones of crates/vestnik-model/tests/fixtures. `cases` holds answers to logits made up here, with
 labels of many kinds: `words` are the words that the pipeline sees, `answers` its entities [start, end, label, score] by
-strategy, offsets in code points. `models` holds answers of the models themselves.
+strategy, offsets in code points. `example` is the case that docs/aggregation.md shows: a model that is sure of its names
+and of the punctuation beside them. `models` holds answers of the models themselves.
 """
 
 import json
+import math
 import warnings
 from pathlib import Path
 
@@ -49,6 +51,7 @@ TEXTS = {
         "сказал «москва» и (киевом-ост), на London.",
     ],
 }
+EXAMPLE = "сказал «москва» (киев), London."
 SEED = 20240711
 
 
@@ -101,21 +104,60 @@ def made_up(random: numpy.random.RandomState, n_tokens: int, labels: list) -> li
     return [[round(float(value), 2) for value in row] for row in logits]
 
 
+def sure(labels: list, best: tuple) -> list:
+    """Logits that give one label nearly all."""
+    label, probability = best
+    rest = (1 - probability) / (len(labels) - 1)
+    return [round(math.log(probability if name == label else rest), 2) for name in labels]
+
+
+def example_logits(tokens: list, labels: list) -> list:
+    """Names begin behind a mark, or are a token of their own."""
+    logits, previous = [], None
+    for token in tokens:
+        if token == "▁London" or previous in ("«", "("):
+            best = ("B-LOC", 0.9)
+        elif token.startswith("▁") or not token.isalpha():
+            best = ("O", 0.85)
+        else:
+            best = ("I-LOC", 0.8)
+        logits.append(sure(labels, best))
+        previous = token
+    return logits
+
+
+def forward(pipe: TokenClassificationPipeline, text: str) -> dict:
+    return pipe.forward(next(pipe.preprocess(text, is_split_into_words=False)))
+
+
 def recorded(pipe: TokenClassificationPipeline, name: str, text: str) -> dict:
-    outputs = pipe.forward(next(pipe.preprocess(text, is_split_into_words=False)))
+    outputs = forward(pipe, text)
     return {"model": name, "text": text, "answers": {s: answer(pipe, outputs, s) for s in STRATEGIES}}
 
 
-def case(pipe: TokenClassificationPipeline, labels: list, text: str, random: numpy.random.RandomState) -> dict:
-    outputs = pipe.forward(next(pipe.preprocess(text, is_split_into_words=False)))
-    logits = made_up(random, len(outputs["input_ids"][0]), labels)
-    outputs["logits"] = torch.tensor([logits], dtype=torch.float32)
+def case(pipe: TokenClassificationPipeline, name: str, text: str, labels: list, logits: list) -> dict:
+    """`logits` without special tokens."""
+    outputs = forward(pipe, text)
+    special = [0.0] * len(labels)
+    outputs["logits"] = torch.tensor([[special, *logits, special]], dtype=torch.float32)
     pipe.model.config.id2label = dict(enumerate(labels))
     return {
+        "model": name,
+        "text": text,
+        "labels": labels,
         "words": words(pipe, outputs),
-        "logits": logits[1:-1],  # without special tokens
+        "logits": logits,
         "answers": {strategy: answer(pipe, outputs, strategy) for strategy in STRATEGIES},
     }
+
+
+def example(pipe: TokenClassificationPipeline, name: str) -> dict:
+    labels = ["O", "B-LOC", "I-LOC"]
+    return case(pipe, name, EXAMPLE, labels, example_logits(pipe.tokenizer.tokenize(EXAMPLE), labels))
+
+
+def dumped(item: dict) -> str:
+    return json.dumps(item, ensure_ascii=False, separators=(",", ":"))
 
 
 def main() -> None:
@@ -128,13 +170,16 @@ def main() -> None:
         models += [recorded(pipe, name, text) for text in texts]
         for labels in LABELS.values():
             for text in texts:
-                cases.append({"model": name, "text": text, "labels": labels, **case(pipe, labels, text, random)})
-    lines = ",\n  ".join(json.dumps(item, ensure_ascii=False, separators=(",", ":")) for item in cases)
-    more = ",\n  ".join(json.dumps(item, ensure_ascii=False, separators=(",", ":")) for item in models)
-    version = json.dumps(transformers.__version__)
+                logits = made_up(random, len(pipe.tokenizer.tokenize(text)), labels)
+                cases.append(case(pipe, name, text, labels, logits))
+    parts = {
+        "transformers": dumped(transformers.__version__),
+        "example": dumped(example(pipe, name)),
+        "cases": "[\n  " + ",\n  ".join(map(dumped, cases)) + "\n ]",
+        "models": "[\n  " + ",\n  ".join(map(dumped, models)) + "\n ]",
+    }
     OUTPUT.parent.mkdir(parents=True, exist_ok=True)
-    text = f'{{\n "transformers": {version},\n "cases": [\n  {lines}\n ],\n "models": [\n  {more}\n ]\n}}\n'
-    OUTPUT.write_text(text, encoding="utf-8")
+    OUTPUT.write_text("{\n" + ",\n".join(f' "{key}": {part}' for key, part in parts.items()) + "\n}\n", encoding="utf-8")
     print(f"{OUTPUT.name}: {len(cases)} cases, {len(models)} answers of models, {OUTPUT.stat().st_size} bytes")
 
 

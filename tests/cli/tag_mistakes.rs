@@ -258,6 +258,7 @@ fn models_that_cannot_be_used() {
     exit 2
     --- stderr
     error: the model's labels are no entity tags: no tag "O" among the labels ["X", "B-PER", "I-PER", "B-LOC", "I-LOC"]
+    hint: --aggregation simple takes any labels
     "#);
 
     sandbox.write("tiny/config.json", config);

@@ -3,10 +3,10 @@
 use std::path::Path;
 
 use anyhow::Result;
-use vestnik_infer::{DeviceChoice, EMBEDDED_MODEL_NAME, Error, Options, Vestnik};
+use vestnik_infer::{Aggregation, DeviceChoice, EMBEDDED_MODEL_NAME, Error, Options, Vestnik};
 use vestnik_model::ModelDir;
 
-use crate::failure::Mistake;
+use crate::failure::{Mistake, one_line};
 use crate::{device, threads};
 
 /// Arguments about the model that commands share.
@@ -27,18 +27,21 @@ pub(crate) struct ModelArgs {
 }
 
 impl ModelArgs {
-    /// Opens the model directory, or the model built into the program without one or by its name.
+    /// Opens the model directory, or the model built into the program without one or by its name; `aggregation` says how
+    /// scores become entities.
     ///
     /// To be called before anything else uses the thread pool.
     ///
     /// # Errors
     /// There is no such directory, it is no complete model, this program has no model in it, or the device is not
     /// there.
-    pub(crate) fn open(&self) -> Result<Vestnik> {
+    pub(crate) fn open(&self, aggregation: Aggregation) -> Result<Vestnik> {
         threads::set(self.threads)?;
-        let options = self.options();
+        let options = self.options().with_aggregation(aggregation);
         let vestnik = match self.model.as_deref() {
-            Some(path) if Path::new(path).is_dir() => Vestnik::from_dir_with(path, &options)?,
+            Some(path) if Path::new(path).is_dir() => {
+                Vestnik::from_dir_with(path, &options).map_err(with_hint)?
+            }
             None | Some(EMBEDDED_MODEL_NAME) => {
                 Vestnik::embedded_with(&options).map_err(with_hint)?
             }
@@ -77,11 +80,14 @@ fn no_directory(path: &str) -> anyhow::Error {
     Mistake::new(format!("{path}: no such model directory")).into()
 }
 
-/// A program without a model in it needs one to be named.
+/// A program without a model in it needs one to be named; labels that make no scheme can still be grouped.
 fn with_hint(error: Error) -> anyhow::Error {
     match error {
         Error::NotEmbedded => Mistake::new(error.to_string())
             .hint("name a model directory")
+            .into(),
+        error @ Error::Labels { .. } => Mistake::new(one_line(&error.into()))
+            .hint("--aggregation simple takes any labels")
             .into(),
         error => error.into(),
     }

@@ -16,6 +16,8 @@ type Answer = (usize, usize, String, f32);
 
 #[derive(Deserialize)]
 struct Fixture {
+    /// What `docs/aggregation.md` shows.
+    example: Case,
     cases: Vec<Case>,
     models: Vec<ModelAnswers>,
 }
@@ -158,57 +160,77 @@ fn answers_are_those_of_the_pipeline_where_words_agree() {
 
 #[test]
 fn words_are_our_own_where_the_pipeline_glues_punctuation() {
-    let cases = fixture().cases;
-    let case = cases
-        .iter()
-        .find(|case| case.model == "xlm_roberta" && case.text.contains('('))
-        .unwrap();
-    let slice = |&(start, end): &(usize, usize)| -> String {
+    let case = fixture().example;
+    let slice = |start: usize, end: usize| -> String {
         case.text.chars().skip(start).take(end - start).collect()
     };
     let theirs: Vec<String> = case
         .words
         .iter()
-        .map(slice)
-        .map(|word| word.trim().to_owned())
+        .map(|word| slice(word.0, word.1))
         .collect();
     assert_eq!(
         theirs,
+        ["сказал", " ", "«москва»", " ", "(киев),", " London."]
+    );
+    let ours = words(&case.text);
+    let ours: Vec<&str> = ours.iter().map(|word| &case.text[word.range()]).collect();
+    assert_eq!(
+        ours,
         [
             "сказал",
-            "",
-            "«москва»",
-            "и",
-            "",
-            "(киевом-ост),",
-            "на",
-            "London."
+            "«",
+            "москва",
+            "»",
+            "(",
+            "киев",
+            ")",
+            ",",
+            "London",
+            "."
         ]
     );
-    let ours: Vec<&str> = words(&case.text)
-        .iter()
-        .map(|word| &case.text[word.range()])
-        .collect();
-    let punctuated = [
-        "сказал",
-        "«",
-        "москва",
-        "»",
-        "и",
-        "(",
-        "киевом-ост",
-        ")",
-        ",",
-        "на",
-        "London",
-        ".",
-    ];
-    assert_eq!(ours, punctuated);
-    for aggregation in [Aggregation::First, Aggregation::Average, Aggregation::Max] {
-        let theirs = expected(&case.text, &case.answers[aggregation.as_str()]);
-        assert_ne!(answer(case, aggregation), theirs, "{aggregation}");
+    let shown =
+        |(start, end, label, score): &Answer| format!("{} {label} {score:.2}", slice(*start, *end));
+    for (way, theirs, ours) in EXAMPLE {
+        let answers: Vec<String> = case.answers[way].iter().map(shown).collect();
+        assert_eq!(&answers, theirs, "{way}");
+        let found = answer(&case, way.parse().unwrap());
+        let found: Vec<String> = found.iter().map(shown).collect();
+        assert_eq!(&found, ours, "{way}");
     }
 }
+
+/// A way, what the pipeline answers, what we answer.
+type Row = (
+    &'static str,
+    &'static [&'static str],
+    &'static [&'static str],
+);
+
+/// The table of `docs/aggregation.md`.
+const EXAMPLE: [Row; 4] = [
+    (
+        "simple",
+        &["москва LOC 0.82", "киев LOC 0.83", " London LOC 0.90"],
+        &["москва LOC 0.82", "киев LOC 0.83", "London LOC 0.90"],
+    ),
+    (
+        "first",
+        &[" London. LOC 0.90"],
+        &["москва LOC 0.90", "киев LOC 0.90", "London LOC 0.90"],
+    ),
+    (
+        "average",
+        &["«москва» LOC 0.49", " London. LOC 0.49"],
+        &["москва LOC 0.65", "киев LOC 0.61", "London LOC 0.90"],
+    ),
+    (
+        "max",
+        &["«москва» LOC 0.90", "(киев), LOC 0.90", " London. LOC 0.90"],
+        &["москва LOC 0.90", "киев LOC 0.90", "London LOC 0.90"],
+    ),
+];
 
 #[test]
 fn models_answer_as_in_the_pipeline() {

@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 use serde::Serialize;
 use vestnik_core::metrics::{Counts, EntityEvaluator, EntityScores, seqeval_scores};
 use vestnik_core::{Document, Entity, LabelSet, OffsetMap, OffsetUnit};
-use vestnik_infer::Vestnik;
+use vestnik_infer::{Aggregation, Vestnik};
 
 use crate::Outcome;
 use crate::corpus::Reading;
@@ -23,6 +23,10 @@ use crate::progress::{Progress, ProgressMode};
 pub(crate) struct Args {
     #[command(flatten)]
     model: ModelArgs,
+    /// How scores of tokens become entities: viterbi (the best valid sequence of tags over words), or as the pipeline of
+    /// transformers does: none, simple, first, average, max
+    #[arg(long, default_value_t, value_name = "HOW")]
+    aggregation: Aggregation,
     /// Annotated files: JSON lines or CoNLL columns, also .gz or .zst
     #[arg(long, value_name = "FILE", required = true, num_args = 1..)]
     data: Vec<PathBuf>,
@@ -85,7 +89,7 @@ pub(crate) fn run(args: &Args) -> Result<Outcome> {
         .map(|path| Output::open(Some(path), args.force))
         .transpose()?;
     let documents = read(&args.data)?;
-    let vestnik = args.model.open()?;
+    let vestnik = args.model.open(args.aggregation)?;
     refuse_unknown_labels(&documents, vestnik.entity_types())?;
     args.model.tell_device(&vestnik);
     let measured = measure(args, &vestnik, &documents, predictions.as_mut())?;

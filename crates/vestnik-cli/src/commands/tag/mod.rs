@@ -8,7 +8,7 @@ use clap::ValueEnum;
 use serde_json::Value;
 use vestnik_core::OffsetUnit;
 use vestnik_data::{Article, ArticleOptions, ArticleReader, STDIN};
-use vestnik_infer::{Analysis, Vestnik};
+use vestnik_infer::{Aggregation, Analysis, Vestnik};
 
 use crate::Outcome;
 use crate::failure::Mistake;
@@ -37,6 +37,10 @@ pub(crate) struct Args {
     force: bool,
     #[command(flatten)]
     model: ModelArgs,
+    /// How scores of tokens become entities: viterbi (the best valid sequence of tags over words), or as the pipeline of
+    /// transformers does: none, simple, first, average, max
+    #[arg(long, default_value_t, value_name = "HOW")]
+    aggregation: Aggregation,
     /// What to tag, separated by commas
     #[arg(
         long,
@@ -85,7 +89,7 @@ pub(crate) fn run(args: Args) -> Result<Outcome> {
     let reader = ArticleReader::open(&inputs, article_options(&args))?;
     let output = Output::open(args.output.as_deref(), args.force)?;
     let aside = Aside::open(args.errors.as_deref(), args.force, args.on_error)?;
-    let vestnik = args.model.open()?;
+    let vestnik = args.model.open(args.aggregation)?;
     let progress = Progress::new(args.progress, ArticleReader::total_bytes(&inputs));
     let mut job = Job {
         model: &args.model,

@@ -5,7 +5,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use vestnik_core::{Entity, OffsetMap, OffsetUnit};
 use vestnik_data::Article;
-use vestnik_infer::{Analysis, Vestnik};
+use vestnik_infer::{Aggregation, Analysis, Vestnik};
 
 /// Makes output lines.
 pub(crate) struct Writer<'a> {
@@ -33,6 +33,9 @@ struct Provenance<'a> {
     tokens: usize,
     windows: usize,
     tasks: &'a [&'a str],
+    /// Only where it is not the default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    aggregation: Option<&'static str>,
 }
 
 impl<'a> Writer<'a> {
@@ -46,6 +49,7 @@ impl<'a> Writer<'a> {
         let mut fields: Map<String, Value> = article.fields;
         let entities = self.entities(&article.text, &analysis.entities)?;
         fields.insert("entities".to_owned(), serde_json::to_value(entities)?);
+        let aggregation = self.vestnik.ner().aggregation();
         let provenance = Provenance {
             model: self.vestnik.name(),
             version: env!("CARGO_PKG_VERSION"),
@@ -53,6 +57,7 @@ impl<'a> Writer<'a> {
             tokens: analysis.tokens,
             windows: analysis.windows,
             tasks: self.vestnik.tasks(),
+            aggregation: (aggregation != Aggregation::default()).then_some(aggregation.as_str()),
         };
         fields.insert("vestnik".to_owned(), serde_json::to_value(provenance)?);
         Ok(serde_json::to_string(&fields)?)
