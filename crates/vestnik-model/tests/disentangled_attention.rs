@@ -246,7 +246,30 @@ fn shapes_that_do_not_fit_are_refused() {
     assert!(message(qkv(&v), &short, &[0, 5]).contains("positions 0..5, 5 tokens need 0..6"));
     assert!(message(qkv(&v), &v[3], &[0, 4]).contains("lengths [0, 4]"));
     let narrow = v[2].narrow(0, 0, 4).unwrap();
-    assert!(message([&v[0], &v[1], &narrow], &v[3], &[0, 5]).contains("different shapes"));
+    let message = message([&v[0], &v[1], &narrow], &v[3], &[0, 5]);
+    assert!(message.contains("[[5, 4], [5, 4], [4, 4]]"), "{message}");
+}
+
+#[test]
+fn a_window_is_refused() {
+    let v = inputs(5, 4, Tables::Keys, CLAMPED);
+    let options = AttentionOptions {
+        window: Some(2),
+        ..options(&[0, 5], 2)
+    };
+    for attend in [
+        ops::disentangled_attention,
+        ops::disentangled_attention_composed,
+    ] {
+        let attended = attend(
+            qkv(&v),
+            positions(&v, Tables::Keys, CLAMPED),
+            options,
+            Mode::Inference,
+        );
+        let message = attended.unwrap_err().to_string();
+        assert!(message.contains("window of 2"), "{message}");
+    }
 }
 
 #[test]

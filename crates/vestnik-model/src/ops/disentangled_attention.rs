@@ -81,7 +81,7 @@ pub fn disentangled_attention(
     options: AttentionOptions<'_>,
     mode: Mode<'_>,
 ) -> Result<Tensor> {
-    let (sides, parts): (Vec<Side>, Vec<&Tensor>) = tables.parts().unzip();
+    let parts: Vec<(Side, &Tensor)> = tables.parts().collect();
     if parts.is_empty() {
         return attention(q, k, v, options, mode);
     }
@@ -97,24 +97,26 @@ pub fn disentangled_attention(
             }
             _ => None,
         },
-        sides,
-        table_rows: parts[0].dim(0)?,
+        sides: parts.iter().map(|(side, _)| *side).collect(),
+        table_rows: parts[0].1.dim(0)?,
         rows: tables.rows(longest(options.cumulative_lengths))?,
     };
     // A custom operation has at most three inputs: what has the same shape goes in as one.
     let inputs = Tensor::cat(&[q, k, v], 0)?;
-    inputs.apply_op2(&Tensor::cat(&parts, 0)?.contiguous()?, operation)
+    let tables: Vec<&Tensor> = parts.iter().map(|(_, table)| *table).collect();
+    inputs.apply_op2(&Tensor::cat(&tables, 0)?.contiguous()?, operation)
 }
 
-fn check(qkv: &[&Tensor], tables: &[&Tensor], options: AttentionOptions<'_>) -> Result<()> {
-    let shapes = |tensors: &[&Tensor]| -> Vec<_> {
-        let shapes = tensors.iter().map(|tensor| tensor.dims().to_vec());
-        shapes.collect()
-    };
-    for shapes in [shapes(qkv), shapes(tables)] {
-        if shapes.iter().any(|shape| *shape != shapes[0]) {
-            candle_core::bail!("disentangled_attention: different shapes {shapes:?}");
-        }
+/// Refuses shapes that do not fit together, and what this attention does not know.
+fn check(
+    qkv: &[&Tensor; 3],
+    tables: &[(Side, &Tensor)],
+    options: AttentionOptions<'_>,
+) -> Result<()> {
+    let qkv = qkv.map(Tensor::dims);
+    let tables: Vec<_> = tables.iter().map(|(_, table)| table.dims()).collect();
+    if qkv != [qkv[0]; 3] || tables.iter().any(|table| *table != tables[0]) {
+        candle_core::bail!("disentangled_attention: q, k, v {qkv:?}, tables {tables:?}");
     }
     if let Some(window) = options.window {
         candle_core::bail!("disentangled_attention: a window of {window}, expected none");
@@ -138,9 +140,11 @@ pub fn disentangled_attention_composed(
     options: AttentionOptions<'_>,
     mode: Mode<'_>,
 ) -> Result<Tensor> {
-    if tables.parts().next().is_none() {
+    let parts: Vec<(Side, &Tensor)> = tables.parts().collect();
+    if parts.is_empty() {
         return attention_composed(q, k, v, options, mode);
     }
+    check(&[q, k, v], &parts, options)?;
     let (_, width) = q.dims2()?;
     let (padding, n_heads) = (Padding::new(options.cumulative_lengths), options.n_heads);
     let (n, length, head_width) = (padding.n_sequences, padding.length, width / n_heads);
@@ -153,7 +157,7 @@ pub fn disentangled_attention_composed(
     let (q, k, v) = (pad(q)?, pad(k)?, pad(v)?);
     let mut scores = q.matmul(&k.t()?)?; // [sequences, heads, length, length]
     let indices = row_of_pairs(&tables.rows(length)?, length, q.device())?;
-    for (side, table) in tables.parts() {
+    for (side, table) in parts {
         let table = heads(table, 1, table.dim(0)?)?.t()?;
         let of_position = match side {
             Side::Keys => gather_last(&q.broadcast_matmul(&table)?, &indices)?,

@@ -114,10 +114,7 @@ impl<'a> HeadInputs<'a> {
         self.used
             .for_each(side, |score, place| by_row[place] += grad_scores[score]);
         let by_row = Matrix::new(&by_row, length, n);
-        let mut added = vec![0.0; grad_tokens.len()];
-        cpu::matmul_into(&mut added, by_row, table, self.scale, None)?;
-        let pairs = grad_tokens.iter_mut().zip(&added);
-        pairs.for_each(|(sum, x)| *sum += x);
+        cpu::matmul_add(grad_tokens, by_row, table, self.scale)?;
         let mut grad_table = vec![0.0; n * grad_tokens.len() / length];
         let (rows, tokens) = (by_row.transposed(), self.tokens_of(side));
         cpu::matmul_into(&mut grad_table, rows, tokens, self.scale, None)?;
