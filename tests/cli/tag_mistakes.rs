@@ -242,7 +242,7 @@ fn models_that_cannot_be_used() {
     assert_snapshot!(tag("empty"), @r#"
     exit 2
     --- stderr
-    error: empty/config.json: No such file or directory (os error 2)
+    error: empty: no config.json here; a model directory holds config.json, tokenizer.json and model.safetensors
     "#);
 
     let config = String::from_utf8(sandbox.read("tiny/config.json")).unwrap();
@@ -262,12 +262,15 @@ fn models_that_cannot_be_used() {
     "#);
 
     sandbox.write("tiny/config.json", config);
+    let weights = sandbox.read("tiny/model.safetensors");
     sandbox.write("tiny/model.safetensors", "cut");
     assert_snapshot!(tag("tiny"), @r#"
     exit 2
     --- stderr
-    error: tiny/model.safetensors: not a readable safetensors file: header too small
+    error: tiny/model.safetensors: the file is truncated: 3 bytes, not even a header; fetch it again
     "#);
+
+    sandbox.write("tiny/model.safetensors", weights);
 
     std::fs::remove_file(sandbox.path("tiny/tokenizer.json")).unwrap();
     assert_snapshot!(tag("tiny"), @r#"

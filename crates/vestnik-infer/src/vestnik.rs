@@ -91,7 +91,8 @@ impl Vestnik {
 
     fn open(name: &str, dir: &ModelDir, options: &Options) -> Result<Self> {
         let metadata = dir.settings().map(Metadata::parse).transpose()?;
-        let window = window_options(metadata.as_ref(), dir.config().encoder.max_tokens())?;
+        let window = window_options(metadata.as_ref(), dir.max_tokens())?;
+        dir.named_labels()?;
         let tokenizer = dir.tokenizer()?;
         let device = options.device.open()?;
         let (classifier, _) = TokenClassifier::load_frozen(dir, &device)?;

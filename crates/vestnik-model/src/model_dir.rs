@@ -69,6 +69,7 @@ impl ModelDir {
     pub fn open(path: &Path) -> Result<Self> {
         let config_path = path.join(CONFIG_FILE);
         let bytes = read_optional(&config_path)?.ok_or_else(|| hints::no_config(path))?;
+        checks::is_text(&bytes, &config_path)?;
         let config = ModelConfig::parse(&bytes, &config_path)?;
         checks::config(&config, &bytes)?;
         let weights = open_weights(path)?;

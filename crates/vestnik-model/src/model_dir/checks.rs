@@ -5,13 +5,24 @@ use std::path::Path;
 use serde_json::Value;
 use vestnik_text::Tokenizer;
 
-use crate::checkpoint::Weights;
+use crate::checkpoint::{Weights, lookalike};
 use crate::{EncoderConfig, Error, ModelConfig, Result};
 
 /// A model whose weights are so much smaller than `config.json` says is not even begun.
 const MAX_MISSING: usize = 8;
 /// Nor is it above this number of values; below, the tensors that are missing are named instead.
 const SMALL: usize = 100_000_000;
+
+/// Whether a `config.json` may be JSON at all: a pointer or a web page under its name is told as such.
+pub(super) fn is_text(bytes: &[u8], path: &Path) -> Result<()> {
+    match lookalike(bytes) {
+        Some(what) if !bytes.is_empty() => Err(Error::Config {
+            path: path.into(),
+            problem: what.to_owned(),
+        }),
+        _ => Ok(()),
+    }
+}
 
 /// What [`ModelConfig::parse`] does not look at: `bytes` is the same file.
 pub(super) fn config(config: &ModelConfig, bytes: &[u8]) -> Result<()> {
@@ -73,7 +84,7 @@ pub(super) fn size(config: &ModelConfig, weights: &Weights) -> Result<()> {
     Ok(())
 }
 
-/// About as many numbers as an encoder has, never more.
+/// About as many numbers as an encoder has; [`MAX_MISSING`] leaves room for architectures that save some.
 fn n_values(config: &EncoderConfig) -> usize {
     let width = config.hidden_size;
     let rows = config
