@@ -5,6 +5,7 @@
 mod aggregation;
 mod data;
 mod evaluate;
+mod hub;
 mod malformed_models;
 mod model;
 mod sandbox;

@@ -55,6 +55,7 @@ fn info_of_what_is_no_model() {
     exit 2
     --- stderr
     error: nowhere: no such model directory
+    hint: a model is a directory, the built-in model vestnik-news, or a name on the hub: ORG/NAME or ORG/NAME@REVISION
     "#);
     sandbox.write("bad/config.json", "{}");
     assert_snapshot!(sandbox.run("model info bad"), @r#"

@@ -237,6 +237,7 @@ fn models_that_cannot_be_used() {
     exit 2
     --- stderr
     error: nowhere: no such model directory
+    hint: a model is a directory, the built-in model vestnik-news, or a name on the hub: ORG/NAME or ORG/NAME@REVISION
     "#);
     std::fs::create_dir(sandbox.path("empty")).unwrap();
     assert_snapshot!(tag("empty"), @r#"

@@ -10,6 +10,9 @@ use crate::commands::{data, evaluate, model, pretrain, tag, tokenizer, train};
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
+    /// Use no network: models of the Hugging Face hub must be in its cache already (as with HF_HUB_OFFLINE=1)
+    #[arg(long, global = true)]
+    pub(crate) offline: bool,
 }
 
 /// What to do.

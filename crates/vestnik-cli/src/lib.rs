@@ -13,6 +13,7 @@ mod commands;
 mod corpus;
 mod device;
 mod failure;
+mod hub;
 mod model;
 mod output;
 mod progress;

@@ -7,12 +7,13 @@ use vestnik_infer::{Aggregation, DeviceChoice, EMBEDDED_MODEL_NAME, Error, Optio
 use vestnik_model::ModelDir;
 
 use crate::failure::{Mistake, one_line};
+use crate::hub::{self, HubModel};
 use crate::{device, threads};
 
 /// Arguments about the model that commands share.
 #[derive(Debug, clap::Args)]
 pub(crate) struct ModelArgs {
-    /// Model directory, or the name of the model built into the program (the default)
+    /// Model directory, name of the built-in model (the default), or ORG/NAME[@REVISION] on the Hugging Face hub
     #[arg(long, value_name = "DIR|ID")]
     model: Option<String>,
     /// Device: auto, cpu, cuda or cuda:N
@@ -45,7 +46,7 @@ impl ModelArgs {
             None | Some(EMBEDDED_MODEL_NAME) => {
                 Vestnik::embedded_with(&options).map_err(with_hint)?
             }
-            Some(path) => return Err(no_directory(path)),
+            Some(name) => open_hub_model(&from_hub(name)?, &options)?,
         };
         Ok(vestnik)
     }
@@ -72,12 +73,36 @@ pub(crate) fn directory(model: Option<&str>) -> Result<ModelDir> {
     match model {
         Some(path) if Path::new(path).is_dir() => Ok(ModelDir::open(Path::new(path))?),
         None | Some(EMBEDDED_MODEL_NAME) => vestnik_infer::embedded_model().map_err(with_hint),
-        Some(path) => Err(no_directory(path)),
+        Some(name) => Ok(ModelDir::open(&from_hub(name)?.path)?),
     }
 }
 
-fn no_directory(path: &str) -> anyhow::Error {
-    Mistake::new(format!("{path}: no such model directory")).into()
+/// The files of the model that a run begins with: a directory, seen from the folder of the run file, or a name on the
+/// hub.
+///
+/// # Errors
+/// There is neither, or the directory is no complete model.
+pub(crate) fn base(path: &Path, in_run_file: &Path) -> Result<ModelDir> {
+    let found = match in_run_file.to_str() {
+        Some(name) if !path.is_dir() => hub::find(name)?,
+        _ => None,
+    };
+    Ok(ModelDir::open(
+        found.as_ref().map_or(path, |model| &model.path),
+    )?)
+}
+
+/// The model that a name means which is neither a directory nor the built-in model.
+fn from_hub(name: &str) -> Result<HubModel> {
+    let no_directory =
+        || Mistake::new(format!("{name}: no such model directory")).hint(hub::what_names_a_model());
+    hub::find(name)?.ok_or_else(|| no_directory().into())
+}
+
+/// In a snapshot the folder's name is a commit hash: the model keeps its name on the hub.
+fn open_hub_model(model: &HubModel, options: &Options) -> Result<Vestnik> {
+    let vestnik = Vestnik::from_dir_with(&model.path, options).map_err(with_hint)?;
+    Ok(vestnik.with_name(&model.name))
 }
 
 /// A program without a model in it needs one to be named; labels that make no scheme can still be grouped.

@@ -19,7 +19,10 @@ pub enum Error {
         reason: &'static str,
     },
     /// The hub is offline and the cache lacks a file.
-    #[error("{model}: offline, and {file} is not in the cache; looked in {}", folder.display())]
+    #[error(
+        "{file} of {model} is not in the cache and nothing is fetched offline; looked in {}",
+        folder.display()
+    )]
     Offline {
         /// The model with its revision.
         model: String,

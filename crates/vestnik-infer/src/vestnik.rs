@@ -108,7 +108,14 @@ impl Vestnik {
         })
     }
 
-    /// The name of the model: that of its directory.
+    /// Gives the model another name than that of its directory.
+    #[must_use]
+    pub fn with_name(mut self, name: impl Into<String>) -> Self {
+        self.name = name.into();
+        self
+    }
+
+    /// The name of the model: that of its directory, if it was given no other.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name

@@ -2,8 +2,8 @@
 
 use anyhow::Result;
 
-use crate::Outcome;
 use crate::args::{Cli, Command};
+use crate::{Outcome, hub};
 
 pub(crate) mod data;
 pub(crate) mod evaluate;
@@ -15,6 +15,7 @@ pub(crate) mod train;
 
 /// Runs the command that was asked for.
 pub(crate) fn run(cli: Cli) -> Result<Outcome> {
+    hub::set_offline(cli.offline);
     match cli.command {
         Command::Tag(args) => tag::run(args),
         Command::Evaluate(args) => evaluate::run(&args),

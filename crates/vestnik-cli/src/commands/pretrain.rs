@@ -2,13 +2,13 @@
 
 use anyhow::Result;
 use vestnik_data::read_raw_texts;
-use vestnik_model::{MaskedLm, ModelDir};
+use vestnik_model::MaskedLm;
 use vestnik_train::{Pieces, PretrainConfig, PretrainData, Pretrainer, TextSource, WeightedText};
 
-use crate::Outcome;
 use crate::corpus::Defects;
 use crate::output::note;
 use crate::training::Setup;
+use crate::{Outcome, model};
 
 pub(crate) use crate::training::Args;
 
@@ -16,7 +16,7 @@ pub(crate) use crate::training::Args;
 pub(crate) fn run(args: &Args) -> Result<Outcome> {
     let setup = args.prepare(PretrainConfig::parse)?;
     let config = &setup.config;
-    let base = ModelDir::open(&setup.path(&config.model.base))?;
+    let base = model::base(&setup.path(&config.model.base), &config.model.base)?;
     let tokenizer = base.tokenizer()?;
     let (model, _) = MaskedLm::load(&base, config.seed, &setup.device)?;
     let data = read(&setup, Pieces::new(tokenizer, config.piece_tokens))?;

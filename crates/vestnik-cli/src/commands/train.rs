@@ -6,10 +6,10 @@ use vestnik_infer::Metadata;
 use vestnik_model::{ModelDir, SETTINGS_FILE, TokenClassifier, write_file};
 use vestnik_train::{Dataset, Event, RunConfig, SchemeName, Trainer, TrainingCorpus, TrainingData};
 
-use crate::Outcome;
 use crate::corpus::Reading;
 use crate::failure::Mistake;
 use crate::training::Setup;
+use crate::{Outcome, model};
 
 pub(crate) use crate::training::Args;
 
@@ -17,7 +17,7 @@ pub(crate) use crate::training::Args;
 pub(crate) fn run(args: &Args) -> Result<Outcome> {
     let setup = args.prepare(RunConfig::parse)?;
     let config = &setup.config;
-    let base = ModelDir::open(&setup.path(&config.model.base))?;
+    let base = model::base(&setup.path(&config.model.base), &config.model.base)?;
     let tokenizer = base.tokenizer()?;
     let model = model(&base, &setup)?;
     let data = read(&setup)?;

@@ -16,7 +16,7 @@ use crate::{Outcome, model};
 /// Arguments of `vestnik model info`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Model directory, or the name of the model built into the program (the default)
+    /// Model directory, name of the built-in model (the default), or ORG/NAME[@REVISION] on the Hugging Face hub
     #[arg(value_name = "DIR|ID")]
     model: Option<String>,
     /// Print a JSON object
