@@ -1,5 +1,6 @@
 //! Scaled dot-product attention (Vaswani et al. 2017) over sequences that are packed end to end.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use candle_core::{CpuStorage, CustomOp3, D, Layout, Result, Shape, Tensor};
@@ -144,6 +145,15 @@ impl Attention {
         }
     }
 
+    /// The weights with the dropout mask applied; without dropout the same weights.
+    fn dropped<'a>(&self, head: &Head, block: &Block, weights: &'a [f32]) -> Cow<'a, [f32]> {
+        let mut dropped = Cow::Borrowed(weights);
+        if self.dropout.is_some() {
+            self.drop(head, block, dropped.to_mut());
+        }
+        dropped
+    }
+
     fn forward_head(&self, head: &Head, inputs: [&[f32]; 3], out: &mut [f32]) -> Result<()> {
         let [q, k, v] = inputs.map(|input| head.of(input));
         let mut rest = out;
@@ -205,8 +215,7 @@ impl Attention {
         ];
         let (rows, keys) = (block.rows.len(), block.keys.len());
         let weights = self.weights(head, block, [q, k])?;
-        let mut dropped = weights.clone();
-        self.drop(head, block, &mut dropped);
+        let dropped = self.dropped(head, block, &weights);
         let dropped = Matrix::new(&dropped, rows, keys);
         cpu::matmul_add(grad_v, dropped.transposed(), grad, 1.0)?;
         let mut grad_scores = cpu::matmul(grad, v.transposed())?;
