@@ -245,8 +245,8 @@ pub fn write_file(path: &Path, bytes: &[u8]) -> Result<()> {
             .tempfile_in(dir)?;
         file.write_all(bytes)?;
         file.as_file().sync_all()?;
-        let file = file.persist(path).map_err(|error| error.error)?;
-        make_readable(&file)
+        file.persist(path).map_err(|error| error.error)?;
+        make_readable(path)
     };
     write().map_err(|source| Error::File {
         path: path.into(),
@@ -256,12 +256,12 @@ pub fn write_file(path: &Path, bytes: &[u8]) -> Result<()> {
 
 /// Temporary files begin readable by their owner alone; what is saved is for everyone, as files usually are.
 #[cfg(unix)]
-fn make_readable(file: &std::fs::File) -> std::io::Result<()> {
+pub(crate) fn make_readable(path: &Path) -> std::io::Result<()> {
     use std::os::unix::fs::PermissionsExt as _;
-    file.set_permissions(std::fs::Permissions::from_mode(0o644))
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o644))
 }
 
 #[cfg(not(unix))]
-fn make_readable(_: &std::fs::File) -> std::io::Result<()> {
+pub(crate) fn make_readable(_: &Path) -> std::io::Result<()> {
     Ok(())
 }

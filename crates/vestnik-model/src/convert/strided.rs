@@ -12,9 +12,9 @@ pub(super) fn fits(offset: usize, shape: &[usize], stride: &[usize], len: usize)
     if n == 0 {
         return true;
     }
-    let steps = shape.iter().zip(stride);
-    let last = steps.fold(Some(offset), |last, (size, step)| {
-        last?.checked_add((size - 1).checked_mul(*step)?)
+    let mut steps = shape.iter().zip(stride);
+    let last = steps.try_fold(offset, |last, (size, step)| {
+        last.checked_add((size - 1).checked_mul(*step)?)
     });
     n <= len && last.is_some_and(|last| last < len)
 }

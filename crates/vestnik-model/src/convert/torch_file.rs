@@ -15,6 +15,12 @@ use crate::convert::{file_error, strided};
 use crate::pickle::{self, StoredTensor};
 use crate::{Error, Result};
 
+/// An entry may not become more than so many times larger when it is unpacked: `torch.save` does not compress at all,
+/// and a small archive could ask for any amount of memory.
+const MAX_EXPANSION: u64 = 100;
+/// Entries of up to so many bytes may be compressed in any way.
+const SMALL_ENTRY: u64 = 16 << 20;
+
 type Archive = ZipArchive<BufReader<File>>;
 
 /// An open PyTorch file.
@@ -196,15 +202,20 @@ fn read_entry(
     let broken =
         |error: &dyn std::fmt::Display| format!("the entry {name} cannot be read: {error}");
     let entry = archive.by_name(name).map_err(|error| broken(&error))?;
-    if entry.size() > limit as u64 {
+    let (packed, size) = (entry.compressed_size(), entry.size());
+    if size > limit as u64 {
         return Err(format!(
-            "the entry {name} has {} bytes, expected at most {limit}",
-            entry.size()
+            "the entry {name} has {size} bytes, expected at most {limit}"
+        ));
+    }
+    if size > packed.saturating_mul(MAX_EXPANSION).max(SMALL_ENTRY) {
+        return Err(format!(
+            "the entry {name} is {size} bytes packed into {packed}: refused, no weights are that regular"
         ));
     }
     // Grows with what is really there: the sizes in the archive may be wrong.
     let mut bytes = Vec::new();
-    let mut limited = entry.take(limit as u64 + 1);
+    let mut limited = entry.take(size + 1);
     limited
         .read_to_end(&mut bytes)
         .map_err(|error| broken(&error))?;

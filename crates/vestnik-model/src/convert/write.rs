@@ -9,6 +9,7 @@ use safetensors::{Dtype, SafeTensorError, View};
 use crate::checkpoint::{self, Floats, encode};
 use crate::convert::entry::Entry;
 use crate::convert::file_error;
+use crate::model_dir::make_readable;
 use crate::{Error, Result};
 
 /// Writes the tensors to `path` in the number type `target`, or in their own.
@@ -37,7 +38,8 @@ pub(super) fn weights(entries: Vec<Entry<'_>>, target: Option<Floats>, path: &Pa
             path: path.into(),
             problem: other.to_string(),
         },
-    })
+    })?;
+    make_readable(path).map_err(|source| file_error(path, source))
 }
 
 /// A tensor that is read and converted when it is its turn to be written: only one is in memory at a time.

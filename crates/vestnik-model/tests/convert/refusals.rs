@@ -121,6 +121,20 @@ fn other_number_types_cannot_be_asked_for() {
 
 /// A pickle of one tensor `w` over the storage `0`, with this shape and these strides.
 fn archive(len: &[u8], shape: &[u8], stride: &[u8], numbers: &[u8]) -> Vec<u8> {
+    archive_of(
+        zip::CompressionMethod::Stored,
+        len,
+        [shape, stride],
+        numbers,
+    )
+}
+
+fn archive_of(
+    method: zip::CompressionMethod,
+    len: &[u8],
+    [shape, stride]: [&[u8]; 2],
+    numbers: &[u8],
+) -> Vec<u8> {
     let pickle = [
         &b"\x80\x02}X\x01\x00\x00\x00wctorch._utils\n_rebuild_tensor_v2\n((X\x07\x00\x00\x00storagectorch\nFloatStorage\n"[..],
         b"X\x01\x00\x00\x000X\x03\x00\x00\x00cpu",
@@ -132,8 +146,7 @@ fn archive(len: &[u8], shape: &[u8], stride: &[u8], numbers: &[u8]) -> Vec<u8> {
     ]
     .concat();
     let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
-    let options =
-        zip::write::SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored);
+    let options = zip::write::SimpleFileOptions::default().compression_method(method);
     for (name, bytes) in [("x/data.pkl", &pickle[..]), ("x/data/0", numbers)] {
         zip.start_file(name, options).unwrap();
         std::io::Write::write_all(&mut zip, bytes).unwrap();
@@ -205,6 +218,26 @@ fn tensors_that_ask_for_more_than_the_file_has() {
         archive(b"K\x04", b"K\x04\x85", b"K\x01\x85", &four),
     );
     assert_eq!(folder.convert().unwrap().n_tensors, 1);
+}
+
+#[test]
+fn an_archive_that_grows_beyond_measure() {
+    let n = 5_000_000_i32;
+    let bytes = n.to_le_bytes();
+    let len = [b"J", &bytes[..]].concat();
+    let shape = [&len[..], b"\x85"].concat();
+    let numbers = vec![0; 4 * n as usize];
+    let method = zip::CompressionMethod::Deflated;
+    let folder = Folder::empty();
+    folder.write(
+        "pytorch_model.bin",
+        archive_of(method, &len, [&shape, b"K\x01\x85"], &numbers),
+    );
+    let refusal = folder.refusal();
+    assert!(
+        refusal.contains("refused, no weights are that regular"),
+        "{refusal}"
+    );
 }
 
 #[test]

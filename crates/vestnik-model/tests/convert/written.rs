@@ -157,3 +157,16 @@ fn number_types_can_be_changed() {
     let config: Value = serde_json::from_slice(&config).unwrap();
     assert_eq!(config["dtype"], "bfloat16");
 }
+
+/// The writer of the format makes files that only their owner may read.
+#[cfg(unix)]
+#[test]
+fn everyone_may_read_what_is_written() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = Folder::with("bert.bin");
+    folder.convert().unwrap();
+    for name in ["config.json", "model.safetensors", "tokenizer.json"] {
+        let metadata = folder.path("new").join(name).metadata().unwrap();
+        assert_eq!(metadata.permissions().mode() & 0o777, 0o644, "{name}");
+    }
+}

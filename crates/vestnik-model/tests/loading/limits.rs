@@ -35,7 +35,9 @@ fn the_longest_sequence() {
 fn lengths_that_are_none() {
     for length in [json!(2), json!(-1), json!("512"), json!(0)] {
         let folder = Folder::new();
-        folder.edit(CONFIG, |config| config["model_max_length"] = length.clone());
+        folder.edit(CONFIG, |config| {
+            config["model_max_length"] = length.clone();
+        });
         let refusal = folder.refusal();
         assert_eq!(
             refusal,
@@ -53,7 +55,7 @@ fn special_tokens_in_both_ways_of_writing() {
         *config = json!({"cls_token": "[CLS]", "pad_token": {"content": "[PAD]", "lstrip": false}, "bos_token": null});
     });
     folder.edit("special_tokens_map.json", |map| {
-        map["unk_token"] = json!("[UNK]")
+        map["unk_token"] = json!("[UNK]");
     });
     folder.open().unwrap().tokenizer().unwrap();
 }
@@ -63,7 +65,7 @@ fn special_tokens_that_the_tokenizer_does_not_know() {
     for file in [CONFIG, "special_tokens_map.json"] {
         let folder = Folder::new();
         folder.edit(file, |config| {
-            config["eos_token"] = json!({"content": "<eos>"})
+            config["eos_token"] = json!({"content": "<eos>"});
         });
         assert_eq!(
             folder.refusal(),

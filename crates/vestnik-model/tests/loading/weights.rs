@@ -24,11 +24,14 @@ fn names_of_old_checkpoints() {
     );
 }
 
+/// A type with its name, how its numbers are written, and their relative precision.
+type NumberType = (Dtype, &'static str, fn(f32) -> Vec<u8>, f32);
+
 #[test]
 fn number_types_on_disk() {
     let folder = Folder::new();
     let exact = values(&folder.load().unwrap().0);
-    let cases: [(Dtype, &str, fn(f32) -> Vec<u8>, f32); 3] = [
+    let cases: [NumberType; 3] = [
         (
             Dtype::F16,
             "f16",
