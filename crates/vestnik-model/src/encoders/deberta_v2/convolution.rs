@@ -91,17 +91,63 @@ fn neighbours(batch: &Batch, kernel: usize, beyond: u32) -> Vec<u32> {
 
 #[cfg(test)]
 mod tests {
+    use candle_core::Device;
+
     use super::*;
+
+    fn batch(cumulative_lengths: &[usize]) -> Batch {
+        Batch {
+            ids: vec![7; *cumulative_lengths.last().unwrap()],
+            cumulative_lengths: cumulative_lengths.to_vec(),
+            ..Batch::default()
+        }
+    }
 
     #[test]
     fn neighbours_stay_within_their_sequence() {
-        let batch = Batch {
-            ids: vec![7; 4],
-            cumulative_lengths: vec![0, 1, 4],
-            ..Batch::default()
-        };
+        let batch = batch(&[0, 1, 4]);
         let expected = [4, 0, 4, 4, 1, 2, 1, 2, 3, 2, 3, 4];
         assert_eq!(neighbours(&batch, 3, 4), expected);
         assert_eq!(neighbours(&batch, 1, 4), [0, 1, 2, 3]);
+    }
+
+    /// Normal values, different for every shape.
+    fn random(shape: &[usize]) -> Tensor {
+        let seed = shape.iter().product::<usize>() as u64;
+        Builder::new(None, "", seed, &Device::Cpu)
+            .tensor("random", shape, Init::Normal(1.0))
+            .unwrap()
+    }
+
+    #[test]
+    fn it_is_the_convolution_of_each_sequence() {
+        let x = random(&[9, 6]);
+        for (kernel_size, groups) in [(1, 1), (3, 1), (5, 2), (3, 6)] {
+            let convolution = Convolution {
+                weight: random(&[6, 6 / groups, kernel_size]),
+                bias: random(&[6]),
+                norm: LayerNorm::load(&mut Builder::new(None, "", 0, &Device::Cpu), "", 6, 1e-7)
+                    .unwrap(),
+                options: ConvolutionOptions {
+                    kernel_size,
+                    groups,
+                    activation: crate::config::Activation::Tanh,
+                },
+                dropout: 0.0,
+            };
+            let together = convolution.convolve(&x, &batch(&[0, 2, 9])).unwrap();
+            let alone = |start, length| {
+                let rows = x.narrow(0, start, length).unwrap();
+                let channels = rows.t().unwrap().unsqueeze(0).unwrap();
+                channels
+                    .conv1d(&convolution.weight, kernel_size / 2, 1, 1, groups)
+                    .and_then(|x| x.squeeze(0)?.t()?.broadcast_add(&convolution.bias))
+                    .unwrap()
+            };
+            let expected = Tensor::cat(&[alone(0, 2), alone(2, 7)], 0).unwrap();
+            let difference = (together - expected).unwrap().abs().unwrap();
+            let largest: f32 = difference.max_all().unwrap().to_scalar().unwrap();
+            assert!(largest < 1e-5, "{kernel_size} {groups}: {largest}");
+        }
     }
 }
