@@ -20,6 +20,7 @@ const MAX_REDIRECTS: usize = 10;
 const MAX_INFO_BYTES: u64 = 64 << 20;
 /// Longest message of a hub that is passed on.
 const MAX_MESSAGE_CHARS: usize = 200;
+const NO_ADDRESS: &str = "no address is known for this host";
 
 /// How often and how soon something is tried again.
 #[derive(Clone, Copy, Debug)]
@@ -377,7 +378,11 @@ fn unreachable(host: &str, error: &ureq::Error) -> Failure {
 /// Whether the next attempt may succeed: a connection that broke, not one that could not be made.
 fn may_pass(error: &ureq::Error) -> bool {
     match error {
-        ureq::Error::Io(error) => error.kind() != io::ErrorKind::ConnectionRefused,
+        // Invalid data is a certificate, or another matter of TLS.
+        ureq::Error::Io(error) => {
+            let kinds = [io::ErrorKind::ConnectionRefused, io::ErrorKind::InvalidData];
+            !kinds.contains(&error.kind()) && !is_lookup(error)
+        }
         ureq::Error::Timeout(timeout) => {
             !matches!(timeout, ureq::Timeout::Resolve | ureq::Timeout::Connect)
         }
@@ -386,15 +391,40 @@ fn may_pass(error: &ureq::Error) -> bool {
     }
 }
 
+/// Whether no address was found for a host. The standard library has no kind for it, only words.
+fn is_lookup(error: &io::Error) -> bool {
+    error.to_string().starts_with("failed to lookup address")
+}
+
 /// An error of the connection in a few words.
 fn reason(error: &ureq::Error) -> String {
     match error {
-        ureq::Error::HostNotFound => "no such host".to_owned(),
+        ureq::Error::HostNotFound => NO_ADDRESS.to_owned(),
+        ureq::Error::Io(error) if is_lookup(error) => NO_ADDRESS.to_owned(),
         ureq::Error::Io(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
             "connection refused".to_owned()
         }
         ureq::Error::Io(error) => error.to_string(),
         ureq::Error::Timeout(_) => "no answer in time".to_owned(),
         error => error.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::ToSocketAddrs;
+
+    /// A host name that is too long is refused without asking anybody.
+    #[test]
+    fn a_host_without_address_is_final() {
+        let host = format!("{}.invalid", "x".repeat(300));
+        let error = (host.as_str(), 80).to_socket_addrs().unwrap_err();
+        let failure = unreachable("http://host", &ureq::Error::Io(error));
+        assert!(!failure.transient);
+        assert_eq!(
+            failure.error.to_string(),
+            "cannot reach http://host: no address is known for this host"
+        );
     }
 }

@@ -199,7 +199,9 @@ impl State {
         let path: Vec<&str> = request.path.trim_start_matches('/').split('/').collect();
         match path.as_slice() {
             ["api", "models", org, name, "revision", revision] => {
-                self.with(request, org, name, |repository| repository.info(revision))
+                self.with(request, org, name, |repository| {
+                    repository.info(&format!("{org}/{name}"), revision)
+                })
             }
             [
                 "api",
@@ -247,7 +249,7 @@ impl State {
 }
 
 impl Repository {
-    fn info(&self, revision: &str) -> Reply {
+    fn info(&self, id: &str, revision: &str) -> Reply {
         let Some(commit) = self.revisions.get(&revision.replace("%2F", "/")) else {
             return Reply::error(404, "RevisionNotFound");
         };
@@ -256,7 +258,10 @@ impl Repository {
             .keys()
             .map(|name| format!(r#"{{"rfilename":"{name}"}}"#))
             .collect();
-        let body = format!(r#"{{"sha":"{commit}","siblings":[{}]}}"#, names.join(","));
+        let body = format!(
+            r#"{{"id":"{id}","sha":"{commit}","siblings":[{}]}}"#,
+            names.join(",")
+        );
         Reply::body(body.into_bytes())
     }
 
