@@ -12,6 +12,9 @@ use crate::convert::file_error;
 use crate::model_dir::make_readable;
 use crate::{Error, Result};
 
+/// Bytes that are converted at once; a multiple of the size of every number.
+const PART: usize = 1 << 20;
+
 /// Writes the tensors to `path` in the number type `target`, or in their own.
 pub(super) fn weights(entries: Vec<Entry<'_>>, target: Option<Floats>, path: &Path) -> Result<()> {
     let failure = RefCell::new(None);
@@ -55,23 +58,32 @@ impl Converting<'_> {
         self.entry.shape.iter().product()
     }
 
+    /// The numbers in the new type. Goes through them in parts, so that they are in memory once beside the result.
     fn bytes(&self) -> Result<Vec<u8>> {
         let bytes = self.entry.read()?;
-        let mut values = Vec::with_capacity(self.n_values());
-        self.entry.floats.decode(&bytes, &mut values);
-        if !values.iter().all(|x| x.is_finite()) {
-            return Err(Error::NotFinite {
-                path: self.entry.path().into(),
-                name: self.entry.name.clone(),
-            });
+        let (from, to) = (self.entry.floats, self.target);
+        let mut converted = Vec::with_capacity(if from == to { 0 } else { self.data_len() });
+        let mut values = Vec::new();
+        for part in bytes.chunks(PART) {
+            values.clear();
+            from.decode(part, &mut values);
+            if !values.iter().all(|x| x.is_finite()) {
+                return Err(self.not_finite());
+            }
+            if from != to {
+                let part = encode(&values, to);
+                self.check_range(&part, &mut values)?;
+                converted.extend(part);
+            }
         }
-        if self.target == self.entry.floats {
-            return Ok(bytes);
+        Ok(if from == to { bytes } else { converted })
+    }
+
+    fn not_finite(&self) -> Error {
+        Error::NotFinite {
+            path: self.entry.path().into(),
+            name: self.entry.name.clone(),
         }
-        drop(bytes);
-        let bytes = encode(&values, self.target);
-        self.check_range(&bytes, &mut values)?;
-        Ok(bytes)
     }
 
     /// Numbers that are infinite now were beyond the range of the new type. Overwrites `values`.
