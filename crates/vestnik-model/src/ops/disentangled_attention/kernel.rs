@@ -30,32 +30,63 @@ pub(super) struct DisentangledAttention {
 }
 
 /// The table rows that one sequence uses.
-struct UsedRows<'a> {
-    /// By distance ([`rows_of_length`]).
-    rows: &'a [u32],
-    first: usize,
-    /// From the first to the last that is used.
-    n: usize,
+struct UsedRows {
+    /// By distance ([`rows_of_length`]), counted from the first that is used.
+    by_distance: Vec<u32>,
+    /// In the table.
+    range: Range<usize>,
     length: usize,
 }
 
-impl UsedRows<'_> {
-    fn range(&self) -> Range<usize> {
-        self.first..self.first + self.n
+impl UsedRows {
+    fn new(rows: &[u32], length: usize) -> Self {
+        let rows = rows_of_length(rows, length);
+        let first = rows.iter().copied().min().unwrap_or(0);
+        let last = rows.iter().copied().max().unwrap_or(0);
+        Self {
+            by_distance: rows.iter().map(|row| row - first).collect(),
+            range: first as usize..last as usize + 1,
+            length,
+        }
     }
 
-    /// Calls `visit` with the place of every score `[length, length]` and the place of what `side` adds to it in a
-    /// matrix `[length, n]` of tokens by used rows.
-    #[inline]
-    fn for_each(&self, side: Side, mut visit: impl FnMut(usize, usize)) {
-        for query in 0..self.length {
-            let rows = &self.rows[self.length - 1 - query..][..self.length];
-            for (key, row) in rows.iter().enumerate() {
-                let token = if side == Side::Keys { query } else { key };
-                visit(
-                    query * self.length + key,
-                    token * self.n + (*row as usize - self.first),
-                );
+    fn n(&self) -> usize {
+        self.range.len()
+    }
+
+    /// The rows of one query with all keys.
+    fn of_query(&self, query: usize) -> &[u32] {
+        &self.by_distance[self.length - 1 - query..][..self.length]
+    }
+
+    /// Adds to scores `[length, length]` what the tokens that meet `side` have with the rows, `[length, n]`.
+    fn gather(&self, side: Side, by_row: &[f32], scores: &mut [f32]) {
+        for (query, scores) in scores.chunks_exact_mut(self.length).enumerate() {
+            let pairs = scores.iter_mut().zip(self.of_query(query));
+            match side {
+                Side::Keys => {
+                    let by_row = &by_row[query * self.n()..][..self.n()];
+                    pairs.for_each(|(score, row)| *score += by_row[*row as usize]);
+                }
+                Side::Queries => pairs
+                    .zip(by_row.chunks_exact(self.n()))
+                    .for_each(|((score, row), by_row)| *score += by_row[*row as usize]),
+            }
+        }
+    }
+
+    /// The gradient of [`Self::gather`]: adds scores to their places in `by_row`.
+    fn scatter(&self, side: Side, scores: &[f32], by_row: &mut [f32]) {
+        for (query, scores) in scores.chunks_exact(self.length).enumerate() {
+            let pairs = scores.iter().zip(self.of_query(query));
+            match side {
+                Side::Keys => {
+                    let by_row = &mut by_row[query * self.n()..][..self.n()];
+                    pairs.for_each(|(score, row)| by_row[*row as usize] += score);
+                }
+                Side::Queries => pairs
+                    .zip(by_row.chunks_exact_mut(self.n()))
+                    .for_each(|((score, row), by_row)| by_row[*row as usize] += score),
             }
         }
     }
@@ -69,7 +100,7 @@ struct HeadInputs<'a> {
     v: Matrix<'a>,
     /// The used rows of each table, `[used rows, head_width]`.
     tables: Vec<(Side, Matrix<'a>)>,
-    used: UsedRows<'a>,
+    used: UsedRows,
     /// What scores are multiplied by.
     scale: f32,
 }
@@ -88,12 +119,11 @@ impl<'a> HeadInputs<'a> {
         let (length, scale) = (self.used.length, self.scale);
         let mut weights = vec![0.0; length * length];
         cpu::matmul_into(&mut weights, self.q, self.k.transposed(), scale, None)?;
-        let mut by_row = vec![0.0; length * self.used.n];
+        let mut by_row = vec![0.0; length * self.used.n()];
         for &(side, table) in &self.tables {
             let tokens = self.tokens_of(side);
             cpu::matmul_into(&mut by_row, tokens, table.transposed(), scale, None)?;
-            self.used
-                .for_each(side, |score, place| weights[score] += by_row[place]);
+            self.used.gather(side, &by_row, &mut weights);
         }
         for row in weights.chunks_exact_mut(length) {
             Softmax::new_mut(row).dispatch();
@@ -109,10 +139,9 @@ impl<'a> HeadInputs<'a> {
         grad_scores: &[f32],
         grad_tokens: &mut [f32],
     ) -> Result<Vec<f32>> {
-        let (length, n) = (self.used.length, self.used.n);
+        let (length, n) = (self.used.length, self.used.n());
         let mut by_row = vec![0.0; length * n];
-        self.used
-            .for_each(side, |score, place| by_row[place] += grad_scores[score]);
+        self.used.scatter(side, grad_scores, &mut by_row);
         let by_row = Matrix::new(&by_row, length, n);
         cpu::matmul_add(grad_tokens, by_row, table, self.scale)?;
         let mut grad_table = vec![0.0; n * grad_tokens.len() / length];
@@ -141,25 +170,14 @@ impl TableGradients {
 type GradientsByHead = BTreeMap<(usize, usize), (Head, TableGradients)>;
 
 impl DisentangledAttention {
-    fn used_rows(&self, length: usize) -> UsedRows<'_> {
-        let rows = rows_of_length(&self.rows, length);
-        let first = rows.iter().copied().min().unwrap_or(0) as usize;
-        let last = rows.iter().copied().max().unwrap_or(0) as usize;
-        UsedRows {
-            rows,
-            first,
-            n: last - first + 1,
-            length,
-        }
-    }
-
     fn inputs<'a>(&'a self, head: &Head, qkv: &'a [f32], tables: &'a [f32]) -> HeadInputs<'a> {
         let (q, kv) = qkv.split_at(qkv.len() / 3);
         let (k, v) = kv.split_at(q.len());
-        let used = self.used_rows(head.len());
+        let used = UsedRows::new(&self.rows, head.len());
         let tables = self.sides.iter().enumerate().map(|(index, &side)| {
-            let first = index * self.table_rows + used.first;
-            (side, head.rows_of(tables, first..first + used.n))
+            let first = index * self.table_rows;
+            let rows = first + used.range.start..first + used.range.end;
+            (side, head.rows_of(tables, rows))
         });
         HeadInputs {
             q: head.of(q),
@@ -211,7 +229,7 @@ impl DisentangledAttention {
         });
         Ok(TableGradients {
             tables: tables.collect::<Result<_>>()?,
-            rows: inputs.used.range(),
+            rows: inputs.used.range.clone(),
         })
     }
 
