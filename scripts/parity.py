@@ -14,67 +14,16 @@ code 1 when a difference is above the tolerance. --vestnik names the program; el
 import argparse
 import sys
 import tempfile
-from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 import transformers
 from reference.answers import Reference
 from reference.architectures import HEADS, PUBLISHED
+from reference.comparison import Result, compare_logits
 from reference.random_models import Draw, random_inputs, random_model
 from reference.texts import PAIRS, SENTENCES, TEXTS
 from reference.vestnik import Vestnik
-
-
-@dataclass
-class Result:
-    """The largest difference of one directory, and what did not even have the same shape or tokens."""
-
-    n_sequences: int
-    n_tokens: int
-    difference: float = 0.0
-    where: str = ""
-    problem: str | None = None
-
-    def see(self, got: list, expected: torch.Tensor, where: str) -> None:
-        got = torch.tensor(got)
-        if got.shape != expected.shape:
-            self.problem = self.problem or f"{where}: shape {list(got.shape)}, reference {list(expected.shape)}"
-            return
-        difference = (got - expected).abs().max().item()
-        # Not `max`: a difference that is not a number must not hide.
-        if not difference <= self.difference:
-            self.difference, self.where = difference, where
-
-    def same(self, got, expected, where: str) -> None:
-        if got != expected and self.problem is None:
-            first = next((pair for pair in zip(got, expected) if pair[0] != pair[1]), (len(got), len(expected)))
-            self.problem = f"{where}: {first[0]!r}, reference {first[1]!r}"
-
-    def fine(self, tolerance: float) -> bool:
-        return self.problem is None and self.difference <= tolerance
-
-    def line(self, name: str) -> str:
-        end = f"DIFFERS {self.problem}" if self.problem else f"({self.where})"
-        return f"{name:<32} {self.n_sequences:>4} sequences {self.n_tokens:>6} tokens   {self.difference:.2e}   {end}"
-
-
-def compare_logits(folder: Path, reference: Reference, vestnik: Vestnik, inputs: list[dict], entries: list[dict]) -> Result:
-    """`inputs` are what vestnik gets; `entries` hold the ids of the same sequences, for the reference."""
-    result = Result(len(entries), sum(len(entry["ids"]) for entry in entries))
-    packed = vestnik.logits(folder, inputs)
-    for index, (got, expected) in enumerate(zip(packed, reference.together(entries))):
-        result.see(got["logits"], expected, f"{len(entries[index]['ids'])} tokens, packed")
-    for index in some(entries):
-        got = vestnik.logits(folder, [inputs[index]])[0]["logits"]
-        result.see(got, reference.alone(entries[index]), f"{len(entries[index]['ids'])} tokens, alone")
-    return result
-
-
-def some(entries: list[dict]) -> list[int]:
-    """The shortest, one in the middle and the longest."""
-    by_length = sorted(range(len(entries)), key=lambda index: len(entries[index]["ids"]))
-    return [by_length[0], by_length[len(by_length) // 2], by_length[-1]]
 
 
 def check_directory(folder: Path, vestnik: Vestnik, texts: list[str]) -> Result:
@@ -85,7 +34,7 @@ def check_directory(folder: Path, vestnik: Vestnik, texts: list[str]) -> Result:
     inputs.append({"text": longest_text(tokenizer, reference.max_tokens())})
     entries = [encoded(tokenizer, entry) for entry in inputs]
     result = compare_logits(folder, reference, vestnik, inputs, entries)
-    for entry, expected, got in zip(inputs, entries, vestnik.logits(folder, inputs)):
+    for entry, expected, got in zip(inputs, entries, vestnik.logits(folder, inputs, hidden=True)):
         for key in ("ids", "tokens", "offsets"):
             result.same(got[key], expected[key], f"{key} of {str(list(entry.values()))[:60]}")
     return result
@@ -190,6 +139,7 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     transformers.utils.logging.disable_progress_bar()
+    transformers.utils.logging.set_verbosity_error()  # too long texts are measured, and not read
     vestnik = Vestnik(arguments.vestnik)
     results = check_directories(arguments, vestnik) + check_random(arguments, vestnik)
     results += check_embeddings(arguments, vestnik)

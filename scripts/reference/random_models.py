@@ -52,7 +52,7 @@ def sizes(draw: Draw, architecture: str) -> dict:
         "num_attention_heads": heads,
         "num_hidden_layers": draw.count(1, 4),
         "intermediate_size": draw.count(5, 90),
-        "max_position_embeddings": draw.count(12, 150),
+        "max_position_embeddings": draw.one_of(draw.count(12, 60), draw.count(60, 200), 512),
         activation: draw.one_of(*ACTIVATIONS),
     }
 
@@ -78,7 +78,7 @@ def deberta(draw: Draw, changes: dict) -> dict:
         "norm_rel_ebd": draw.one_of("layer_norm", "none"),
         "share_att_key": draw.one_of(True, False),
         # Buckets make sense where the sequence is longer than they are.
-        "position_buckets": draw.one_of(-1, draw.count(4, positions // 2)),
+        "position_buckets": draw.one_of(-1, draw.count(4, positions // 2), positions // 2),
         "max_relative_positions": draw.one_of(-1, positions, positions * 2),
         "position_biased_input": draw.one_of(True, False),
         "type_vocab_size": draw.one_of(0, 0, 2, 3),

@@ -5,18 +5,22 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-BUILT = ["target/release/vestnik", "target/debug/vestnik"]
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def newest(name: str) -> str:
+    """The newest build of a program of the checkout."""
+    built = [path for path in (ROOT / "target" / kind / name for kind in ("release", "debug")) if path.exists()]
+    if not built:
+        raise SystemExit(f"error: {name} is not built\nhint: build it with cargo, or name the program")
+    return str(max(built, key=lambda path: path.stat().st_mtime))
 
 
 class Vestnik:
-    """The program; the newest build of the checkout unless named."""
+    """The program; the newest build unless named."""
 
     def __init__(self, program: str | None):
-        root = Path(__file__).resolve().parents[2]
-        built = [root / path for path in BUILT if (root / path).exists()]
-        if program is None and not built:
-            raise SystemExit("error: no vestnik is built\nhint: cargo build --release, or --vestnik PROGRAM")
-        self.program = program or str(max(built, key=lambda path: path.stat().st_mtime))
+        self.program = program or newest("vestnik")
 
     def logits(self, folder: Path, inputs: list[dict], hidden: bool = False) -> list[dict]:
         """`inputs`: {"text", "pair"?} or {"ids", "type_ids"?}; all go through the model in one packed batch."""
