@@ -120,24 +120,36 @@ struct Attention {
     window: Option<usize>,
 }
 
+/// One block of one head: its queries, and the keys and values that they see.
+struct Part<'a> {
+    head: &'a Head,
+    block: Block,
+    q: Matrix<'a>,
+    k: Matrix<'a>,
+    v: Matrix<'a>,
+}
+
 impl Attention {
-    /// Softmax of the scaled scores of one block, `[rows, keys]`, zero beyond the window.
-    fn weights(&self, head: &Head, block: &Block, [q, k]: [Matrix<'_>; 2]) -> Result<Vec<f32>> {
-        let mut weights = vec![0.0; block.size()];
-        cpu::matmul_into(&mut weights, q, k.transposed(), scale(head), None)?;
-        for (row, weights) in weights.chunks_exact_mut(block.keys.len()).enumerate() {
-            let visible = block.visible(row);
-            weights[..visible.start].fill(0.0);
-            weights[visible.end..].fill(0.0);
-            Softmax::new_mut(&mut weights[visible]).dispatch();
-        }
-        Ok(weights)
+    /// The parts of one head, from the first queries to the last.
+    fn parts<'a>(
+        &self,
+        head: &'a Head,
+        inputs: [&'a [f32]; 3],
+    ) -> impl Iterator<Item = Part<'a>> + use<'a> {
+        let [q, k, v] = inputs.map(|input| head.of(input));
+        Block::all(head.len(), self.window).map(move |block| Part {
+            head,
+            q: q.rows(&block.rows),
+            k: k.rows(&block.keys),
+            v: v.rows(&block.keys),
+            block,
+        })
     }
 
     /// Applies the dropout mask to the `[rows, keys]` matrix of one block.
     ///
     /// Blocks with all keys have the elements that the `[length, length]` mask has in their rows.
-    fn drop(&self, head: &Head, block: &Block, matrix: &mut [f32]) {
+    fn drop(&self, Part { head, block, .. }: &Part<'_>, matrix: &mut [f32]) {
         if let Some(mask) = self.dropout {
             let first_group = mix(((head.tokens.start as u64) << 16) | head.index as u64);
             let before = (block.rows.start * head.len() / 4) as u64;
@@ -146,28 +158,21 @@ impl Attention {
     }
 
     /// The weights with the dropout mask applied; without dropout the same weights.
-    fn dropped<'a>(&self, head: &Head, block: &Block, weights: &'a [f32]) -> Cow<'a, [f32]> {
+    fn dropped<'a>(&self, part: &Part<'_>, weights: &'a [f32]) -> Cow<'a, [f32]> {
         let mut dropped = Cow::Borrowed(weights);
         if self.dropout.is_some() {
-            self.drop(head, block, dropped.to_mut());
+            self.drop(part, dropped.to_mut());
         }
         dropped
     }
 
     fn forward_head(&self, head: &Head, inputs: [&[f32]; 3], out: &mut [f32]) -> Result<()> {
-        let [q, k, v] = inputs.map(|input| head.of(input));
         let mut rest = out;
-        for block in Block::all(head.len(), self.window) {
-            let (out, others) = rest.split_at_mut(block.rows.len() * head.width());
-            let [q, k, v] = [
-                q.rows(&block.rows),
-                k.rows(&block.keys),
-                v.rows(&block.keys),
-            ];
-            let mut weights = self.weights(head, &block, [q, k])?;
-            self.drop(head, &block, &mut weights);
-            let weights = Matrix::new(&weights, block.rows.len(), block.keys.len());
-            cpu::matmul_into(out, weights, v, 1.0, None)?;
+        for part in self.parts(head, inputs) {
+            let (out, others) = rest.split_at_mut(part.block.rows.len() * head.width());
+            let mut weights = part.weights()?;
+            self.drop(&part, &mut weights);
+            cpu::matmul_into(out, part.matrix(&weights), part.v, 1.0, None)?;
             rest = others;
         }
         Ok(())
@@ -183,47 +188,64 @@ impl Attention {
         grad: &[f32],
         out: &mut [f32],
     ) -> Result<()> {
-        let inputs = inputs.map(|input| head.of(input));
         let grad = head.of(grad);
         let (grad_q, rest) = out.split_at_mut(head.len() * head.width());
         let (grad_k, grad_v) = rest.split_at_mut(head.len() * head.width());
-        for block in Block::all(head.len(), self.window) {
-            let part = |range: &Range<usize>| range.start * head.width()..range.end * head.width();
+        for part in self.parts(head, inputs) {
+            let of = |rows: &Range<usize>| rows.start * head.width()..rows.end * head.width();
             let grads = [
-                &mut grad_q[part(&block.rows)],
-                &mut grad_k[part(&block.keys)],
-                &mut grad_v[part(&block.keys)],
+                &mut grad_q[of(&part.block.rows)],
+                &mut grad_k[of(&part.block.keys)],
+                &mut grad_v[of(&part.block.keys)],
             ];
-            self.backward_block(head, &block, inputs, grad.rows(&block.rows), grads)?;
+            self.backward_part(&part, grad.rows(&part.block.rows), grads)?;
         }
         Ok(())
     }
 
     /// Adds the gradients that one block gives to its queries, keys and values.
-    fn backward_block(
+    fn backward_part(
         &self,
-        head: &Head,
-        block: &Block,
-        [q, k, v]: [Matrix<'_>; 3],
+        part: &Part<'_>,
         grad: Matrix<'_>,
         [grad_q, grad_k, grad_v]: [&mut [f32]; 3],
     ) -> Result<()> {
-        let [q, k, v] = [
-            q.rows(&block.rows),
-            k.rows(&block.keys),
-            v.rows(&block.keys),
-        ];
-        let (rows, keys) = (block.rows.len(), block.keys.len());
-        let weights = self.weights(head, block, [q, k])?;
-        let dropped = self.dropped(head, block, &weights);
-        let dropped = Matrix::new(&dropped, rows, keys);
-        cpu::matmul_add(grad_v, dropped.transposed(), grad, 1.0)?;
-        let mut grad_scores = cpu::matmul(grad, v.transposed())?;
-        self.drop(head, block, &mut grad_scores);
-        softmax::backward_rows(&mut grad_scores, &weights, keys);
-        let grad_scores = Matrix::new(&grad_scores, rows, keys);
-        cpu::matmul_add(grad_q, grad_scores, k, scale(head))?;
-        cpu::matmul_add(grad_k, grad_scores.transposed(), q, scale(head))
+        let weights = part.weights()?;
+        let dropped = self.dropped(part, &weights);
+        cpu::matmul_add(grad_v, part.matrix(&dropped).transposed(), grad, 1.0)?;
+        let mut grad_scores = cpu::matmul(grad, part.v.transposed())?;
+        self.drop(part, &mut grad_scores);
+        softmax::backward_rows(&mut grad_scores, &weights, part.block.keys.len());
+        let grad_scores = part.matrix(&grad_scores);
+        cpu::matmul_add(grad_q, grad_scores, part.k, scale(part.head))?;
+        cpu::matmul_add(grad_k, grad_scores.transposed(), part.q, scale(part.head))
+    }
+}
+
+impl Part<'_> {
+    /// Softmax of the scaled scores, `[rows, keys]`, zero beyond the window.
+    fn weights(&self) -> Result<Vec<f32>> {
+        let mut weights = vec![0.0; self.block.size()];
+        cpu::matmul_into(
+            &mut weights,
+            self.q,
+            self.k.transposed(),
+            scale(self.head),
+            None,
+        )?;
+        let rows = weights.chunks_exact_mut(self.block.keys.len());
+        for (row, weights) in rows.enumerate() {
+            let visible = self.block.visible(row);
+            weights[..visible.start].fill(0.0);
+            weights[visible.end..].fill(0.0);
+            Softmax::new_mut(&mut weights[visible]).dispatch();
+        }
+        Ok(weights)
+    }
+
+    /// A view of `[rows, keys]` data.
+    fn matrix<'a>(&self, data: &'a [f32]) -> Matrix<'a> {
+        Matrix::new(data, self.block.rows.len(), self.block.keys.len())
     }
 }
 
