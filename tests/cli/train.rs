@@ -254,7 +254,7 @@ fn mistakes_in_the_run_file() {
     assert_snapshot!(train(&sandbox, "--set model.base=nowhere"), @r#"
     exit 2
     --- stderr
-    error: runs/nowhere/config.json: No such file or directory (os error 2)
+    error: runs/nowhere: no such model directory
     "#);
     assert_snapshot!(train(&sandbox, "--set windows.max_tokens=100"), @r#"
     exit 2

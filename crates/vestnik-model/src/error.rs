@@ -17,6 +17,14 @@ pub enum Error {
         #[source]
         source: std::io::Error,
     },
+    /// There is no directory at the path.
+    #[error("{}: {found}", path.display())]
+    NoDirectory {
+        /// The path.
+        path: PathBuf,
+        /// What is there instead.
+        found: &'static str,
+    },
     /// A directory without `config.json`.
     #[error("{}: no config.json here{hint}", dir.display())]
     NoConfig {

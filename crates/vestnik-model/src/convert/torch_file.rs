@@ -176,7 +176,10 @@ fn prefix(archive: &Archive) -> std::result::Result<String, String> {
     let mut names = archive.file_names_raw();
     let code = format!("{prefix}constants.pkl");
     if names.any(|name| name == code.as_bytes()) {
-        return Err("a TorchScript program, not weights; save the weights: torch.save(model.state_dict(), …)".to_owned());
+        let found = "a TorchScript program, not weights";
+        return Err(format!(
+            "{found}; save the weights: torch.save(model.state_dict(), …)"
+        ));
     }
     Ok(prefix.to_owned())
 }

@@ -13,6 +13,25 @@ const MAX_MISSING: usize = 8;
 /// Nor is it above this number of values; below, the tensors that are missing are named instead.
 const SMALL: usize = 100_000_000;
 
+/// Whether there is a directory at all.
+pub(super) fn directory(path: &Path) -> Result<()> {
+    let found = match path.metadata() {
+        Ok(metadata) if metadata.is_dir() => return Ok(()),
+        Ok(_) => "a file, expected a model directory",
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => "no such model directory",
+        Err(source) => {
+            return Err(Error::File {
+                path: path.into(),
+                source,
+            });
+        }
+    };
+    Err(Error::NoDirectory {
+        path: path.into(),
+        found,
+    })
+}
+
 /// Whether a `config.json` may be JSON at all: a pointer or a web page under its name is told as such.
 pub(super) fn is_text(bytes: &[u8], path: &Path) -> Result<()> {
     match lookalike(bytes) {

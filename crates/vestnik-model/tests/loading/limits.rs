@@ -157,3 +157,16 @@ fn a_tokenizer_can_be_made_of_older_files() {
         );
     }
 }
+
+#[test]
+fn no_directory() {
+    let folder = Folder::new();
+    for (name, found) in [
+        ("nowhere", "no such model directory"),
+        ("config.json", "a file, expected a model directory"),
+    ] {
+        let path = folder.path().join(name);
+        let error = vestnik_model::ModelDir::open(&path).unwrap_err();
+        assert_eq!(error.to_string(), format!("{}: {found}", path.display()));
+    }
+}
