@@ -63,10 +63,12 @@ impl ModelDir {
     /// As in transformers, `model.safetensors` is preferred to shards when both are there.
     ///
     /// # Errors
-    /// [`Error::NoConfig`] and [`Error::NoWeights`] when a file is missing, [`Error::File`] when one cannot be read,
-    /// [`Error::Weights`] for a weights file that is truncated or none, or an index that does not fit its shards,
-    /// [`Error::Tokenizer`] for a broken `tokenizer_config.json`, and those of [`ModelConfig::parse`].
+    /// [`Error::NoDirectory`], [`Error::NoConfig`] and [`Error::NoWeights`] when something is missing, [`Error::File`]
+    /// when a file cannot be read, [`Error::Weights`] for a weights file that is truncated or none, or an index that does
+    /// not fit its shards, [`Error::Config`], [`Error::Unsupported`], and [`Error::Tokenizer`] for a broken
+    /// `tokenizer_config.json`.
     pub fn open(path: &Path) -> Result<Self> {
+        checks::directory(path)?;
         let config_path = path.join(CONFIG_FILE);
         let bytes = read_optional(&config_path)?.ok_or_else(|| hints::no_config(path))?;
         checks::is_text(&bytes, &config_path)?;
