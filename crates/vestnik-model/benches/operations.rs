@@ -6,7 +6,7 @@
 
 use candle_core::backprop::GradStore;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use vestnik_model::ops::{self, AttentionOptions};
+use vestnik_model::ops::{self, AttentionOptions, PositionTables, RelativePositions};
 use vestnik_model::{Device, Mode, Tensor, Var};
 
 const TOKENS: usize = 2048;
@@ -61,6 +61,41 @@ fn attention(criterion: &mut Criterion) {
     }
 }
 
+fn disentangled_attention(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("disentangled attention, forward and backward");
+    let [q, k, v] = [(); 3].map(|()| var((TOKENS, HIDDEN)));
+    let [keys, queries] = [(); 2].map(|()| var((512, HIDDEN)));
+    let tables = PositionTables {
+        keys: Some(&keys),
+        queries: Some(&queries),
+        positions: RelativePositions::LogBuckets {
+            span: 256,
+            max_distance: 512,
+        },
+        first_row: 0,
+    };
+    for length in [64, 256] {
+        let cumulative_lengths: Vec<usize> = (0..=TOKENS).step_by(length).collect();
+        let options = AttentionOptions {
+            cumulative_lengths: &cumulative_lengths,
+            n_heads: 12,
+            dropout: 0.0,
+            window: None,
+        };
+        group.throughput(Throughput::Elements(TOKENS as u64));
+        for (name, attend) in [
+            ("fused", ops::disentangled_attention as fn(_, _, _, _) -> _),
+            ("composed", ops::disentangled_attention_composed),
+        ] {
+            group.bench_function(BenchmarkId::new(name, length), |bencher| {
+                bencher.iter(|| {
+                    train(&attend([&q, &k, &v], tables, options, Mode::Inference).unwrap())
+                });
+            });
+        }
+    }
+}
+
 fn elementwise(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("elementwise, forward and backward");
     let (x, inner) = (var((TOKENS, HIDDEN)), var((TOKENS, INNER)));
@@ -83,6 +118,6 @@ fn elementwise(criterion: &mut Criterion) {
 criterion_group! {
     name = benches;
     config = Criterion::default().sample_size(10);
-    targets = linear, attention, elementwise
+    targets = linear, attention, disentangled_attention, elementwise
 }
 criterion_main!(benches);
