@@ -1,5 +1,7 @@
 //! Models by their names on the Hugging Face hub, from a hub on this machine.
 
+#![cfg(feature = "hub")]
+
 use std::fs;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
