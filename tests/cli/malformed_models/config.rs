@@ -43,7 +43,7 @@ fn no_configuration() {
                 s.write(
                     CONFIG,
                     "version https://git-lfs.github.com/spec/v1\noid sha256:00\n",
-                )
+                );
             },
             "tiny/config.json: a git-lfs pointer",
         ),
@@ -94,7 +94,7 @@ fn other_kinds_of_models() {
                 s.configure(
                     "quantization_config",
                     json!({"quant_method": "gptq", "bits": 4}),
-                )
+                );
             },
             "quantization_config = gptq is not supported",
         ),

@@ -59,7 +59,7 @@ fn what_vestnik_adds() {
                     SETTINGS,
                     json!({"format_version": 99, "window": {"tokens": 30, "context": 2}})
                         .to_string(),
-                )
+                );
             },
             "format_version 99",
         ),
@@ -71,7 +71,7 @@ fn what_vestnik_adds() {
             s.write(
                 SETTINGS,
                 json!({"format_version": 1, "window": {"tokens": 300, "context": 2}}).to_string(),
-            )
+            );
         },
         "windows of 300 tokens",
     )]);
@@ -86,7 +86,7 @@ fn a_directory_that_may_not_be_read() {
 
     let sandbox: Sandbox = super::broken(|_| ());
     let folder = sandbox.path("tiny");
-    set_permissions(&folder, Permissions::from_mode(0)).unwrap();
+    set_permissions(&folder, Permissions::from_mode(0o000)).unwrap();
     if read_dir(&folder).is_err() {
         super::check_refusal("permission", &super::tag(&sandbox), "Permission denied");
     }

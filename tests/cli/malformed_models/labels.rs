@@ -12,7 +12,7 @@ fn labels() {
             |s| {
                 s.edit(CONFIG, |config| {
                     config.as_object_mut().unwrap().remove("id2label");
-                })
+                });
             },
             "tiny/config.json: no id2label; expected id2label with a name for every output",
         ),
@@ -32,14 +32,14 @@ fn labels() {
                 s.configure(
                     "id2label",
                     json!({"0": "O", "1": "B-PER", "2": "I-PER", "3": "B-PER", "4": "I-LOC"}),
-                )
+                );
             },
             "label \"B-PER\" occurs twice",
         ),
         (
             "placeholders",
             |s| {
-                s.configure("id2label", json!({"0": "LABEL_0", "1": "LABEL_1", "2": "LABEL_2", "3": "LABEL_3", "4": "LABEL_4"}))
+                s.configure("id2label", json!({"0": "LABEL_0", "1": "LABEL_1", "2": "LABEL_2", "3": "LABEL_3", "4": "LABEL_4"}));
             },
             "tiny/config.json: the labels are placeholders (LABEL_0, LABEL_1, LABEL_2)",
         ),

@@ -53,7 +53,7 @@ fn the_tokenizer_of_another_model() {
             "more tokens",
             |s| {
                 s.edit(TOKENIZER, |tokenizer| {
-                    tokenizer["model"]["vocab"]["Plovdiv"] = json!(119)
+                    tokenizer["model"]["vocab"]["Plovdiv"] = json!(119);
                 });
             },
             "tiny/tokenizer.json: 120 tokens, but the model has embeddings for 60",
@@ -62,8 +62,8 @@ fn the_tokenizer_of_another_model() {
             "an unknown special token",
             |s| {
                 s.edit(TOKENIZER_CONFIG, |config| {
-                    config["eos_token"] = json!("<eos>")
-                })
+                    config["eos_token"] = json!("<eos>");
+                });
             },
             "tiny/tokenizer_config.json: eos_token is \"<eos>\", which tokenizer.json does not know",
         ),
@@ -71,8 +71,8 @@ fn the_tokenizer_of_another_model() {
             "another special token",
             |s| {
                 s.edit(TOKENIZER_CONFIG, |config| {
-                    config["cls_token"] = json!("[MASK]")
-                })
+                    config["cls_token"] = json!("[MASK]");
+                });
             },
             "cls_token is \"[MASK]\", but the special token that is found in tokenizer.json is \"[CLS]\"",
         ),
@@ -91,8 +91,8 @@ fn settings_of_the_tokenizer() {
             "a length",
             |s| {
                 s.edit(TOKENIZER_CONFIG, |config| {
-                    config["model_max_length"] = json!(-1)
-                })
+                    config["model_max_length"] = json!(-1);
+                });
             },
             "model_max_length is -1, expected a number of tokens, at least 3",
         ),

@@ -89,7 +89,7 @@ fn damaged_files() {
         (
             "offsets beyond the file",
             |s| {
-                s.write(WEIGHTS, b"\x40\0\0\0\0\0\0\0{\"a\":{\"dtype\":\"F32\",\"shape\":[9],\"data_offsets\":[0,36]}}          ")
+                s.write(WEIGHTS, b"\x40\0\0\0\0\0\0\0{\"a\":{\"dtype\":\"F32\",\"shape\":[9],\"data_offsets\":[0,36]}}          ");
             },
             "the file is truncated: 1 of 36 bytes of tensors",
         ),
@@ -97,8 +97,8 @@ fn damaged_files() {
             "sizes that overflow",
             |s| {
                 s.edit_header(|header| {
-                    header["classifier.bias"]["shape"] = json!([1_u64 << 40, 1_u64 << 40])
-                })
+                    header["classifier.bias"]["shape"] = json!([1_u64 << 40, 1_u64 << 40]);
+                });
             },
             "the header of the safetensors file is broken",
         ),
@@ -114,7 +114,7 @@ fn other_files_under_this_name() {
                 s.write(
                     WEIGHTS,
                     "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 1\n",
-                )
+                );
             },
             "tiny/model.safetensors: a git-lfs pointer, not the file itself; run `git lfs pull`",
         ),
@@ -218,7 +218,7 @@ fn shards() {
                 shard(
                     s,
                     &json!({"weight_map": {"classifier.bias": "b.safetensors"}}),
-                )
+                );
             },
             "tiny/model.safetensors.index.json: shard b.safetensors is missing, one of 1",
         ),
