@@ -75,8 +75,9 @@ impl Architecture {
         }
     }
 
-    /// The reference's class name for this encoder with a head, such as `BertForTokenClassification`.
-    pub(crate) fn class_name(self, head: HeadKind) -> String {
+    /// The reference's class name for this encoder with a head, such as `BertForTokenClassification`, or without one
+    /// (`BertModel`).
+    pub(crate) fn class_name(self, head: Option<HeadKind>) -> String {
         let family = match self {
             Self::Bert => "Bert",
             Self::Roberta => "Roberta",
@@ -87,7 +88,10 @@ impl Architecture {
             Self::DebertaV2 => "DebertaV2",
             Self::ModernBert => "ModernBert",
         };
-        format!("{family}For{}", head.class_suffix())
+        match head {
+            Some(head) => format!("{family}For{}", head.class_suffix()),
+            None => format!("{family}Model"),
+        }
     }
 
     /// RoBERTa and its descendants: positions count from the one after the padding id, and texts have no segments.

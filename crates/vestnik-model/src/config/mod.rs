@@ -130,7 +130,7 @@ impl ModelConfig {
         if head == HeadKind::SequenceClassification {
             config.set_problem_type(ProblemType::SingleLabel);
         }
-        config.set_head(head);
+        config.set_head(Some(head));
         config
     }
 
@@ -154,8 +154,8 @@ impl ModelConfig {
             .insert("problem_type".to_owned(), json!(problem_type.name()));
     }
 
-    /// Names the reference's class for this encoder with `head`.
-    pub(crate) fn set_head(&mut self, head: HeadKind) {
+    /// Names the reference's class for this encoder with `head`, or without one.
+    pub(crate) fn set_head(&mut self, head: Option<HeadKind>) {
         let class = self.encoder.architecture.class_name(head);
         self.raw.insert("architectures".to_owned(), json!([class]));
     }

@@ -20,7 +20,7 @@ impl MaskedLm {
     /// [`crate::Error::Weights`].
     pub fn load(dir: &ModelDir, seed: u64, device: &Device) -> Result<(Self, LoadReport)> {
         let mut config = dir.config().clone();
-        config.set_head(HeadKind::MaskedLm);
+        config.set_head(Some(HeadKind::MaskedLm));
         let checkpoint = dir.checkpoint()?;
         let prefix = dir.prefix();
         let mut builder = Builder::new(Some(&checkpoint), prefix, seed, device);
