@@ -9,8 +9,10 @@ Each directory is saved in all ways that its head has:
     convert    by `vestnik model convert`: transformers computes exactly what it does for the original
     resave     loaded with its head and saved, as training saves
     fresh      the same with a fresh head for other labels
-    train      after some steps of `vestnik train` (a token-classification head with a tokenizer)
-    pretrain   after some steps of `vestnik pretrain` (likewise): AutoModelForMaskedLM
+    train      after some steps of `vestnik train`: AutoModelForTokenClassification
+    pretrain   after some steps of `vestnik pretrain`: AutoModelForMaskedLM
+
+(train and pretrain begin with encoders without a head and with token-classification heads.)
 
 transformers must find every tensor, none too many, and the tokens of the original. --vestnik and --resave name the
 programs; else they are the newest builds. Exit code 1 when a difference is above the tolerance.
@@ -120,19 +122,16 @@ def write_lines(path: Path, records: list) -> None:
 
 
 def ways(original: Reference) -> list[str]:
-    if original.head is None:
-        return ["convert"]
-    if original.head == "mlm":
-        return ["convert", "resave"]
-    trainable = original.head == "token" and (original.folder / "tokenizer.json").exists()
-    return ["convert", "resave", "fresh", *["train", "pretrain"] * trainable]
+    resaved = {None: [], "mlm": ["resave"]}.get(original.head, ["resave", "fresh"])
+    trainable = original.head in (None, "token") and (original.folder / "tokenizer.json").exists()
+    return ["convert", *resaved, *["train", "pretrain"] * trainable]
 
 
 def check(original: Reference, saved: Path, way: str, vestnik: Vestnik) -> Result:
     reference = Reference(saved)
     entries = random_inputs(reference.model, reference.max_tokens(), Draw(1, way))
     result = compare_logits(saved, reference, vestnik, entries, entries)
-    result.same(reference.head, "mlm" if way == "pretrain" else original.head, "head")
+    result.same(reference.head, {"train": "token", "pretrain": "mlm"}.get(way, original.head), "head")
     for kind in ("missing_keys", "unexpected_keys", "mismatched_keys"):
         result.same(sorted(reference.report[kind]), [], kind)
     if way in ("convert", "resave"):
@@ -160,9 +159,9 @@ def main() -> None:
     resave = arguments.resave or newest("examples/resave")
     results = []
     with tempfile.TemporaryDirectory() as temporary:
-        for folder in arguments.dirs:
+        for number, folder in enumerate(arguments.dirs):
             original = Reference(folder)
-            saver = Saver(folder, Path(temporary) / folder.name, vestnik, resave)
+            saver = Saver(folder, Path(temporary) / str(number), vestnik, resave)
             for way in ways(original):
                 results.append(check(original, getattr(saver, way)(), way, vestnik))
                 print(results[-1].line(f"{folder.name} {way}"), flush=True)

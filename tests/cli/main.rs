@@ -6,6 +6,7 @@ mod aggregation;
 mod data;
 mod evaluate;
 mod hub;
+mod logits;
 mod malformed_models;
 mod model;
 mod sandbox;

@@ -3,8 +3,8 @@
 use anyhow::Result;
 use serde::Serialize;
 use vestnik_model::{
-    Device, EncoderModel, HeadKind, MaskedLm, Mode, ModelDir, SequenceClassifier, Tensor,
-    TokenClassifier,
+    Device, EncoderConfig, EncoderModel, HeadKind, MaskedLm, Mode, ModelDir, SequenceClassifier,
+    Tensor, TokenClassifier,
 };
 use vestnik_text::{Batch, Tokenizer};
 
@@ -23,6 +23,8 @@ pub(super) struct Computer {
     /// For the names of pieces, where the outputs are pieces and there is a tokenizer.
     tokenizer: Option<Tokenizer>,
     limit: usize,
+    /// Rows of the table of types, where the model looks at types.
+    n_types: Option<usize>,
     /// Numbers for each token.
     width: usize,
 }
@@ -64,6 +66,7 @@ impl Computer {
             labels,
             tokenizer,
             limit: encoder.max_tokens(),
+            n_types: n_types(encoder),
             width: width.max(1),
         })
     }
@@ -80,29 +83,53 @@ impl Computer {
         piece.map_or_else(|| id.to_string(), str::to_owned)
     }
 
-    /// Refuses sequences that are too long to be computed or told.
+    /// Refuses sequences that cannot be computed, or whose answer would be too large.
     pub(super) fn check(&self, sequences: &[Sequence]) -> Result<()> {
-        for Sequence { source, ids, .. } in sequences {
-            let (tokens, limit, width) = (ids.len(), self.limit, self.width);
-            if tokens > limit {
-                let message = format!(
-                    "{source}: {tokens} tokens with the special ones, the model reads {limit}"
-                );
-                return Err(Mistake::new(message)
-                    .hint("shorten it; `vestnik tag` reads long articles in windows")
-                    .into());
-            }
-            if tokens * width > MAX_NUMBERS {
-                let message =
-                    format!("{source}: {tokens} tokens have logits over {width} pieces each");
-                return Err(Mistake::new(message)
-                    .hint(format!(
-                        "shorten it: {MAX_NUMBERS} numbers are printed at most"
-                    ))
-                    .into());
-            }
+        for sequence in sequences {
+            self.check_length(sequence)?;
+            self.check_types(sequence)?;
+            self.check_size(sequence)?;
         }
         Ok(())
+    }
+
+    fn check_length(&self, Sequence { source, ids, .. }: &Sequence) -> Result<()> {
+        let (tokens, limit) = (ids.len(), self.limit);
+        if tokens <= limit {
+            return Ok(());
+        }
+        let message =
+            format!("{source}: {tokens} tokens with the special ones, the model reads {limit}");
+        let hint = "shorten it; `vestnik tag` reads long articles in windows";
+        Err(Mistake::new(message).hint(hint).into())
+    }
+
+    fn check_types(
+        &self,
+        Sequence {
+            source, type_ids, ..
+        }: &Sequence,
+    ) -> Result<()> {
+        let Some(n_types) = self.n_types else {
+            return Ok(());
+        };
+        match type_ids.iter().find(|id| **id as usize >= n_types) {
+            None => Ok(()),
+            Some(id) => {
+                let message = format!("{source}: type id {id}, the model has {n_types} types");
+                Err(Mistake::new(message).into())
+            }
+        }
+    }
+
+    fn check_size(&self, Sequence { source, ids, .. }: &Sequence) -> Result<()> {
+        let (tokens, width) = (ids.len(), self.width);
+        if tokens * width <= MAX_NUMBERS {
+            return Ok(());
+        }
+        let message = format!("{source}: {tokens} tokens with {width} logits each are too many");
+        let hint = format!("shorten it: {MAX_NUMBERS} numbers are computed at most");
+        Err(Mistake::new(message).hint(hint).into())
     }
 
     /// Neighbouring sequences that are computed together.
@@ -173,6 +200,11 @@ impl Head {
         };
         labels.iter().map(str::to_owned).collect()
     }
+}
+
+fn n_types(encoder: &EncoderConfig) -> Option<usize> {
+    let looks = encoder.type_vocab_size > 0 && !encoder.architecture.is_roberta();
+    looks.then_some(encoder.type_vocab_size)
 }
 
 /// A masked language model whose head is all there: a fresh one would answer at random.

@@ -84,11 +84,22 @@ fn json_lines<T: DeserializeOwned>(path: &Path, expected: &str) -> Result<Vec<(S
         .filter(|(_, line)| !line.trim().is_empty())
         .map(|(number, line)| {
             let source = format!("{}:{}", path.display(), number + 1);
-            let record = serde_json::from_str(line)
-                .map_err(|error| Mistake::new(format!("{source}: expected {expected}: {error}")))?;
+            let record = parse(line).map_err(|problem| {
+                Mistake::new(format!("{source}: expected {expected}: {problem}"))
+            })?;
             Ok((source, record))
         })
         .collect()
+}
+
+/// The record of a line, or what is wrong with it.
+fn parse<T: DeserializeOwned>(line: &str) -> std::result::Result<T, String> {
+    serde_json::from_str(line).map_err(|error| {
+        // The parser counts the lines of what it is given: always the first.
+        let place = format!(" at line {} column {}", error.line(), error.column());
+        let problem = error.to_string().replace(&place, "");
+        format!("{problem} (column {})", error.column())
+    })
 }
 
 fn content(path: &Path) -> Result<String> {
