@@ -10,8 +10,8 @@ mod model_input;
 
 pub use model_input::ModelInput;
 
-const FIRST: &[&str] = &["[CLS]", "<s>", "<cls>", "<|startoftext|>"];
-const LAST: &[&str] = &["[SEP]", "</s>", "<sep>", "<|endoftext|>"];
+const FIRST: &[&str] = &["[CLS]", "<s>", "<cls>", "<bos>", "<|startoftext|>"];
+const LAST: &[&str] = &["[SEP]", "</s>", "<sep>", "<eos>", "<|endoftext|>"];
 const PADDING: &[&str] = &["[PAD]", "<pad>", "<|padding|>"];
 const MASK: &[&str] = &["[MASK]", "<mask>"];
 const UNKNOWN: &[&str] = &["[UNK]", "<unk>"];
@@ -80,8 +80,8 @@ impl Tokenizer {
     /// Reads the content of a `tokenizer.json`.
     ///
     /// # Errors
-    /// [`Error::TokenizerFormat`] when the bytes are no tokenizer, [`Error::SpecialTokenMissing`] when it has no first,
-    /// last or padding token under the usual names.
+    /// [`Error::TokenizerFormat`] when the bytes are no tokenizer, [`Error::SpecialTokenMissing`] when its template says
+    /// no first and last token and none has a usual name, or it has no padding token under one.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
         let inner = tokenizers::Tokenizer::from_bytes(bytes)
             .map_err(|source| Error::TokenizerFormat { source })?;
@@ -195,13 +195,26 @@ fn special_tokens(inner: &tokenizers::Tokenizer) -> Result<SpecialTokens> {
     let require = |role, names: &'static [&'static str]| {
         find(names).ok_or(Error::SpecialTokenMissing { role, names })
     };
+    let (cls, sep) = match around_a_text(inner) {
+        Some(tokens) => tokens,
+        None => (require("first", FIRST)?, require("last", LAST)?),
+    };
     Ok(SpecialTokens {
-        cls: require("first", FIRST)?,
-        sep: require("last", LAST)?,
+        cls,
+        sep,
         pad: require("padding", PADDING)?,
         mask: find(MASK),
         unk: find(UNKNOWN),
     })
+}
+
+/// The tokens that the tokenizer's own template puts before and after a text, if it puts one on each side.
+fn around_a_text(inner: &tokenizers::Tokenizer) -> Option<(u32, u32)> {
+    let nothing = inner.encode("", true).ok()?;
+    match (nothing.get_ids(), nothing.get_special_tokens_mask()) {
+        (&[first, last], [1, 1]) => Some((first, last)),
+        _ => None,
+    }
 }
 
 fn token_table(inner: &tokenizers::Tokenizer) -> Arc<[Option<String>]> {

@@ -114,7 +114,8 @@ fn n_values(config: &EncoderConfig) -> usize {
     rows.saturating_add(layers).saturating_mul(width)
 }
 
-/// The tokenizer's ids are rows of the embedding table, and it pads with the token that the model takes for padding.
+/// The tokenizer's ids are rows of the embedding table, and it pads with the token that the model takes for padding,
+/// where that matters: RoBERTa counts positions from it.
 pub(super) fn vocabulary(
     tokenizer: &Tokenizer,
     encoder: &EncoderConfig,
@@ -126,7 +127,7 @@ pub(super) fn vocabulary(
         format!(
             "{known} tokens, but the model has embeddings for {rows}; is the tokenizer from another model?"
         )
-    } else if pad != expected {
+    } else if pad != expected && encoder.architecture.is_roberta() {
         format!(
             "the padding token has the id {pad}, config.json says pad_token_id {expected}; is the tokenizer from another model?"
         )

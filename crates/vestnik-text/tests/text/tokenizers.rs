@@ -112,9 +112,19 @@ fn what_is_no_tokenizer_is_an_error() {
     }
     let missing = Tokenizer::from_file("no/such/tokenizer.json".as_ref());
     assert!(matches!(missing, Err(Error::TokenizerFile { .. })));
-    let renamed = tokenizer().to_json().unwrap().replace("[SEP]", "[END]");
+    let renamed = tokenizer().to_json().unwrap().replace("[PAD]", "[FILL]");
     let error = Tokenizer::from_bytes(renamed.as_bytes()).unwrap_err();
-    assert!(error.to_string().contains("last token"), "{error}");
+    assert!(error.to_string().contains("padding token"), "{error}");
+}
+
+#[test]
+fn the_template_says_what_stands_around_a_text() {
+    let renamed = tokenizer().to_json().unwrap();
+    let renamed = renamed
+        .replace("[CLS]", "[BEGIN]")
+        .replace("[SEP]", "[END]");
+    let foreign = Tokenizer::from_bytes(renamed.as_bytes()).unwrap();
+    assert_eq!(foreign.special(), tokenizer().special());
 }
 
 #[test]
