@@ -159,7 +159,7 @@ fn texts_get_the_tokens_of_the_reference() {
         let fits = |text: &&Value| text["ids"].as_array().unwrap().len() <= 38;
         let texts = expected["texts"].as_array().unwrap().iter().filter(fits);
         let texts: Vec<&Value> = texts.collect();
-        let lines: Vec<String> = texts.iter().map(|text| text.to_string()).collect();
+        let lines: Vec<String> = texts.iter().map(ToString::to_string).collect();
         sandbox.write("texts.jsonl", lines.join("\n"));
         let records = sandbox
             .run(&format!("model logits {name} texts.jsonl --json"))
