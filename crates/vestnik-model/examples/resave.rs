@@ -45,7 +45,9 @@ fn resave(dir: &ModelDir, out: &Path, labels: &[String]) -> Result<(), Box<dyn E
             model.save(out, DType::F32)?;
         }
         (Some(HeadKind::SequenceClassification), None) => {
-            SequenceClassifier::load(dir, cpu)?.0.save(out, DType::F32)?;
+            SequenceClassifier::load(dir, cpu)?
+                .0
+                .save(out, DType::F32)?;
         }
         (Some(HeadKind::SequenceClassification), Some(labels)) => {
             let (model, _) = SequenceClassifier::with_fresh_head(dir, &labels, SEED, cpu)?;
