@@ -11,14 +11,23 @@
 //! Only the strict measure sees whether spans fit the text: the other reports are about words, and
 //! words are a matter of tokenization.
 //!
+//! [`GroupedCounts`] breaks the strict measure down by whatever groups and says how sure the scores are
+//! ([`Bootstrap`]); [`EntityConfusion`] says what became of every entity.
+//!
 //! Each ratio whose denominator is 0 counts as 0.
 
+mod bootstrap;
 mod classification;
 mod counts;
 mod entity;
+mod entity_confusion;
+mod grouped;
 mod seqeval;
 
+pub use bootstrap::{Bootstrap, Interval, PairedDifference};
 pub use classification::{ClassificationScores, Confusion, classification_scores};
 pub use counts::Counts;
 pub use entity::{EntityEvaluator, EntityScores, UNKNOWN_LANG};
+pub use entity_confusion::EntityConfusion;
+pub use grouped::{GroupedCounts, group_counts};
 pub use seqeval::{Averages, SeqevalScores, seqeval_scores};
