@@ -40,7 +40,7 @@ impl ModelArgs {
         threads::set(self.threads)?;
         let options = self.options().with_aggregation(aggregation);
         let vestnik = match self.model.as_deref() {
-            Some(path) if Path::new(path).is_dir() => {
+            Some(path) if Path::new(path).exists() => {
                 Vestnik::from_dir_with(path, &options).map_err(with_hint)?
             }
             None | Some(EMBEDDED_MODEL_NAME) => {
@@ -71,7 +71,7 @@ impl ModelArgs {
 /// As [`ModelArgs::open`].
 pub(crate) fn directory(model: Option<&str>) -> Result<ModelDir> {
     match model {
-        Some(path) if Path::new(path).is_dir() => Ok(ModelDir::open(Path::new(path))?),
+        Some(path) if Path::new(path).exists() => Ok(ModelDir::open(Path::new(path))?),
         None | Some(EMBEDDED_MODEL_NAME) => vestnik_infer::embedded_model().map_err(with_hint),
         Some(name) => Ok(ModelDir::open(&from_hub(name)?.path)?),
     }
@@ -84,7 +84,7 @@ pub(crate) fn directory(model: Option<&str>) -> Result<ModelDir> {
 /// There is neither, or the directory is no complete model.
 pub(crate) fn base(path: &Path, in_run_file: &Path) -> Result<ModelDir> {
     let found = match in_run_file.to_str() {
-        Some(name) if !path.is_dir() => hub::find(name)?,
+        Some(name) if !path.exists() => hub::find(name)?,
         _ => None,
     };
     Ok(ModelDir::open(

@@ -74,8 +74,15 @@ impl ChunkCache {
 /// The parts of a text between white space, with their first bytes.
 fn chunks(text: &str) -> impl Iterator<Item = (usize, &str)> {
     let start = text.as_ptr().addr();
-    text.split_whitespace()
+    text.split(divides)
+        .filter(|chunk| !chunk.is_empty())
         .map(move |chunk| (chunk.as_ptr().addr() - start, chunk))
+}
+
+/// White space at which every tokenizer that splits at white space does so. BERT's deletes control characters first,
+/// and counts these three alone as white space.
+fn divides(c: char) -> bool {
+    matches!(c, '\t' | '\n' | '\r') || (c.is_whitespace() && !c.is_control())
 }
 
 /// The tokens of a chunk that is worth remembering.

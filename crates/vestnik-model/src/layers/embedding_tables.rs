@@ -55,7 +55,7 @@ impl EmbeddingTables {
         check_batch(&self.config, batch)?;
         let mut sum = ops::gather_rows(&self.words, &batch.ids)?;
         if let Some(table) = &self.types {
-            sum = (sum + ops::gather_rows(table, &self.type_ids(batch))?)?;
+            sum = (sum + ops::gather_rows(table, &self.type_ids(batch)?)?)?;
         }
         if let Some(table) = &self.positions {
             sum = (sum + ops::gather_rows(table, &self.positions(batch))?)?;
@@ -64,11 +64,18 @@ impl EmbeddingTables {
     }
 
     /// RoBERTa's tokenizers know no segments, whatever its table and a tokenizer's template say.
-    fn type_ids(&self, batch: &Batch) -> Vec<u32> {
+    fn type_ids(&self, batch: &Batch) -> Result<Vec<u32>> {
         if self.config.architecture.is_roberta() {
-            vec![0; batch.ids.len()]
-        } else {
-            batch.type_ids.clone()
+            return Ok(vec![0; batch.ids.len()]);
+        }
+        let n_types = self.config.type_vocab_size;
+        match batch.type_ids.iter().find(|id| **id as usize >= n_types) {
+            Some(id) => Err(Error::Argument {
+                what: "segment of a token",
+                expected: format!("below {n_types}, as the model has segments"),
+                got: id.to_string(),
+            }),
+            None => Ok(batch.type_ids.clone()),
         }
     }
 
