@@ -177,7 +177,7 @@ impl ModelDir {
             path: path.clone(),
             source,
         })?;
-        checks::vocabulary(&tokenizer, &self.config.encoder, &path)?;
+        checks::vocabulary(&tokenizer, &self.config, &path)?;
         self.tokenizer_settings.check(&tokenizer)?;
         Ok(tokenizer)
     }

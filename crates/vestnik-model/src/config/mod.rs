@@ -182,6 +182,11 @@ impl ModelConfig {
         config
     }
 
+    /// Whether the file has a value for `key`, so that it is not the reference's default.
+    pub(crate) fn states(&self, key: &str) -> bool {
+        self.raw.get(key).is_some_and(|value| !value.is_null())
+    }
+
     /// The kind of head that the classes under `architectures` have; `None` for a bare encoder, and for heads that are
     /// not supported.
     #[must_use]

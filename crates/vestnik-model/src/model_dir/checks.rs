@@ -114,20 +114,20 @@ fn n_values(config: &EncoderConfig) -> usize {
     rows.saturating_add(layers).saturating_mul(width)
 }
 
-/// The tokenizer's ids are rows of the embedding table, and it pads with the token that the model takes for padding,
-/// where that matters: RoBERTa counts positions from it.
-pub(super) fn vocabulary(
-    tokenizer: &Tokenizer,
-    encoder: &EncoderConfig,
-    path: &Path,
-) -> Result<()> {
-    let (known, rows) = (tokenizer.vocab_size(), encoder.vocab_size);
-    let (pad, expected) = (tokenizer.special().pad as usize, encoder.pad_token_id);
+/// The tokenizer's ids are rows of the embedding table, and it pads with the token that the model takes for padding:
+/// RoBERTa counts positions from it, and anywhere else it shows a tokenizer of another model.
+pub(super) fn vocabulary(tokenizer: &Tokenizer, config: &ModelConfig, path: &Path) -> Result<()> {
+    let (known, rows) = (tokenizer.vocab_size(), config.encoder.vocab_size);
+    let (pad, expected) = (
+        tokenizer.special().pad as usize,
+        config.encoder.pad_token_id,
+    );
+    let matters = config.encoder.architecture.is_roberta() || config.states("pad_token_id");
     let problem = if known > rows {
         format!(
             "{known} tokens, but the model has embeddings for {rows}; is the tokenizer from another model?"
         )
-    } else if pad != expected && encoder.architecture.is_roberta() {
+    } else if pad != expected && matters {
         format!(
             "the padding token has the id {pad}, config.json says pad_token_id {expected}; is the tokenizer from another model?"
         )
