@@ -3,12 +3,14 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod aggregation;
+mod compare;
 mod data;
 mod evaluate;
 mod hub;
 mod logits;
 mod malformed_models;
 mod model;
+mod report;
 mod sandbox;
 mod tag_inputs;
 mod tag_mistakes;

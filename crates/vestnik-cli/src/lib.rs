@@ -17,6 +17,7 @@ mod hub;
 mod model;
 mod output;
 mod progress;
+mod report;
 mod threads;
 mod training;
 

@@ -11,7 +11,7 @@ use crate::hub::{self, HubModel};
 use crate::{device, threads};
 
 /// Arguments about the model that commands share.
-#[derive(Debug, clap::Args)]
+#[derive(Clone, Debug, clap::Args)]
 pub(crate) struct ModelArgs {
     /// Model directory, name of the built-in model (the default), or ORG/NAME[@REVISION] on the Hugging Face hub
     #[arg(long, value_name = "DIR|ID")]
@@ -49,6 +49,20 @@ impl ModelArgs {
             Some(name) => open_hub_model(&from_hub(name)?, &options)?,
         };
         Ok(vestnik)
+    }
+
+    /// The same arguments for another model.
+    pub(crate) fn named(&self, model: &str) -> Self {
+        Self {
+            model: Some(model.to_owned()),
+            ..self.clone()
+        }
+    }
+
+    /// The directory of the model, if it was named by one.
+    pub(crate) fn folder(&self) -> Option<&Path> {
+        let path = Path::new(self.model.as_deref()?);
+        path.is_dir().then_some(path)
     }
 
     /// Says on standard error where `vestnik` computes.

@@ -1,12 +1,15 @@
 //! The number of threads.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use anyhow::{Context, Result};
 
 /// Sizes the thread pool of the whole program; `None` leaves it at the number of cores.
 ///
-/// To be called before anything else uses the pool.
+/// To be called before anything else uses the pool; a second call changes nothing.
 pub(crate) fn set(threads: Option<usize>) -> Result<()> {
-    let Some(threads) = threads else {
+    static IS_SET: AtomicBool = AtomicBool::new(false);
+    let Some(threads) = threads.filter(|_| !IS_SET.swap(true, Ordering::Relaxed)) else {
         return Ok(());
     };
     rayon::ThreadPoolBuilder::new()
