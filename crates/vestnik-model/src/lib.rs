@@ -22,6 +22,7 @@ mod models;
 pub mod ops;
 mod parameters;
 mod pickle;
+mod training_pass;
 mod transplant;
 
 pub use builder::LoadReport;
@@ -43,7 +44,7 @@ pub use model_dir::{
     WEIGHTS_INDEX_FILE, has_placeholder_labels, write_file,
 };
 pub use models::{EncoderModel, MaskedLm, Model, SequenceClassifier, TokenClassifier};
-pub use ops::DropoutState;
 pub use parameters::Parameters;
 pub use pickle::PickleProblem;
+pub use training_pass::{Lookup, TrainingPass};
 pub use transplant::{Transplanted, transplant};

@@ -7,7 +7,7 @@ mod twins;
 use candle_core::{Result, Tensor, Var};
 use twins::{check_finite_differences, check_twins, largest_difference, var, weigh};
 use vestnik_model::ops::{self, AttentionOptions, PositionTables, RelativePositions};
-use vestnik_model::{DropoutState, Mode};
+use vestnik_model::{Mode, TrainingPass};
 
 const CLAMPED: RelativePositions = RelativePositions::Clamped { span: 3 };
 const BUCKETS: RelativePositions = RelativePositions::LogBuckets {
@@ -108,7 +108,7 @@ fn dropout_has_the_gradient_of_its_own_mask() {
         ..options(&[0, 3, 7], 2)
     };
     let attend = |v: &[Var], step| {
-        let state = DropoutState::new(5, step);
+        let state = TrainingPass::new(5, step);
         let positions = positions(v, Tables::Both, BUCKETS);
         ops::disentangled_attention(qkv(v), positions, options, Mode::Training(&state))
     };

@@ -7,7 +7,7 @@ mod twins;
 use candle_core::{Tensor, Var};
 use twins::{check_finite_differences, check_twins, largest_difference, var, weigh};
 use vestnik_model::ops::{self, AttentionOptions};
-use vestnik_model::{DropoutState, Mode};
+use vestnik_model::{Mode, TrainingPass};
 
 fn options(
     cumulative_lengths: &[usize],
@@ -108,7 +108,7 @@ fn dropout_in_several_blocks_has_the_gradient_of_its_own_mask() {
         ..options(&[0, 41], 1, Some(2))
     };
     check_finite_differences(&qkv(41, 2), 1e-2, |v| {
-        let state = DropoutState::new(5, 1);
+        let state = TrainingPass::new(5, 1);
         ops::attention(&v[0], &v[1], &v[2], options, Mode::Training(&state))
     });
 }
@@ -125,7 +125,7 @@ fn dropout_drops_different_weights_in_every_row() {
             dropout: 0.5,
             ..options(&lengths, 1, window)
         };
-        let state = DropoutState::new(5, 1);
+        let state = TrainingPass::new(5, 1);
         let shares = ops::attention(&zeros, &zeros, &ones, options, Mode::Training(&state));
         let shares = shares.unwrap().to_vec2::<f32>().unwrap();
         let mean = shares.iter().map(|row| row[0]).sum::<f32>() / tokens as f32;

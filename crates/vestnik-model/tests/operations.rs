@@ -7,7 +7,7 @@ mod twins;
 use candle_core::{Device, Tensor, Var};
 use twins::{check_finite_differences, check_twins, largest_difference, values, var, weigh};
 use vestnik_model::ops::{self, AttentionOptions};
-use vestnik_model::{DropoutState, Mode, losses};
+use vestnik_model::{Mode, TrainingPass, losses};
 
 #[test]
 fn linear() {
@@ -149,7 +149,7 @@ fn attention_with_dropout_has_the_gradient_of_its_own_mask() {
     };
     // A new state of the same seed and step before each pass: the same mask.
     check_finite_differences(&qkv(7, 6), 1e-2, |v| {
-        let state = DropoutState::new(5, 1);
+        let state = TrainingPass::new(5, 1);
         ops::attention(&v[0], &v[1], &v[2], options, Mode::Training(&state))
     });
 }
@@ -184,7 +184,7 @@ fn dropout() {
     let at_inference = ops::dropout(&x, 0.5, Mode::Inference).unwrap();
     assert_eq!(largest_difference(&at_inference, &x), 0.0);
     let drop = || {
-        let state = DropoutState::new(3, 8);
+        let state = TrainingPass::new(3, 8);
         ops::dropout(&x, 0.5, Mode::Training(&state)).unwrap()
     };
     assert_eq!(largest_difference(&drop(), &drop()), 0.0);

@@ -5,9 +5,11 @@ use std::collections::BTreeMap;
 use candle_core::backprop::GradStore;
 use candle_core::{DType, Storage, Tensor, Var};
 use rayon::prelude::*;
+use vestnik_model::Lookup;
 
 use crate::error::{Error, Result};
 use crate::optimizer::kernels::{AddScaled, slice};
+use crate::row_gradient::RowGradient;
 
 /// Elements of one partial sum of the norm; fixed, so that the sum does not depend on the number of threads.
 const NORM_CHUNK: usize = 16 * 1024;
@@ -16,10 +18,12 @@ const NORM_CHUNK: usize = 16 * 1024;
 #[derive(Debug, Default)]
 pub struct Gradients {
     by_name: BTreeMap<String, Tensor>,
+    /// Of tables of which only some rows have one; a table is not in both maps.
+    rows_by_name: BTreeMap<String, RowGradient>,
 }
 
 impl Gradients {
-    /// Adds `weight` times the gradients that a backward pass left in `store`.
+    /// Adds `weight` times the gradients that a backward pass left in `store`, those of looked-up rows to their tables.
     ///
     /// Parameters without a gradient are left out: the optimizer does not touch them.
     ///
@@ -28,15 +32,44 @@ impl Gradients {
     pub fn add<'a>(
         &mut self,
         parameters: impl IntoIterator<Item = (&'a str, &'a Var)>,
+        lookups: &[Lookup],
         store: &mut GradStore,
         weight: f64,
     ) -> Result<()> {
         for (name, var) in parameters {
-            let Some(gradient) = store.remove(var.as_tensor()) else {
-                continue;
-            };
-            self.add_one(name, &gradient, weight)
+            self.add_parameter(name, var, lookups, store, weight)
                 .map_err(Error::tensor("adding gradients"))?;
+        }
+        Ok(())
+    }
+
+    fn add_parameter(
+        &mut self,
+        name: &str,
+        var: &Var,
+        lookups: &[Lookup],
+        store: &mut GradStore,
+        weight: f64,
+    ) -> candle_core::Result<()> {
+        if let Some(gradient) = store.remove(var.as_tensor()) {
+            self.add_one(name, &gradient, weight)?;
+        }
+        for lookup in lookups.iter().filter(|lookup| lookup.is_of(var)) {
+            if let Some(gradient) = lookup.take_gradient(store) {
+                let gradient = RowGradient::new(lookup.rows(), &gradient, weight)?;
+                self.add_rows(name, gradient)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn add_rows(&mut self, name: &str, gradient: RowGradient) -> candle_core::Result<()> {
+        if let Some(whole) = self.by_name.get(name) {
+            return gradient.add_to(whole);
+        }
+        match self.rows_by_name.get_mut(name) {
+            Some(sum) => sum.add(&gradient),
+            None => drop(self.rows_by_name.insert(name.to_owned(), gradient)),
         }
         Ok(())
     }
@@ -52,23 +85,24 @@ impl Gradients {
                 } else {
                     gradient.affine(weight, 0.0)?
                 };
+                if let Some(rows) = self.rows_by_name.remove(name) {
+                    rows.add_to(&first)?;
+                }
                 self.by_name.insert(name.to_owned(), first);
                 Ok(())
             }
         }
     }
 
-    /// The gradient of a parameter.
+    /// The gradient of a parameter as a whole; `None` also where only some of its rows have one.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&Tensor> {
         self.by_name.get(name)
     }
 
-    /// Names and gradients, sorted by name.
-    pub fn iter(&self) -> impl Iterator<Item = (&str, &Tensor)> {
-        self.by_name
-            .iter()
-            .map(|(name, gradient)| (name.as_str(), gradient))
+    /// The gradient of some rows of a parameter.
+    pub(crate) fn rows(&self, name: &str) -> Option<&RowGradient> {
+        self.rows_by_name.get(name)
     }
 
     /// The Euclidean norm over all parameters, summed in f64 in a fixed order.
@@ -81,9 +115,10 @@ impl Gradients {
             .values()
             .map(sum_of_squares)
             .sum::<candle_core::Result<f64>>();
-        Ok(squares
-            .map_err(Error::tensor("taking the gradient norm"))?
-            .sqrt())
+        let squares = squares.map_err(Error::tensor("taking the gradient norm"))?;
+        let of_rows = self.rows_by_name.values();
+        let of_rows: f64 = of_rows.map(|rows| slice_squares(rows.values())).sum();
+        Ok((squares + of_rows).sqrt())
     }
 }
 
@@ -111,14 +146,16 @@ fn add_scaled(sum: &mut Tensor, gradient: &Tensor, weight: f64) -> candle_core::
 fn sum_of_squares(gradient: &Tensor) -> candle_core::Result<f64> {
     let (storage, layout) = gradient.storage_and_layout();
     if let (Storage::Cpu(cpu), DType::F32) = (&*storage, gradient.dtype()) {
-        let partial: Vec<f64> = slice(cpu, layout)?
-            .par_chunks(NORM_CHUNK)
-            .map(chunk_squares)
-            .collect();
-        return Ok(partial.iter().sum());
+        return Ok(slice_squares(slice(cpu, layout)?));
     }
     drop(storage);
     gradient.sqr()?.sum_all()?.to_dtype(DType::F64)?.to_scalar()
+}
+
+fn slice_squares(values: &[f32]) -> f64 {
+    let chunks = values.par_chunks(NORM_CHUNK);
+    let partial: Vec<f64> = chunks.map(chunk_squares).collect();
+    partial.iter().sum()
 }
 
 /// Eight running sums let the compiler use vector registers; a single f64 sum would be one long chain of additions.
@@ -149,7 +186,10 @@ mod tests {
             .iter()
             .map(|&(name, data)| (name.to_owned(), Tensor::new(data, &Device::Cpu).unwrap()))
             .collect();
-        Gradients { by_name }
+        Gradients {
+            by_name,
+            ..Gradients::default()
+        }
     }
 
     #[test]
@@ -198,7 +238,7 @@ mod tests {
                 .unwrap()
                 .sum_all()
                 .unwrap();
-            sum.add(parameters, &mut loss.backward().unwrap(), weight)
+            sum.add(parameters, &[], &mut loss.backward().unwrap(), weight)
                 .unwrap();
         }
         // d/dw (f w)² = 2 f² w: 0.25·2·w + 0.75·18·w = 14 w

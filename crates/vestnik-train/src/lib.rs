@@ -27,6 +27,7 @@ mod optimizer;
 mod pretrain;
 mod random;
 mod record;
+mod row_gradient;
 mod run;
 mod sampling;
 mod schedule;

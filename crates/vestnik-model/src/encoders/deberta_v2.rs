@@ -110,7 +110,7 @@ impl Embeddings {
 
     /// → `[tokens, hidden]`.
     fn forward(&self, batch: &Batch, mode: Mode<'_>) -> Result<Tensor> {
-        let mut sum = self.tables.forward(batch)?;
+        let mut sum = self.tables.forward(batch, mode)?;
         if let Some(projection) = &self.projection {
             sum = projection.forward(&sum)?;
         }

@@ -53,7 +53,7 @@ impl ModernBertEncoder {
     /// As [`super::Encoder::forward`].
     pub fn forward(&self, batch: &Batch, mode: Mode<'_>) -> Result<Tensor> {
         check_batch(&self.config, batch)?;
-        let words = ops::gather_rows(&self.words, &batch.ids)?;
+        let words = ops::embed(&self.words, &batch.ids, mode)?;
         let embedded = self.norm.forward(&words)?;
         let embedded = ops::dropout(&embedded, self.options.embedding_dropout, mode)?;
         let [global, local] = self.angles(batch)?;

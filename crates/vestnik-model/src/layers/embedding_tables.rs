@@ -4,7 +4,7 @@ use candle_core::Tensor;
 use vestnik_text::Batch;
 
 use crate::builder::{Builder, Init};
-use crate::{EncoderConfig, Error, Result, ops};
+use crate::{EncoderConfig, Error, Mode, Result, ops};
 
 /// The tables `word_embeddings`, `position_embeddings` and `token_type_embeddings`, as far as the encoder has them.
 #[derive(Clone, Debug)]
@@ -51,14 +51,14 @@ impl EmbeddingTables {
     }
 
     /// The sum of each token's embeddings, `[tokens, embedding]`.
-    pub(crate) fn forward(&self, batch: &Batch) -> Result<Tensor> {
+    pub(crate) fn forward(&self, batch: &Batch, mode: Mode<'_>) -> Result<Tensor> {
         check_batch(&self.config, batch)?;
-        let mut sum = ops::gather_rows(&self.words, &batch.ids)?;
+        let mut sum = ops::embed(&self.words, &batch.ids, mode)?;
         if let Some(table) = &self.types {
-            sum = (sum + ops::gather_rows(table, &self.type_ids(batch)?)?)?;
+            sum = (sum + ops::embed(table, &self.type_ids(batch)?, mode)?)?;
         }
         if let Some(table) = &self.positions {
-            sum = (sum + ops::gather_rows(table, &self.positions(batch))?)?;
+            sum = (sum + ops::embed(table, &self.positions(batch), mode)?)?;
         }
         Ok(sum)
     }

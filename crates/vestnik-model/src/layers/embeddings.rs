@@ -32,7 +32,7 @@ impl Embeddings {
 
     /// → `[tokens, embedding]`.
     pub(crate) fn forward(&self, batch: &Batch, mode: Mode<'_>) -> Result<Tensor> {
-        let normal = self.norm.forward(&self.tables.forward(batch)?)?;
+        let normal = self.norm.forward(&self.tables.forward(batch, mode)?)?;
         Ok(ops::dropout(&normal, self.dropout, mode)?)
     }
 }

@@ -2,6 +2,7 @@
 
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
 
+use crate::Mode;
 use crate::ops::cpu;
 
 /// The rows of `table` at `indices`, differentiable in the table.
@@ -21,6 +22,20 @@ pub fn gather_rows(table: &Tensor, indices: &[u32]) -> Result<Tensor> {
         });
     }
     table.index_select(&Tensor::new(indices, table.device())?, 0)
+}
+
+/// Looks up embeddings: [`gather_rows`], whose gradient a training pass that collects lookups has for the rows alone
+/// ([`crate::TrainingPass::with_lookups`]).
+///
+/// **Shapes** `table [rows, width]`, `n` indices → `[n, width]`.
+///
+/// # Errors
+/// As [`gather_rows`].
+pub fn embed(table: &Tensor, indices: &[u32], mode: Mode<'_>) -> Result<Tensor> {
+    match mode {
+        Mode::Inference => gather_rows(table, indices),
+        Mode::Training(pass) => pass.rows(table, indices),
+    }
 }
 
 struct GatherRows {

@@ -27,14 +27,13 @@ pub use disentangled_attention::{
     PositionTables, disentangled_attention, disentangled_attention_composed,
 };
 pub use dropout::dropout;
-pub use gather::gather_rows;
+pub use gather::{embed, gather_rows};
 pub(crate) use geglu::halves;
 pub use geglu::{geglu, geglu_composed};
 pub use gelu::gelu;
 pub use layer_norm::{layer_norm, layer_norm_composed};
 pub use linear::{linear, linear_composed};
-pub use random::DropoutState;
-pub(crate) use random::SeededRandom;
+pub(crate) use random::{SeededRandom, mix};
 pub use relative_positions::RelativePositions;
 pub use rotary::{RotaryAngles, rotary, rotary_composed};
 pub use sequence_means::sequence_means;

@@ -1,35 +1,6 @@
 //! Counter-based random numbers for dropout: a value is a function of a key and an index, not of a history,
 //! so that forward and backward passes, any device and any number of threads see the same mask.
 
-use std::cell::Cell;
-
-/// The randomness of one training step: hands out a fresh key for every dropout site in the order of the forward pass.
-///
-/// The same seed and step give the same keys, whatever ran before: that is what makes resuming exact.
-#[derive(Debug)]
-pub struct DropoutState {
-    base: u64,
-    next_site: Cell<u64>,
-}
-
-impl DropoutState {
-    /// The state at the start of forward pass `step` of a run with `seed`.
-    #[must_use]
-    pub fn new(seed: u64, step: u64) -> Self {
-        Self {
-            base: mix(mix(seed) ^ step),
-            next_site: Cell::new(0),
-        }
-    }
-
-    /// The key of the next dropout site.
-    pub(crate) fn next_key(&self) -> u64 {
-        let site = self.next_site.get();
-        self.next_site.set(site + 1);
-        mix(self.base ^ mix(site))
-    }
-}
-
 /// The finalizer of SplitMix64 (Steele, Lea & Flood 2014).
 pub(crate) fn mix(x: u64) -> u64 {
     let mut z = x.wrapping_add(0x9e37_79b9_7f4a_7c15);
@@ -114,16 +85,6 @@ impl DropoutMask {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn keys_depend_on_seed_step_and_site_alone() {
-        let (a, b) = (DropoutState::new(7, 3), DropoutState::new(7, 3));
-        let first = (a.next_key(), a.next_key());
-        assert_eq!(first, (b.next_key(), b.next_key()));
-        assert_ne!(first.0, first.1);
-        assert_ne!(first.0, DropoutState::new(7, 4).next_key());
-        assert_ne!(first.0, DropoutState::new(8, 3).next_key());
-    }
 
     #[test]
     fn mask_drops_the_asked_share_and_keeps_the_mean() {

@@ -1,7 +1,7 @@
 //! Every trainable tensor learns: coverage and finite differences through whole models.
 
 use candle_core::{Tensor, Var};
-use vestnik_model::{Device, DropoutState, Mode, Parameters};
+use vestnik_model::{Device, Mode, Parameters, TrainingPass};
 
 use crate::support::{Case, Model, norm, own_name, training_case};
 
@@ -82,7 +82,7 @@ pub(crate) fn check_finite_differences(folder: &str) {
 /// The loss while training. The same dropout in every pass, so that differences see the function that was
 /// differentiated.
 fn loss(model: &Model, case: &Case) -> Tensor {
-    let state = DropoutState::new(11, 4);
+    let state = TrainingPass::new(11, 4);
     model.loss(case, Mode::Training(&state))
 }
 

@@ -1,15 +1,30 @@
 //! In-place updates of f32 tensors on the CPU: one pass each, parallel over chunks, the same result for any number of threads.
 
-use candle_core::{CpuStorage, InplaceOp2, InplaceOp3, Layout, Result, bail};
+use candle_core::{CpuStorage, InplaceOp1, InplaceOp2, InplaceOp3, Layout, Result, bail};
 use rayon::prelude::*;
 
+use crate::row_gradient::RowGradient;
+
 /// Elements of one piece of parallel work: 64 KiB, so that the pieces of two operands stay in the second-level cache.
-pub(super) const CHUNK: usize = 16 * 1024;
+pub(crate) const CHUNK: usize = 16 * 1024;
+
+/// How a moment takes in a gradient.
+pub(super) trait Moment {
+    /// The new moment from the old one and the gradient.
+    fn update(&self) -> impl Fn(f32, f32) -> f32 + Sync;
+}
 
 /// `m ← β₁ m + (1 − β₁) s g`, where `s` scales the gradient (clipping).
 pub(super) struct FirstMoment {
     pub(super) beta: f64,
     pub(super) scale: f64,
+}
+
+impl Moment for FirstMoment {
+    fn update(&self) -> impl Fn(f32, f32) -> f32 + Sync {
+        let (beta, share) = (self.beta as f32, ((1.0 - self.beta) * self.scale) as f32);
+        move |m, g| beta * m + share * g
+    }
 }
 
 impl InplaceOp2 for FirstMoment {
@@ -18,10 +33,7 @@ impl InplaceOp2 for FirstMoment {
     }
 
     fn cpu_fwd(&self, m: &mut CpuStorage, ml: &Layout, g: &CpuStorage, gl: &Layout) -> Result<()> {
-        let (beta, share) = (self.beta as f32, ((1.0 - self.beta) * self.scale) as f32);
-        update2(slice_mut(m, ml)?, slice(g, gl)?, |m, g| {
-            beta * m + share * g
-        })
+        update2(slice_mut(m, ml)?, slice(g, gl)?, self.update())
     }
 }
 
@@ -31,21 +43,45 @@ pub(super) struct SecondMoment {
     pub(super) scale: f64,
 }
 
+impl Moment for SecondMoment {
+    fn update(&self) -> impl Fn(f32, f32) -> f32 + Sync {
+        let (beta, share, scale) = (
+            self.beta as f32,
+            (1.0 - self.beta) as f32,
+            self.scale as f32,
+        );
+        move |v, g| {
+            let g = scale * g;
+            beta * v + share * (g * g)
+        }
+    }
+}
+
 impl InplaceOp2 for SecondMoment {
     fn name(&self) -> &'static str {
         "adamw-second-moment"
     }
 
     fn cpu_fwd(&self, v: &mut CpuStorage, vl: &Layout, g: &CpuStorage, gl: &Layout) -> Result<()> {
-        let (beta, share, scale) = (
-            self.beta as f32,
-            (1.0 - self.beta) as f32,
-            self.scale as f32,
-        );
-        update2(slice_mut(v, vl)?, slice(g, gl)?, |v, g| {
-            let g = scale * g;
-            beta * v + share * (g * g)
-        })
+        update2(slice_mut(v, vl)?, slice(g, gl)?, self.update())
+    }
+}
+
+/// A moment of a table by the gradient of some of its rows.
+pub(super) struct RowMoment<'a, M> {
+    pub(super) gradient: &'a RowGradient,
+    pub(super) moment: M,
+}
+
+impl<M: Moment> InplaceOp1 for RowMoment<'_, M> {
+    fn name(&self) -> &'static str {
+        "adamw-row-moment"
+    }
+
+    fn cpu_fwd(&self, moment: &mut CpuStorage, layout: &Layout) -> Result<()> {
+        let to = slice_mut(moment, layout)?;
+        self.gradient.update(to, self.moment.update());
+        Ok(())
     }
 }
 
@@ -138,7 +174,7 @@ pub(crate) fn slice<'a>(storage: &'a CpuStorage, layout: &Layout) -> Result<&'a 
     Ok(&storage.as_slice::<f32>()?[start..end])
 }
 
-fn slice_mut<'a>(storage: &'a mut CpuStorage, layout: &Layout) -> Result<&'a mut [f32]> {
+pub(crate) fn slice_mut<'a>(storage: &'a mut CpuStorage, layout: &Layout) -> Result<&'a mut [f32]> {
     let Some((start, end)) = layout.contiguous_offsets() else {
         bail!("expected a contiguous tensor, got {layout:?}");
     };

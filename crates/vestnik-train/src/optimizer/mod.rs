@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 use crate::config::within;
 use crate::error::{Error, Result};
 use crate::gradients::Gradients;
-use kernels::{Descent, FirstMoment, SecondMoment};
+use crate::row_gradient::RowGradient;
+use kernels::{Descent, FirstMoment, RowMoment, SecondMoment};
 
 /// Settings of [`AdamW`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -139,12 +140,13 @@ impl AdamW {
     pub fn step(&mut self, gradients: &Gradients, lr: f64, scale: f64) -> Result<()> {
         self.step += 1;
         for slot in &mut self.slots {
-            let Some(gradient) = gradients.get(&slot.name) else {
-                continue;
-            };
             let update = Update::new(&self.config, slot, lr, self.step, scale);
-            slot.apply(gradient, &self.config, &update)
-                .map_err(Error::tensor("updating the weights"))?;
+            let applied = match (gradients.get(&slot.name), gradients.rows(&slot.name)) {
+                (Some(gradient), _) => slot.apply(gradient, &self.config, &update),
+                (None, Some(rows)) => slot.apply_rows(rows, &self.config, &update),
+                (None, None) => Ok(()),
+            };
+            applied.map_err(Error::tensor("updating the weights"))?;
         }
         Ok(())
     }
@@ -209,6 +211,33 @@ impl Slot {
             scale,
         };
         self.second.inplace_op2(gradient, &second)?;
+        self.descend(config, update)
+    }
+
+    /// [`Self::apply_in_place`] with a gradient that is zero in most rows: the same bits, without the zeros.
+    fn apply_rows(
+        &self,
+        gradient: &RowGradient,
+        config: &AdamWConfig,
+        update: &Update,
+    ) -> candle_core::Result<()> {
+        let (beta, scale) = (config.beta1, update.scale);
+        let first = RowMoment {
+            gradient,
+            moment: FirstMoment { beta, scale },
+        };
+        self.first.inplace_op1(&first)?;
+        let beta = config.beta2;
+        let second = RowMoment {
+            gradient,
+            moment: SecondMoment { beta, scale },
+        };
+        self.second.inplace_op1(&second)?;
+        self.descend(config, update)
+    }
+
+    /// Moves the weights by the moments, in place.
+    fn descend(&self, config: &AdamWConfig, update: &Update) -> candle_core::Result<()> {
         let descent = Descent {
             keep: update.keep as f32,
             rate: (update.lr / update.first_correction) as f32,

@@ -22,7 +22,7 @@ fn gradients(var: &Var, name: &str, values: &[f32]) -> Gradients {
         .backward()
         .unwrap();
     let mut gradients = Gradients::default();
-    gradients.add([(name, var)], &mut store, 1.0).unwrap();
+    gradients.add([(name, var)], &[], &mut store, 1.0).unwrap();
     gradients
 }
 
@@ -190,4 +190,43 @@ fn settings_out_of_range_are_refused() {
         };
         assert!(matches!(config.check(), Err(Error::Setting { .. })));
     }
+}
+
+#[test]
+fn rows_of_a_table_give_the_bits_of_the_whole_gradient() {
+    let whole: Vec<f32> = [[0.0; 3], [0.5, -2.0, 0.25], [0.0; 3], [1.0, 0.0, -0.125]].concat();
+    let start: Vec<f32> = (0..12).map(|i| i as f32 / 7.0).collect();
+    let by_rows = |as_rows: bool| {
+        let var = Var::from_vec(start.clone(), (4, 3), &Device::Cpu).unwrap();
+        let mut optimizer = AdamW::new([("table", &var)], config()).unwrap();
+        for _ in 0..3 {
+            let gradients = if as_rows {
+                rows(&var, &[1, 3], &[&whole[3..6], &whole[9..]].concat())
+            } else {
+                gradients(&var, "table", &whole)
+            };
+            optimizer.step(&gradients, 0.1, 0.7).unwrap();
+        }
+        values(var.as_tensor())
+    };
+    assert_eq!(by_rows(true), by_rows(false));
+}
+
+/// Gradients of some rows, as a backward pass through looked-up rows would leave them.
+fn rows(var: &Var, indices: &[u32], values: &[f32]) -> Gradients {
+    let pass = vestnik_model::TrainingPass::new(0, 0).with_lookups();
+    let found = vestnik_model::ops::embed(
+        var.as_tensor(),
+        indices,
+        vestnik_model::Mode::Training(&pass),
+    );
+    let g = Tensor::from_slice(values, (indices.len(), 3), &Device::Cpu).unwrap();
+    let loss = (found.unwrap() * g).unwrap().sum_all().unwrap();
+    let mut gradients = Gradients::default();
+    let mut store = loss.backward().unwrap();
+    gradients
+        .add([("table", var)], &pass.take_lookups(), &mut store, 1.0)
+        .unwrap();
+    assert!(gradients.get("table").is_none());
+    gradients
 }

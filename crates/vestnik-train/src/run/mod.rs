@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use candle_core::{DType, Tensor};
-use vestnik_model::{DropoutState, Mode, Parameters};
+use vestnik_model::{Mode, Parameters, TrainingPass};
 use vestnik_text::Batch;
 
 use crate::error::{Error, Result};
@@ -97,7 +97,7 @@ pub(crate) struct Parts<T> {
 struct MicroBatch {
     batch: Batch,
     labelled: usize,
-    dropout: DropoutState,
+    pass: TrainingPass,
 }
 
 /// Where events go.
@@ -273,7 +273,8 @@ impl<T: Task> Run<T> {
         MicroBatch {
             labelled: labels.filter(|&&label| label >= 0).count(),
             batch,
-            dropout: DropoutState::new(derive_seed(seed, &[stream::DROPOUT, epoch]), place),
+            pass: TrainingPass::new(derive_seed(seed, &[stream::DROPOUT, epoch]), place)
+                .with_lookups(),
         }
     }
 
@@ -285,12 +286,14 @@ impl<T: Task> Run<T> {
             let weight = micro.labelled as f64 / labelled as f64;
             let loss = self
                 .task
-                .loss(&micro.batch, Mode::Training(&micro.dropout))?;
+                .loss(&micro.batch, Mode::Training(&micro.pass))?;
             let mut store = loss
                 .backward()
                 .map_err(Error::tensor("computing gradients"))?;
             total += weight * scalar(&loss)?;
-            gradients.add(self.task.parameters().iter(), &mut store, weight)?;
+            let lookups = micro.pass.take_lookups();
+            let parameters = self.task.parameters().iter();
+            gradients.add(parameters, &lookups, &mut store, weight)?;
         }
         Ok((total, gradients))
     }
