@@ -181,8 +181,8 @@ impl EventLog {
         })
     }
 
-    /// Writes one event.
-    pub(crate) fn write(&mut self, event: &Event) -> Result<()> {
+    /// Writes one event; gives the line as it was written.
+    pub(crate) fn write(&mut self, event: &Event) -> Result<serde_json::Value> {
         let time = SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .unwrap_or_default();
@@ -190,14 +190,15 @@ impl EventLog {
             time: (time.as_secs_f64() * 1000.0).round() / 1000.0,
             event,
         };
-        let mut text = serde_json::to_vec(&line)
-            .map_err(|source| Error::io("write", &self.path)(source.into()))?;
+        let failed = |source: serde_json::Error| Error::io("write", &self.path)(source.into());
+        let mut text = serde_json::to_vec(&line).map_err(failed)?;
+        let written = serde_json::from_slice(&text).map_err(failed)?;
         text.push(b'\n');
         self.file
             .write_all(&text)
             .map_err(Error::io("write", &self.path))?;
         self.bytes += text.len() as u64;
-        Ok(())
+        Ok(written)
     }
 
     /// Bytes written so far.

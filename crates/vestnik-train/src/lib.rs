@@ -31,6 +31,7 @@ mod row_gradient;
 mod run;
 mod sampling;
 mod schedule;
+mod tensorboard;
 #[cfg(test)]
 mod testing;
 mod throughput;

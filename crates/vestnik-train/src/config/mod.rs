@@ -70,6 +70,11 @@ fn override_value(text: &str) -> toml::Value {
         .unwrap_or_else(|| toml::Value::String(text.to_owned()))
 }
 
+/// The default of what is on unless it is turned off.
+fn yes() -> bool {
+    true
+}
+
 /// Refuses a count below `least`.
 fn at_least(key: &'static str, count: impl TryInto<u64>, least: u64) -> Result<()> {
     // A count that does not fit 64 bits is large enough.

@@ -5,7 +5,9 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::config::{BatchConfig, MOST_WEIGHT, SaveDtype, ScheduleConfig, at_least, parse, within};
+use crate::config::{
+    BatchConfig, MOST_WEIGHT, SaveDtype, ScheduleConfig, at_least, parse, within, yes,
+};
 use crate::error::Result;
 use crate::optimizer::AdamWConfig;
 
@@ -47,6 +49,9 @@ pub struct PretrainConfig {
     /// Number format of the finished model. Default f32.
     #[serde(default)]
     pub save_dtype: SaveDtype,
+    /// Event files for TensorBoard in `tensorboard/` of the output folder. Default true.
+    #[serde(default = "yes")]
+    pub tensorboard: bool,
     /// What to train.
     pub model: PretrainModel,
     /// What is hidden.

@@ -133,6 +133,7 @@ fn settings(config: &RunConfig, total_steps: u64, data: Vec<DataFile>) -> Result
         checkpoint_every: config.checkpoint_every,
         patience: config.patience,
         save_dtype: config.save_dtype.into(),
+        tensorboard: config.tensorboard,
         config: crate::config::to_json(config)?,
         data,
     })

@@ -115,6 +115,7 @@ fn settings(config: &PretrainConfig, data: Vec<DataFile>) -> Result<Settings> {
         checkpoint_every: config.checkpoint_every,
         patience: None,
         save_dtype: config.save_dtype.into(),
+        tensorboard: config.tensorboard,
         config: crate::config::to_json(config)?,
         data,
     })

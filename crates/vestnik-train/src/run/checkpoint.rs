@@ -18,9 +18,10 @@ const WEIGHTS: &str = "model.safetensors";
 const MOMENTS: &str = "optimizer.safetensors";
 const STATE: &str = "trainer_state.json";
 const RECORD: &str = "run.json";
+const CARD: &str = "README.md";
 
 /// Settings that may change between a checkpoint and its resumption: they do not touch what was learnt so far.
-const CHANGEABLE: [&str; 7] = [
+const CHANGEABLE: [&str; 8] = [
     "checkpoint_every",
     "epochs",
     "evaluate_every",
@@ -28,6 +29,7 @@ const CHANGEABLE: [&str; 7] = [
     "patience",
     "save_dtype",
     "steps",
+    "tensorboard",
 ];
 
 /// `trainer_state.json`.
@@ -131,10 +133,17 @@ impl<T: Task> Run<T> {
         Ok(())
     }
 
-    /// Writes `model/`: the weights as they are now, with the record of the run.
+    /// Writes `model/`: the weights as they are now, with the record of the run; a model card that is there stays.
     pub(super) fn save_model(&self) -> Result<()> {
-        files::replace_folder(&self.out.join(MODEL), |folder| {
+        let model = self.out.join(MODEL);
+        let card = files::whole_folder(&model).map(|folder| folder.join(CARD));
+        let card = card.and_then(|card| std::fs::read(card).ok());
+        files::replace_folder(&model, |folder| {
             self.task.save(folder, self.settings.save_dtype)?;
+            if let Some(card) = &card {
+                let path = folder.join(CARD);
+                std::fs::write(&path, card).map_err(Error::io("write", &path))?;
+            }
             files::write_json(&folder.join(RECORD), &self.record(None))
         })
     }

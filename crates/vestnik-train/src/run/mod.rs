@@ -21,11 +21,13 @@ use crate::random::derive_seed;
 use crate::record::{DataFile, RunRecord};
 use crate::sampling::{Sampler, stream};
 use crate::schedule::Schedule;
+use crate::tensorboard::EventFile;
 use crate::throughput::Throughput;
 pub use checkpoint::holds_run;
 use state::State;
 
 const LOG: &str = "log.jsonl";
+const TENSORBOARD: &str = "tensorboard";
 
 /// Is told every event of a run; [`ControlFlow::Break`] ends the run after a checkpoint.
 pub type OnEvent<'a> = dyn FnMut(&Event) -> ControlFlow<()> + 'a;
@@ -61,6 +63,8 @@ pub(crate) struct Settings {
     pub(crate) checkpoint_every: u64,
     pub(crate) patience: Option<u64>,
     pub(crate) save_dtype: DType,
+    /// Whether to write event files for TensorBoard.
+    pub(crate) tensorboard: bool,
     /// The whole run file, for record and checkpoint.
     pub(crate) config: serde_json::Value,
     pub(crate) data: Vec<DataFile>,
@@ -103,13 +107,17 @@ struct MicroBatch {
 /// Where events go.
 struct Teller<'a, 'b> {
     log: EventLog,
+    tensorboard: Option<EventFile>,
     on_event: &'a mut OnEvent<'b>,
     stop: bool,
 }
 
 impl Teller<'_, '_> {
     fn tell(&mut self, event: &Event) -> Result<()> {
-        self.log.write(event)?;
+        let line = self.log.write(event)?;
+        if let Some(tensorboard) = &mut self.tensorboard {
+            tensorboard.add(&line)?;
+        }
         self.stop |= (self.on_event)(event).is_break();
         Ok(())
     }
@@ -154,6 +162,7 @@ impl<T: Task> Run<T> {
         let log = self.open_log()?;
         let mut teller = Teller {
             log,
+            tensorboard: self.open_tensorboard()?,
             on_event,
             stop: false,
         };
@@ -197,6 +206,12 @@ impl<T: Task> Run<T> {
         }
         std::fs::create_dir_all(&self.out).map_err(Error::io("create", &self.out))?;
         EventLog::open(&self.out.join(LOG), self.state.log_bytes)
+    }
+
+    /// After the log, which it repeats.
+    fn open_tensorboard(&self) -> Result<Option<EventFile>> {
+        let open = || EventFile::open(&self.out.join(TENSORBOARD), &self.out.join(LOG));
+        self.settings.tensorboard.then(open).transpose()
     }
 
     fn start_event(&self) -> StartEvent {
@@ -284,9 +299,7 @@ impl<T: Task> Run<T> {
         let (mut total, mut gradients) = (0.0, Gradients::default());
         for micro in micro_batches.iter().filter(|micro| micro.labelled > 0) {
             let weight = micro.labelled as f64 / labelled as f64;
-            let loss = self
-                .task
-                .loss(&micro.batch, Mode::Training(&micro.pass))?;
+            let loss = self.task.loss(&micro.batch, Mode::Training(&micro.pass))?;
             let mut store = loss
                 .backward()
                 .map_err(Error::tensor("computing gradients"))?;
