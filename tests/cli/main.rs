@@ -11,6 +11,7 @@ mod logits;
 mod malformed_models;
 mod model;
 mod report;
+mod run_report;
 mod sandbox;
 mod tag_inputs;
 mod tag_mistakes;

@@ -98,6 +98,7 @@ fn a_run_makes_a_model_that_tags() {
     --- stderr
     device: cpu
     the model is in runs/ner/model
+    the report is in runs/ner/report.html
     "#);
     let record = &sandbox.records_of("runs/ner/model/run.json");
     assert_eq!(record["data"][0]["path"], "train.jsonl");
@@ -180,6 +181,7 @@ fn pretraining_makes_an_encoder() {
     320 tokens in 40 pieces
     device: cpu
     the model is in runs/mlm/model
+    the report is in runs/mlm/report.html
     "#);
     let info = sandbox
         .run("model info runs/mlm/model --json")
@@ -228,7 +230,7 @@ fn mistakes_in_the_run_file() {
     assert_snapshot!(sandbox.run("train bad.toml"), @r#"
     exit 2
     --- stderr
-    error: bad.toml:2: unknown field `epoch`, expected one of `seed`, `epochs`, `max_steps`, `evaluate_every`, `checkpoint_every`, `patience`, `save_dtype`, `model`, `windows`, `batch`, `optimizer`, `schedule`, `train`, `dev`
+    error: bad.toml:2: unknown field `epoch`, expected one of `seed`, `epochs`, `max_steps`, `evaluate_every`, `checkpoint_every`, `patience`, `save_dtype`, `tensorboard`, `model`, `windows`, `batch`, `optimizer`, `schedule`, `train`, `dev`
     "#);
     sandbox.write("bad.toml", "seed = \n");
     assert_snapshot!(sandbox.run("train bad.toml"), @r#"
@@ -244,7 +246,7 @@ fn mistakes_in_the_run_file() {
     assert_snapshot!(train(&sandbox, "--set epoch=1"), @r#"
     exit 2
     --- stderr
-    error: runs/ner.toml: unknown field `epoch`, expected one of `seed`, `epochs`, `max_steps`, `evaluate_every`, `checkpoint_every`, `patience`, `save_dtype`, `model`, `windows`, `batch`, `optimizer`, `schedule`, `train`, `dev`
+    error: runs/ner.toml: unknown field `epoch`, expected one of `seed`, `epochs`, `max_steps`, `evaluate_every`, `checkpoint_every`, `patience`, `save_dtype`, `tensorboard`, `model`, `windows`, `batch`, `optimizer`, `schedule`, `train`, `dev`
     "#);
     assert_snapshot!(train(&sandbox, "--set epochs"), @r#"
     exit 2

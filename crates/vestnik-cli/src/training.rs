@@ -50,7 +50,7 @@ pub(crate) struct Setup<C> {
     pub(crate) device: Device,
     pub(crate) out: PathBuf,
     pub(crate) resume: bool,
-    choice: DeviceChoice,
+    pub(crate) choice: DeviceChoice,
     folder: PathBuf,
     progress: ProgressMode,
 }
@@ -133,6 +133,18 @@ impl<C> Setup<C> {
             sha256: sha256_file(&self.path(path))?,
             records,
         })
+    }
+
+    /// The name of the run: that of its folder.
+    pub(crate) fn name(&self) -> String {
+        let name = self.out.file_name().unwrap_or(self.out.as_os_str());
+        name.to_string_lossy().into_owned()
+    }
+
+    /// Says where the report is.
+    pub(crate) fn tell_report(&self) {
+        let report = self.out.join("report.html");
+        note(&format!("the report is in {}", report.display()));
     }
 
     /// Follows the run that `run` makes, on standard error; tells the device first.

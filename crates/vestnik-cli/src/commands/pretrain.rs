@@ -8,7 +8,7 @@ use vestnik_train::{Pieces, PretrainConfig, PretrainData, Pretrainer, TextSource
 use crate::corpus::Defects;
 use crate::output::note;
 use crate::training::Setup;
-use crate::{Outcome, model};
+use crate::{Outcome, model, report};
 
 pub(crate) use crate::training::Args;
 
@@ -24,7 +24,9 @@ pub(crate) fn run(args: &Args) -> Result<Outcome> {
     if setup.resume {
         trainer.resume()?;
     }
-    setup.follow(|on_event| trainer.run(on_event))?;
+    let record = setup.follow(|on_event| trainer.run(on_event))?;
+    report::run::write_curves(&setup.out, &record)?;
+    setup.tell_report();
     Ok(Outcome::Done)
 }
 

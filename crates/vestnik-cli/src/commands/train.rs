@@ -2,14 +2,16 @@
 
 use anyhow::Result;
 use vestnik_core::{Document, LabelSet, TagScheme, TagSet};
-use vestnik_infer::Metadata;
+use vestnik_infer::{Metadata, Options, Vestnik};
 use vestnik_model::{ModelDir, SETTINGS_FILE, TokenClassifier, write_file};
 use vestnik_train::{Dataset, Event, RunConfig, SchemeName, Trainer, TrainingCorpus, TrainingData};
 
 use crate::corpus::Reading;
 use crate::failure::Mistake;
+use crate::report::run::RunData;
+use crate::report::scored::source_of;
 use crate::training::Setup;
-use crate::{Outcome, model};
+use crate::{Outcome, model, report};
 
 pub(crate) use crate::training::Args;
 
@@ -20,12 +22,13 @@ pub(crate) fn run(args: &Args) -> Result<Outcome> {
     let base = model::base(&setup.path(&config.model.base), &config.model.base)?;
     let tokenizer = base.tokenizer()?;
     let model = model(&base, &setup)?;
-    let data = read(&setup)?;
+    let (data, run_data) = read(&setup)?;
+    let dev_files = data.files[config.train.len()..].to_vec();
     let mut trainer = Trainer::new(model, tokenizer, data, config, &setup.out)?;
     if setup.resume {
         trainer.resume()?;
     }
-    setup.follow(|on_event| {
+    let record = setup.follow(|on_event| {
         trainer.run(&mut |event| {
             if matches!(event, Event::Evaluation(evaluation) if evaluation.is_best) {
                 // For those who look at the model while the run goes on; at its end a failure is told.
@@ -35,6 +38,12 @@ pub(crate) fn run(args: &Args) -> Result<Outcome> {
         })
     })?;
     write_metadata(&setup)?;
+    drop(trainer);
+    let options = Options::default().with_device(setup.choice);
+    let vestnik =
+        Vestnik::from_dir_with(setup.out.join("model"), &options)?.with_name(setup.name());
+    report::run::write(&setup.out, &vestnik, &record, (&run_data, &dev_files))?;
+    setup.tell_report();
     Ok(Outcome::Done)
 }
 
@@ -56,11 +65,13 @@ fn model(base: &ModelDir, setup: &Setup<RunConfig>) -> Result<TokenClassifier> {
 }
 
 /// Reads all corpora; all defects of all files are told before anything is trained.
-fn read(setup: &Setup<RunConfig>) -> Result<TrainingData> {
+fn read(setup: &Setup<RunConfig>) -> Result<(TrainingData, RunData)> {
     let mut reading = Reading::flat();
     let mut data = TrainingData::default();
+    let mut run_data = RunData::default();
     for dataset in &setup.config.train {
         let documents = documents(setup, dataset, &mut reading, &mut data)?;
+        run_data.add_train(&documents);
         data.train.push(TrainingCorpus {
             documents,
             weight: dataset.weight,
@@ -68,10 +79,11 @@ fn read(setup: &Setup<RunConfig>) -> Result<TrainingData> {
     }
     for dataset in &setup.config.dev {
         let documents = documents(setup, dataset, &mut reading, &mut data)?;
+        run_data.add_dev(&documents, &source_of(&dataset.path));
         data.dev.extend(documents);
     }
     reading.finish()?;
-    Ok(data)
+    Ok((data, run_data))
 }
 
 /// The documents of one corpus in the languages asked for.

@@ -1,10 +1,12 @@
 //! Reports of evaluations and runs: one set of numbers, as `report.json` and as `report.html`.
 
+mod card;
 mod curves;
 mod files;
 pub(crate) mod groups;
 mod html;
 mod reliability;
+pub(crate) mod run;
 pub(crate) mod scored;
 mod worst;
 
@@ -12,6 +14,7 @@ use anyhow::Result;
 use serde::Serialize;
 use vestnik_core::metrics::{Bootstrap, EntityConfusion, Interval, seqeval_scores};
 use vestnik_core::{Entity, Span};
+use vestnik_infer::Vestnik;
 
 pub(crate) use curves::Curves;
 pub(crate) use files::ReportFiles;
@@ -81,6 +84,16 @@ impl Report {
             data,
             evaluation: None,
             curves: None,
+        }
+    }
+}
+
+impl ModelFacts {
+    /// What a report says of a model.
+    pub(crate) fn of(vestnik: &Vestnik) -> Self {
+        Self {
+            name: vestnik.name().to_owned(),
+            labels: vestnik.entity_types().iter().map(str::to_owned).collect(),
         }
     }
 }

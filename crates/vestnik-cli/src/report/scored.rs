@@ -2,8 +2,10 @@
 
 use std::path::Path;
 
+use anyhow::Result;
 use vestnik_core::metrics::{EntityEvaluator, EntityScores};
 use vestnik_core::{Document, Entity, Span};
+use vestnik_infer::Vestnik;
 
 /// A document, its gold entities and the predictions; on both sides only labels that the document annotates.
 pub(crate) struct Scored {
@@ -56,6 +58,23 @@ pub(crate) fn source_of(path: &Path) -> String {
         .unwrap_or(path.as_os_str())
         .to_string_lossy()
         .into_owned()
+}
+
+/// Tags documents, given with their sources; says how many tokens were read.
+pub(crate) fn tag(
+    vestnik: &Vestnik,
+    documents: &[(&Document, String)],
+) -> Result<(Vec<Scored>, usize)> {
+    let texts: Vec<&str> = documents
+        .iter()
+        .map(|(document, _)| document.text())
+        .collect();
+    let analyses = vestnik.analyze_batch(&texts)?;
+    let tokens = analyses.iter().map(|analysis| analysis.tokens).sum();
+    let scored = documents.iter().zip(analyses);
+    let scored = scored
+        .map(|((document, source), analysis)| Scored::new(document, source, analysis.entities));
+    Ok((scored.collect(), tokens))
 }
 
 /// Strict scores over all documents.

@@ -11,7 +11,7 @@ use crate::corpus::Reading;
 use crate::failure::Mistake;
 use crate::output::Output;
 use crate::progress::{Progress, ProgressMode};
-use crate::report::scored::{Scored, source_of};
+use crate::report::scored::{Scored, source_of, tag};
 
 /// Documents that are handed to the model at once.
 const CHUNK: usize = 64;
@@ -88,21 +88,4 @@ pub(crate) fn measure(
     let done = measured.scored.len() as u64;
     progress.finish(done, vec![("documents", done.into())]);
     Ok(measured)
-}
-
-/// Tags documents, given with their sources; says how many tokens were read.
-pub(crate) fn tag(
-    vestnik: &Vestnik,
-    documents: &[(&Document, String)],
-) -> Result<(Vec<Scored>, usize)> {
-    let texts: Vec<&str> = documents
-        .iter()
-        .map(|(document, _)| document.text())
-        .collect();
-    let analyses = vestnik.analyze_batch(&texts)?;
-    let tokens = analyses.iter().map(|analysis| analysis.tokens).sum();
-    let scored = documents.iter().zip(analyses);
-    let scored = scored
-        .map(|((document, source), analysis)| Scored::new(document, source, analysis.entities));
-    Ok((scored.collect(), tokens))
 }

@@ -123,16 +123,8 @@ fn full_report(
         })
     });
     let data = data.collect::<Result<Vec<_>>>()?;
-    let mut report = Report::new(model_facts(vestnik), data);
+    let mut report = Report::new(ModelFacts::of(vestnik), data);
     report.evaluation = Some(Evaluation::new(&measured.scored, args.bootstrap(), None)?);
     report.curves = args.model.folder().and_then(Curves::of_model);
     Ok(report)
-}
-
-/// What a report says of a model.
-pub(crate) fn model_facts(vestnik: &Vestnik) -> ModelFacts {
-    ModelFacts {
-        name: vestnik.name().to_owned(),
-        labels: vestnik.entity_types().iter().map(str::to_owned).collect(),
-    }
 }
