@@ -12,6 +12,7 @@ mod args;
 mod commands;
 mod corpus;
 mod device;
+mod environment;
 mod failure;
 mod hub;
 mod model;
@@ -35,7 +36,14 @@ enum Outcome {
 /// A reader of standard output that goes away early (`vestnik tag … | head`) is no failure: exit code 0.
 #[must_use]
 pub fn main() -> ExitCode {
-    match commands::run(args::Cli::parse()) {
+    let cli = args::Cli::parse();
+    if matches!(
+        cli.command,
+        args::Command::Train(_) | args::Command::Pretrain(_)
+    ) {
+        environment::settle_for_training();
+    }
+    match commands::run(cli) {
         Ok(Outcome::Done) => ExitCode::SUCCESS,
         Ok(Outcome::Findings) => ExitCode::from(1),
         Err(error) if failure::is_broken_pipe(&error) => ExitCode::SUCCESS,
