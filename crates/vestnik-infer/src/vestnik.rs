@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use vestnik_core::{Entity, LabelSet};
-use vestnik_model::{Device, ModelDir, TokenClassifier};
+use vestnik_model::{Device, HeadKind, ModelDir, TokenClassifier};
 
 use crate::embedded;
 use crate::error::{Error, Result};
@@ -90,6 +90,7 @@ impl Vestnik {
     }
 
     fn open(name: &str, dir: &ModelDir, options: &Options) -> Result<Self> {
+        dir.expect_head(HeadKind::TokenClassification)?;
         let metadata = dir.settings().map(Metadata::parse).transpose()?;
         let window = window_options(metadata.as_ref(), dir.max_tokens())?;
         dir.named_labels()?;

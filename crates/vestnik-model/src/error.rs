@@ -166,6 +166,16 @@ pub enum Error {
         /// The directory.
         path: PathBuf,
     },
+    /// The model has another head than the one that is needed.
+    #[error("{}: the model is a {class}, expected one for {expected}", path.display())]
+    Head {
+        /// The file, or the name of what stands for it.
+        path: PathBuf,
+        /// The reference's name for models with its head.
+        class: String,
+        /// What is needed.
+        expected: &'static str,
+    },
     /// A sequence has more tokens than the model has positions.
     #[error("a sequence of {tokens} tokens is longer than the model's {limit} positions")]
     TooLong {

@@ -17,6 +17,11 @@ fn labels() {
             "tiny/config.json: no id2label; expected id2label with a name for every output",
         ),
         (
+            "another head",
+            |s| s.configure("architectures", json!(["BertForSequenceClassification"])),
+            "tiny/config.json: the model is a BertForSequenceClassification, expected one for token classification",
+        ),
+        (
             "a hole",
             |s| s.configure("id2label", json!({"0": "O", "1": "B-PER", "3": "I-PER"})),
             "the 3 ids of id2label are not 0, 1, 2",

@@ -78,6 +78,14 @@ impl EncoderConfig {
             .saturating_sub(self.first_position())
     }
 
+    /// Standard deviation of the fresh weights of a classifier's last layer.
+    pub(crate) fn classifier_deviation(&self) -> f64 {
+        match self.architecture {
+            Architecture::ModernBert => (self.hidden_size as f64).sqrt().recip(),
+            _ => self.initializer_range,
+        }
+    }
+
     /// The name of the word embedding table in a checkpoint with a head.
     pub(crate) fn word_embeddings_name(&self) -> String {
         let table = match self.architecture {

@@ -23,6 +23,16 @@ impl HeadKind {
         }
     }
 
+    /// What the head is for, in words.
+    #[must_use]
+    pub fn purpose(self) -> &'static str {
+        match self {
+            Self::MaskedLm => "masked language modelling",
+            Self::TokenClassification => "token classification",
+            Self::SequenceClassification => "sequence classification",
+        }
+    }
+
     /// The head of a class of the reference; `None` for a bare encoder and for heads that are not supported.
     #[must_use]
     pub fn of_class(class: &str) -> Option<Self> {

@@ -26,12 +26,13 @@ pub(crate) fn modernbert_prediction_head(
 ) -> Result<Transform> {
     let width = config.hidden_size;
     let (has_bias, eps) = (options.norm_bias, config.layer_norm_eps);
+    let sub_layers = 2.0 * config.num_hidden_layers as f64;
     Ok(Transform {
         dense: Linear::load_with(
             builder,
             "head.dense",
             [width, width],
-            config.initializer_range,
+            config.initializer_range / sub_layers.sqrt(),
             options.classifier_bias,
         )?,
         activation: options.classifier_activation,

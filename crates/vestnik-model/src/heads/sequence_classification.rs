@@ -31,7 +31,7 @@ impl ClassificationHead for SequenceClassificationHead {
     fn load(builder: &mut Builder<'_>, config: &ModelConfig, labels: LabelSet) -> Result<Self> {
         let problem_type = config.problem_type()?;
         let encoder = &config.encoder;
-        let (width, deviation) = (encoder.hidden_size, encoder.initializer_range);
+        let (width, deviation) = (encoder.hidden_size, encoder.classifier_deviation());
         let output = output_name(encoder.architecture);
         Ok(Self {
             pooling: pooling(encoder),

@@ -24,7 +24,7 @@ impl ClassificationHead for TokenClassificationHead {
 
     fn load(builder: &mut Builder<'_>, config: &ModelConfig, labels: LabelSet) -> Result<Self> {
         let encoder = &config.encoder;
-        let (width, deviation) = (encoder.hidden_size, encoder.initializer_range);
+        let (width, deviation) = (encoder.hidden_size, encoder.classifier_deviation());
         Ok(Self {
             transform: prediction_head(builder, encoder)?,
             dropout: encoder.classifier_dropout,

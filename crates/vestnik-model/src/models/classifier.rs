@@ -29,7 +29,7 @@ impl<H: ClassificationHead> Model<H> {
     /// Loads a trained model; every tensor must be there.
     ///
     /// # Errors
-    /// [`crate::Error::Labels`] without a label map, [`crate::Error::MissingTensors`],
+    /// [`crate::Error::Head`] for a model with another head, [`crate::Error::Labels`] without a label map, [`crate::Error::MissingTensors`],
     /// [`crate::Error::TensorShape`], [`crate::Error::Weights`]; of a sequence classifier also those of
     /// [`ModelConfig::problem_type`].
     pub fn load(dir: &ModelDir, device: &Device) -> Result<(Self, LoadReport)> {
@@ -52,6 +52,7 @@ impl<H: ClassificationHead> Model<H> {
         dir: &ModelDir,
         builder: impl for<'a> FnOnce(&'a Checkpoint<'a>) -> Builder<'a>,
     ) -> Result<(Self, LoadReport)> {
+        dir.expect_head(H::KIND)?;
         let labels = dir.config().labels()?;
         let checkpoint = dir.checkpoint()?;
         let (model, report) = Self::build(builder(&checkpoint), dir.config().clone(), labels)?;

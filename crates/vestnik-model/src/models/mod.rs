@@ -17,7 +17,7 @@ pub use sequence_classifier::SequenceClassifier;
 pub use token_classifier::TokenClassifier;
 
 use crate::model_dir::write_model;
-use crate::{Encoder, Error, LoadReport, ModelConfig, ModelDir, Parameters, Result};
+use crate::{Encoder, Error, HeadKind, LoadReport, ModelConfig, ModelDir, Parameters, Result};
 
 /// An encoder with the head `H`: a [`TokenClassifier`], a [`SequenceClassifier`], a [`MaskedLm`], or an
 /// [`EncoderModel`] without one.
@@ -61,6 +61,23 @@ impl ModelDir {
     /// The prefix of the encoder's tensors in a checkpoint with a head.
     pub(crate) fn prefix(&self) -> &'static str {
         self.config().encoder.architecture.prefix()
+    }
+
+    /// Refuses a model with another head than `kind`, whose tensors may have the same names. A directory whose
+    /// `config.json` names no class that is known passes.
+    ///
+    /// # Errors
+    /// [`Error::Head`].
+    pub fn expect_head(&self, kind: HeadKind) -> Result<()> {
+        let config = self.config();
+        match config.head() {
+            Some(found) if found != kind => Err(Error::Head {
+                path: config.path().into(),
+                class: config.class_names().join(", "),
+                expected: kind.purpose(),
+            }),
+            _ => Ok(()),
+        }
     }
 
     /// Refuses a load that left tensors for which `needed` holds without a value.

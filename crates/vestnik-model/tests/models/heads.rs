@@ -184,3 +184,17 @@ fn the_loss_of_several_labels_is_the_composed_one() {
     let loss = losses::binary_cross_entropy(&extreme, &[1.0, 0.0]).unwrap();
     assert_eq!(loss.to_scalar::<f32>().unwrap(), 0.0);
 }
+
+#[test]
+fn a_head_of_another_kind_is_refused() {
+    let error = TokenClassifier::load(&open("bert_seq"), &Device::Cpu).unwrap_err();
+    let message = error.to_string();
+    assert!(
+        message.ends_with(
+            "the model is a BertForSequenceClassification, expected one for token classification"
+        ),
+        "{message}"
+    );
+    assert!(SequenceClassifier::load(&open("bert"), &Device::Cpu).is_err());
+    assert!(TokenClassifier::load_frozen(&open("bert_mlm"), &Device::Cpu).is_err());
+}
