@@ -1,5 +1,6 @@
 //! AdamW with decoupled weight decay.
 
+mod groups;
 pub(crate) mod kernels;
 mod state;
 
@@ -10,6 +11,7 @@ use crate::config::within;
 use crate::error::{Error, Result};
 use crate::gradients::Gradients;
 use crate::row_gradient::RowGradient;
+use groups::Groups;
 use kernels::{Descent, FirstMoment, RowMoment, SecondMoment};
 
 /// Settings of [`AdamW`].
@@ -28,6 +30,9 @@ pub struct AdamWConfig {
     pub epsilon: f64,
     /// Factor on the learning rate of the head (parameters whose name begins with `classifier`). Default 1.
     pub head_lr_factor: f64,
+    /// Factor on the learning rate for each layer down from the head: a layer below the top one learns at this rate of
+    /// the one above it, the embeddings below the lowest. Default 1.
+    pub layer_lr_decay: f64,
     /// Longest gradient (Euclidean norm over all parameters); longer ones are shortened to it. 0 turns clipping off. Default 1.
     pub max_grad_norm: f64,
 }
@@ -41,6 +46,7 @@ impl Default for AdamWConfig {
             beta2: 0.999,
             epsilon: 1e-8,
             head_lr_factor: 1.0,
+            layer_lr_decay: 1.0,
             max_grad_norm: 1.0,
         }
     }
@@ -58,6 +64,7 @@ impl AdamWConfig {
         within("optimizer.beta2", self.beta2, 0.0..=0.999_999)?;
         within("optimizer.epsilon", self.epsilon, 1e-30..=1.0)?;
         within("optimizer.head_lr_factor", self.head_lr_factor, 0.0..=1e6)?;
+        within("optimizer.layer_lr_decay", self.layer_lr_decay, 0.0..=1.0)?;
         within("optimizer.max_grad_norm", self.max_grad_norm, 0.0..=1e6)
     }
 }
@@ -98,7 +105,8 @@ impl AdamW {
     /// An optimizer with zero moments over these parameters.
     ///
     /// Groups: no decay for parameters of rank 0 or 1 (biases, norms) and for names that end in `.bias`;
-    /// [`AdamWConfig::head_lr_factor`] for names that begin with `classifier`.
+    /// [`AdamWConfig::head_lr_factor`] for names that begin with `classifier`; [`AdamWConfig::layer_lr_decay`] by the
+    /// number of the layer in the name.
     ///
     /// # Errors
     /// [`Error::Setting`] for a setting out of range, [`Error::Tensor`] when memory for the moments cannot be had.
@@ -107,9 +115,11 @@ impl AdamW {
         config: AdamWConfig,
     ) -> Result<Self> {
         config.check()?;
+        let parameters: Vec<_> = parameters.into_iter().collect();
+        let groups = Groups::new(parameters.iter().map(|(name, _)| *name), &config);
         let slots = parameters
-            .into_iter()
-            .map(|(name, var)| Slot::new(name, var, &config))
+            .iter()
+            .map(|(name, var)| Slot::new(name, var, &groups))
             .collect::<candle_core::Result<Vec<_>>>()
             .map_err(Error::tensor("making the moments of AdamW"))?;
         Ok(Self {
@@ -167,15 +177,13 @@ impl Update {
 }
 
 impl Slot {
-    fn new(name: &str, var: &Var, config: &AdamWConfig) -> candle_core::Result<Self> {
+    fn new(name: &str, var: &Var, groups: &Groups<'_>) -> candle_core::Result<Self> {
         let zeros = || Tensor::zeros(var.shape(), DType::F32, var.device());
-        let decays = var.rank() > 1 && !name.ends_with(".bias");
-        let is_head = name.starts_with("classifier");
         Ok(Self {
             name: name.to_owned(),
             var: var.clone(),
-            weight_decay: if decays { config.weight_decay } else { 0.0 },
-            lr_factor: if is_head { config.head_lr_factor } else { 1.0 },
+            weight_decay: groups.weight_decay(name, var.rank()),
+            lr_factor: groups.lr_factor(name),
             first: zeros()?,
             second: zeros()?,
         })

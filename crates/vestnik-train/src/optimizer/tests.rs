@@ -126,13 +126,15 @@ fn composed_and_in_place_updates_agree() {
     let start: Vec<f32> = (0..n).map(|i| (i as f32 * 0.37).sin()).collect();
     let g: Vec<f32> = (0..n).map(|i| (i as f32 * 0.11).cos()).collect();
     let [a, b] = [(); 2].map(|()| Var::from_slice(&start, (1, n), &Device::Cpu).unwrap());
-    let mut in_place = Slot::new("w", &a, &config()).unwrap();
-    let mut composed = Slot::new("w", &b, &config()).unwrap();
+    let config = config();
+    let groups = Groups::new(["w"], &config);
+    let mut in_place = Slot::new("w", &a, &groups).unwrap();
+    let mut composed = Slot::new("w", &b, &groups).unwrap();
     for step in 1..4 {
-        let update = Update::new(&config(), &in_place, 0.1, step, 0.7);
+        let update = Update::new(&config, &in_place, 0.1, step, 0.7);
         let g = Tensor::from_slice(&g, (1, n), &Device::Cpu).unwrap();
-        in_place.apply(&g, &config(), &update).unwrap();
-        composed.apply_composed(&g, &config(), &update).unwrap();
+        in_place.apply(&g, &config, &update).unwrap();
+        composed.apply_composed(&g, &config, &update).unwrap();
     }
     for (a, b) in values(&a).iter().zip(values(&b)) {
         assert!((a - b).abs() < 1e-5, "{a} {b}");
