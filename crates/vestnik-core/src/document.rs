@@ -50,6 +50,13 @@ impl Document {
         }
     }
 
+    /// Sets another identifier.
+    #[must_use]
+    pub fn with_id(mut self, id: impl Into<String>) -> Self {
+        self.id = id.into();
+        self
+    }
+
     /// Sets the language, an ISO 639 code such as `bg`.
     #[must_use]
     pub fn with_lang(mut self, lang: impl Into<String>) -> Self {

@@ -60,6 +60,12 @@ pub enum Error {
         /// What was given.
         name: String,
     },
+    /// The name of a column scheme that does not exist.
+    #[error("unknown scheme {name:?}: expected iob1, iob2, bioes or bilou")]
+    UnknownColumnScheme {
+        /// What was given.
+        name: String,
+    },
     /// A label set without labels.
     #[error("a label set needs at least one label")]
     NoLabels,

@@ -1,8 +1,10 @@
 //! The schemes of tag columns, and how to tell them apart.
 
 use std::fmt;
+use std::str::FromStr;
 
 use super::{ColumnTag, OUTSIDE};
+use crate::{Error, Result};
 
 /// How the tag column of a file marks the words of an entity.
 ///
@@ -54,6 +56,51 @@ impl ColumnScheme {
         evidence.scheme()
     }
 
+    /// The tags of a sentence of `n_words` words with entities at `spans`: first word, word behind the last one, type.
+    ///
+    /// [`read_tags`](crate::read_tags) gives the same spans back. Spans must be sorted and must not overlap; what reaches
+    /// past the words is left out.
+    ///
+    /// # Example
+    /// ```
+    /// use vestnik_core::ColumnScheme;
+    ///
+    /// let spans = [(0, 2, "PER"), (2, 3, "PER")];
+    /// assert_eq!(ColumnScheme::Iob1.tags(4, &spans), ["I-PER", "I-PER", "B-PER", "O"]);
+    /// assert_eq!(ColumnScheme::Bilou.tags(4, &spans), ["B-PER", "L-PER", "U-PER", "O"]);
+    /// ```
+    #[must_use]
+    pub fn tags(self, n_words: usize, spans: &[(usize, usize, &str)]) -> Vec<String> {
+        let mut tags = vec!["O".to_owned(); n_words];
+        let mut previous = (0, "");
+        for &(start, end, kind) in spans {
+            let touches = previous == (start, kind);
+            for word in start..end.min(n_words) {
+                let letter = self.letter(word - start, end - start, touches);
+                tags[word] = format!("{letter}-{kind}");
+            }
+            previous = (end, kind);
+        }
+        tags
+    }
+
+    /// The letter for word `index` of an entity of `n_words` words that touches or does not touch one of its type.
+    fn letter(self, index: usize, n_words: usize, touches: bool) -> char {
+        let (last, single) = match self {
+            Self::Iob1 if touches => ('I', 'B'),
+            Self::Iob1 => return 'I',
+            Self::Iob2 => ('I', 'B'),
+            Self::Bioes => ('E', 'S'),
+            Self::Bilou => ('L', 'U'),
+        };
+        match (index, index + 1 == n_words) {
+            (0, true) => single,
+            (0, false) => 'B',
+            (_, true) => last,
+            (_, false) => 'I',
+        }
+    }
+
     /// Reads a tag; `None` when it is none of the scheme.
     pub(super) fn parse(self, tag: &str) -> Option<ColumnTag<'_>> {
         let (letter, kind) = match split(tag) {
@@ -77,6 +124,23 @@ impl ColumnScheme {
     /// Whether several words must end with `E` or `L`.
     pub(super) fn closes_entities(self) -> bool {
         matches!(self, Self::Bioes | Self::Bilou)
+    }
+}
+
+/// Reads a name in upper or lower case; `BIO` is IOB2.
+impl FromStr for ColumnScheme {
+    type Err = Error;
+
+    fn from_str(name: &str) -> Result<Self> {
+        match name.to_ascii_lowercase().as_str() {
+            "iob1" => Ok(Self::Iob1),
+            "iob2" | "bio" => Ok(Self::Iob2),
+            "bioes" | "iobes" => Ok(Self::Bioes),
+            "bilou" => Ok(Self::Bilou),
+            _ => Err(Error::UnknownColumnScheme {
+                name: name.to_owned(),
+            }),
+        }
     }
 }
 
@@ -175,6 +239,30 @@ mod tests {
         check("B-PER L-PER U-PER O U-LOC", ColumnScheme::Bilou);
         check("O O S-LOC", ColumnScheme::Bioes);
         check("O O U-LOC", ColumnScheme::Bilou);
+    }
+
+    #[test]
+    fn tags_are_read_back() {
+        let spans = [
+            (0, 1, "PER"),
+            (1, 3, "PER"),
+            (3, 6, "LOC"),
+            (7, 8, "A-B"),
+            (8, 9, "LOC"),
+        ];
+        for scheme in ["iob1", "bio", "BIOES", "bilou"] {
+            let scheme: ColumnScheme = scheme.parse().unwrap();
+            let tags = scheme.tags(10, &spans);
+            let tags: Vec<&str> = tags.iter().map(String::as_str).collect();
+            let read = crate::spans_of_tags(&tags, scheme).unwrap();
+            let read: Vec<_> = read
+                .iter()
+                .map(|(a, b, kind)| (*a, *b, kind.as_str()))
+                .collect();
+            assert_eq!(read, spans, "{scheme}: {tags:?}");
+            assert_eq!(ColumnScheme::detect([tags]), scheme);
+        }
+        assert!("IOB3".parse::<ColumnScheme>().is_err());
     }
 
     #[test]
