@@ -171,7 +171,7 @@ fn checked_tag(tag: &str) -> Result<&str, Problem> {
     }
 }
 
-fn is_tag(tag: &str) -> bool {
+pub(crate) fn is_tag(tag: &str) -> bool {
     match tag.split_once('-') {
         Some((prefix, label)) => {
             "BIESLU".contains(prefix) && prefix.len() == 1 && !label.is_empty()

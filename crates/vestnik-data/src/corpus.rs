@@ -1,8 +1,10 @@
 //! What reading a corpus gives: the records that are sound, where they were, and every defect.
 
+use serde_json::{Map, Value};
 use vestnik_core::{Document, Entity};
 
 use crate::issue::{Issue, Position};
+use crate::loss::Loss;
 use crate::problem::Problem;
 
 /// Documents with named entities. A record with a defect is set aside: it is in `issues` and not in `documents`.
@@ -12,21 +14,37 @@ pub struct Corpus {
     pub documents: Vec<Document>,
     /// Where each document starts; as long as `documents`.
     pub positions: Vec<Position>,
+    /// The fields of each record that a document has no place for, such as `outlet`; as long as `documents`.
+    pub fields: Vec<Map<String, Value>>,
     /// Every defect, in the order of the file.
     pub issues: Vec<Issue>,
+    /// What the file says and a document cannot hold, such as relations. No defects: the documents are there.
+    pub losses: Vec<Loss>,
 }
 
 impl Corpus {
     pub(crate) fn push(&mut self, document: Document, position: Position) {
+        self.push_with(document, position, Map::new());
+    }
+
+    pub(crate) fn push_with(
+        &mut self,
+        document: Document,
+        position: Position,
+        fields: Map<String, Value>,
+    ) {
         self.documents.push(document);
         self.positions.push(position);
+        self.fields.push(fields);
     }
 
     /// Adds the documents and the issues of another corpus behind those of this one.
     pub fn append(&mut self, mut other: Corpus) {
         self.documents.append(&mut other.documents);
         self.positions.append(&mut other.positions);
+        self.fields.append(&mut other.fields);
         self.issues.append(&mut other.issues);
+        self.losses.append(&mut other.losses);
     }
 
     /// The number of entities of all documents.

@@ -3,6 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::formats::Format;
 use crate::issue::Issue;
 
 /// The result of this crate's functions.
@@ -52,6 +53,32 @@ pub enum Error {
         /// The folder.
         folder: PathBuf,
     },
+    /// A folder holds no corpus.
+    #[error(
+        "{}: the folder holds no corpus, expected .ann files (brat) or .tsv files (WebAnno)",
+        folder.display()
+    )]
+    NoCorpus {
+        /// The folder.
+        folder: PathBuf,
+    },
+    /// A folder for output holds something else.
+    #[error(
+        "{}: the folder holds {found} already; hint: name a new folder",
+        folder.display()
+    )]
+    FolderInUse {
+        /// The folder.
+        folder: PathBuf,
+        /// A file in it.
+        found: String,
+    },
+    /// The name of a format that does not exist.
+    #[error("unknown format {name:?}, expected {}", format_names())]
+    UnknownFormatName {
+        /// What was given.
+        name: String,
+    },
     /// An output is there already.
     #[error("{}: the file exists; hint: choose another name, or force the overwriting", path.display())]
     Exists {
@@ -61,6 +88,10 @@ pub enum Error {
     /// An input that cannot be used, or from here on not, with its position.
     #[error("{0}")]
     Input(Box<Issue>),
+}
+
+fn format_names() -> String {
+    Format::ALL.map(Format::as_str).join(", ")
 }
 
 impl Error {

@@ -19,6 +19,11 @@ impl Problems {
         self.0.is_empty()
     }
 
+    /// Adds all problems of others.
+    pub(crate) fn extend(&mut self, others: Self) {
+        self.0.extend(others.0);
+    }
+
     pub(crate) fn into_vec(self) -> Vec<Problem> {
         self.0
     }
@@ -38,6 +43,21 @@ impl<'a> Fields<'a> {
             map,
             path: String::new(),
         }
+    }
+
+    /// The fields of an object at a path, such as an element of an array.
+    pub(crate) fn at(map: &'a Map<String, Value>, path: String) -> Self {
+        Self { map, path }
+    }
+
+    /// Whether a field is there and is not `null`.
+    pub(crate) fn has(&self, field: &str) -> bool {
+        self.optional(field).is_some()
+    }
+
+    /// The value of a field that may be missing; `null` counts as missing.
+    pub(crate) fn value(&self, field: &str) -> Option<&'a Value> {
+        self.optional(field)
     }
 
     /// The path to this object.
@@ -66,10 +86,15 @@ impl<'a> Fields<'a> {
     }
 
     fn required(&self, field: &str) -> Result<&'a Value, Problem> {
-        self.map.get(field).ok_or_else(|| Problem::MissingField {
+        self.map.get(field).ok_or_else(|| self.missing(field))
+    }
+
+    /// That a field is not there.
+    pub(crate) fn missing(&self, field: &str) -> Problem {
+        Problem::MissingField {
             field: self.path_of(field),
             present: self.map.keys().cloned().collect(),
-        })
+        }
     }
 
     /// A field that may be missing; `null` counts as missing.
@@ -77,7 +102,7 @@ impl<'a> Fields<'a> {
         self.map.get(field).filter(|value| !value.is_null())
     }
 
-    fn wrong_type(&self, field: &str, value: &Value, expected: &'static str) -> Problem {
+    pub(crate) fn wrong_type(&self, field: &str, value: &Value, expected: &'static str) -> Problem {
         Problem::WrongType {
             field: self.path_of(field),
             expected,
@@ -197,6 +222,21 @@ impl<'a> Fields<'a> {
             .iter()
             .enumerate()
             .map(move |(i, item)| object(item, format!("{path}[{i}]"))))
+    }
+
+    /// The names of the fields with strings that are not blank.
+    pub(crate) fn strings(&self) -> Vec<String> {
+        let strings = self.map.iter().filter(|(_, value)| {
+            value
+                .as_str()
+                .is_some_and(|string| !string.trim().is_empty())
+        });
+        strings.map(|(name, _)| name.clone()).collect()
+    }
+
+    /// An object.
+    pub(crate) fn object(&self, field: &str) -> Result<Fields<'a>, Problem> {
+        object(self.required(field)?, self.path_of(field))
     }
 
     /// An object, where there is one.

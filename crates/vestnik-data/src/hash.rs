@@ -5,18 +5,60 @@ use std::io::{BufReader, Read};
 use std::path::Path;
 
 use sha2::{Digest, Sha256};
+use vestnik_core::Document;
 
 use crate::error::{Error, Result};
+use crate::files::{all_files, relative_name};
 
 /// Computes the SHA-256 of a file's bytes as they lie on the disk, as 64 lower-case hexadecimal digits.
 ///
-/// Memory does not depend on the size of the file.
+/// For a folder it is the hash of the names and hashes of all files in it, in the order of their names: a line
+/// `hash  name` each. Memory does not depend on the size of the file.
 ///
 /// # Errors
 /// [`Error::NotFound`] or [`Error::Io`] when the file cannot be read.
 pub fn sha256_file(path: &Path) -> Result<String> {
+    if path.is_dir() {
+        return sha256_folder(path);
+    }
     let file = File::open(path).map_err(|source| Error::io("open", path, source))?;
     sha256(BufReader::new(file)).map_err(|source| Error::io("read", path, source))
+}
+
+fn sha256_folder(folder: &Path) -> Result<String> {
+    let mut hasher = Sha256::new();
+    for file in all_files(folder)? {
+        let name = relative_name(folder, &file);
+        hasher.update(format!("{}  {name}\n", sha256_file(&file)?));
+    }
+    Ok(hexadecimal(&hasher.finalize()))
+}
+
+/// Computes a SHA-256 of the texts, spans and labels of documents, whatever their order, ids and other fields: it tells
+/// whether two corpora give the same examples.
+#[must_use]
+pub fn sha256_documents<'a>(documents: impl IntoIterator<Item = &'a Document>) -> String {
+    let mut hashes: Vec<_> = documents.into_iter().map(sha256_document).collect();
+    hashes.sort_unstable();
+    let mut hasher = Sha256::new();
+    hashes.iter().for_each(|hash| hasher.update(hash));
+    hexadecimal(&hasher.finalize())
+}
+
+fn sha256_document(document: &Document) -> [u8; 32] {
+    let mut hasher = Sha256::new();
+    hasher.update((document.text().len() as u64).to_le_bytes());
+    hasher.update(document.text());
+    let mut entities: Vec<_> = document
+        .entities()
+        .iter()
+        .map(|entity| (entity.span, &entity.label))
+        .collect();
+    entities.sort_unstable();
+    for (span, label) in entities {
+        hasher.update(format!("{span} {}:{label}\n", label.len()));
+    }
+    hasher.finalize().into()
 }
 
 fn sha256(mut reader: impl Read) -> std::io::Result<String> {
@@ -48,6 +90,34 @@ mod tests {
             sha256(&b""[..]).unwrap(),
             "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
         );
+    }
+
+    #[test]
+    fn documents_are_hashed_in_any_order() {
+        use vestnik_core::{Entity, Span};
+        let document = |id: &str, labels: [&str; 2]| {
+            let mut document = Document::new(id, "Sofia");
+            for label in labels {
+                let span = Span::new(0, 5).unwrap();
+                document.push_entity(Entity::new(span, label)).unwrap();
+            }
+            document
+        };
+        let (a, b) = (document("1", ["LOC", "PER"]), document("2", ["LOC", "LOC"]));
+        let hash = sha256_documents([&a, &b]);
+        assert_eq!(sha256_documents([&b, &a]), hash);
+        assert_eq!(sha256_documents([&b, &document("3", ["PER", "LOC"])]), hash);
+        assert_ne!(sha256_documents([&a]), sha256_documents([&b]));
+        assert_ne!(sha256_documents([&a, &a]), hash);
+    }
+
+    #[test]
+    fn a_folder_is_hashed_by_names_and_contents() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("a"), "abc").unwrap();
+        let hash = sha256_file(folder.path()).unwrap();
+        std::fs::rename(folder.path().join("a"), folder.path().join("b")).unwrap();
+        assert_ne!(sha256_file(folder.path()).unwrap(), hash);
     }
 
     #[test]

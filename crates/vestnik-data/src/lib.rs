@@ -2,7 +2,7 @@
 //!
 //! | what is read | with | gives |
 //! |---|---|---|
-//! | named entities: JSON lines or columns (CoNLL) | [`read_ner`] | [`Corpus`] of documents, and every defect |
+//! | named entities: any [`Format`] of annotated corpora | [`read_ner`], [`read_corpus`] | [`Corpus`] of documents, and every defect |
 //! | articles to tag: JSON lines, text files, folders, stdin | [`ArticleReader`] | a stream of [`Article`]s |
 //! | raw text to learn from | [`read_texts`], [`read_raw_texts`] | a stream of texts |
 //! | stance, topic and inference corpora: JSON lines | [`read_stance`], [`read_topics`], [`read_nli`] | [`Records`], and every defect |
@@ -11,6 +11,8 @@
 //! A defect is an [`Issue`]: file, line, and what was found, expected and can be done, in one line. Reading goes on after
 //! it, so that one run names all of them. A record with a defect is set aside; nothing is repaired in silence.
 //! An [`Error`] is kept for what stops a whole input, such as a missing file.
+//!
+//! [`write_corpus`] and [`write_folder`] write the same formats, and list as [`Loss`]es what a format cannot hold.
 //!
 //! Output goes through [`AtomicFile`]: it is complete under its name, or it is not there.
 //!
@@ -38,17 +40,25 @@ mod compression;
 mod corpus;
 mod error;
 mod fields;
+mod files;
+mod formats;
 mod hash;
 mod inputs;
 mod issue;
 mod json;
+mod json_array;
+mod label_typos;
 mod labelled;
 mod lines;
+mod loss;
+mod near_duplicates;
 mod ner;
 mod problem;
 mod raw_text;
 mod records;
 mod spans;
+mod split;
+mod tagged;
 
 pub use articles::{Article, ArticleOptions, ArticleReader};
 pub use atomic::{AtomicFile, refuse_existing, write_beside};
@@ -56,16 +66,22 @@ pub use columns::{ColumnOptions, read_columns};
 pub use compression::BytesRead;
 pub use corpus::{Corpus, Records};
 pub use error::{Error, Result};
-pub use hash::sha256_file;
+pub use formats::{
+    Format, ReadOptions, Segmenter, WriteOptions, read_corpus, read_ner, write_corpus, write_folder,
+};
+pub use hash::{sha256_documents, sha256_file};
 pub use issue::{Issue, Position};
 pub use json::JsonType;
+pub use label_typos::label_typos;
 pub use labelled::{
     NliRecord, StanceRecord, StanceTarget, TopicRecord, read_nli, read_stance, read_topics,
 };
 pub use lines::MAX_LINE_BYTES;
-pub use ner::read_ner;
+pub use loss::{Loss, LossKind, LostEntity};
+pub use near_duplicates::{NEAR_DUPLICATE, NearDuplicate, SHINGLE_WORDS, near_duplicates};
 pub use problem::Problem;
 pub use raw_text::{RawText, read_raw_texts, read_texts};
+pub use split::{SplitItem, split};
 
 /// The path that stands for standard input.
 pub const STDIN: &str = "-";

@@ -1,66 +1,67 @@
-//! Corpora with named entities: JSON lines, or column files.
+//! Our own JSON lines: documents with named entities.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use vestnik_core::{Document, Entity, OffsetUnit};
 
-use crate::columns::{ColumnOptions, read_columns};
-use crate::compression::{extension, peek, without_compression};
-use crate::corpus::{Corpus, Records};
+use crate::corpus::Corpus;
 use crate::error::Result;
 use crate::fields::{Fields, Problems, one_of};
-use crate::inputs::{PEEKED_BYTES, starts_like_json};
-use crate::issue::Issue;
+use crate::loss::{Loss, LossKind};
 use crate::problem::Problem;
-use crate::records::{Origin, Record, open_file, read_records};
+use crate::records::{Origin, Record, read_records};
 use crate::spans::AnnotatedText;
 
-/// Reads a corpus with named entities and names all of its defects.
-///
-/// The name decides about the format, without `.gz` or `.zst`: `.jsonl`, `.json` and `.ndjson` are JSON lines, `.conll`,
-/// `.conll03`, `.iob`, `.iob2`, `.bio`, `.bioes`, `.bilou`, `.col` and `.tsv` are columns
-/// ([`read_columns`](crate::read_columns)). Any other file is JSON lines when it starts with `{` or `[`, and columns otherwise.
-///
-/// A JSON record is
-/// `{"id","lang","source","text","entities":[{"start","end","label","lemma","link","score","text"}],"annotated":[…]}`;
-/// `text`, `entities` and in them `start`, `end` and `label` are required. Offsets count Unicode code points, or what
-/// `vestnik.offset_unit` says in output of this program; ends are exclusive. An entity's own `text` must equal the
-/// text under its span. `annotated` lists the labels that are marked in this document; without it all are.
-/// A record without `id` is called by its file and line.
-///
-/// # Errors
-/// [`Error::NotFound`](crate::Error::NotFound), [`Error::IsFolder`](crate::Error::IsFolder), [`Error::Io`](crate::Error::Io)
-/// when the file cannot be opened; [`Error::Input`](crate::Error::Input) when it cannot be read to its end, for example
-/// because the compressed data is cut.
-pub fn read_ner(path: &Path) -> Result<Corpus> {
-    match extension(&without_compression(path)).as_str() {
-        "jsonl" | "json" | "ndjson" => read_json(path),
-        "conll" | "conll03" | "iob" | "iob2" | "bio" | "bioes" | "bilou" | "col" | "tsv" => {
-            read_columns(path, &ColumnOptions::default())
-        }
-        _ if looks_like_json(path)? => read_json(path),
-        _ => read_columns(path, &ColumnOptions::default()),
-    }
-}
-
-fn looks_like_json(path: &Path) -> Result<bool> {
-    let peeked = peek(open_file(path)?, PEEKED_BYTES);
-    let (head, _) = peeked.map_err(|error| Issue::of_file(path, error.into()))?;
-    Ok(starts_like_json(&head))
-}
-
-fn read_json(path: &Path) -> Result<Corpus> {
-    let read = read_records(path, |record, problems| document(path, record, problems))?;
-    let Records {
-        records: documents,
-        positions,
-        issues,
-    } = read;
+/// Reads our own JSON lines.
+pub(crate) fn read(path: &Path) -> Result<Corpus> {
+    let mut losses = Vec::new();
+    let read = read_records(path, |record, problems| {
+        let document = document(path, record, problems)?;
+        losses.extend(lost_fields(path, record));
+        let others = Fields::new(&record.fields).without(&FIELDS);
+        Some((document, others))
+    })?;
+    let (documents, fields) = read.records.into_iter().unzip();
     Ok(Corpus {
         documents,
-        positions,
-        issues,
+        positions: read.positions,
+        fields,
+        issues: read.issues,
+        losses,
     })
+}
+
+/// The fields of a record that a document holds.
+const FIELDS: [&str; 7] = [
+    "id",
+    "lang",
+    "source",
+    "text",
+    "entities",
+    "annotated",
+    "vestnik",
+];
+
+/// The fields of an entity that [`Entity`] holds, or that follow from them.
+const ENTITY_FIELDS: [&str; 7] = ["start", "end", "label", "lemma", "link", "score", "text"];
+
+/// Fields of entities, such as `stance`, that an entity has no place for; each name once for a record.
+fn lost_fields(path: &Path, record: &Record) -> Vec<Loss> {
+    let fields = Fields::new(&record.fields);
+    let items = fields.objects("entities").into_iter().flatten().flatten();
+    let names: BTreeSet<String> = items
+        .flat_map(|item| item.without(&ENTITY_FIELDS))
+        .map(|(name, _)| name)
+        .collect();
+    let loss = |name| {
+        Loss::read(
+            path,
+            record.line,
+            LossKind::Field(format!("entities[].{name}")),
+        )
+    };
+    names.into_iter().map(loss).collect()
 }
 
 /// Makes a document of a record, with all the problems of the record.
@@ -112,7 +113,7 @@ fn entity(
     let link = problems.keep(fields.optional_string("link"));
     let score = problems.keep(fields.optional_number("score"));
     let quote = problems.keep(fields.optional_string("text"));
-    problems.keep(text.check_quote(fields, span?, quote?))?;
+    problems.keep(text.check_quote(fields.path(), span?, quote?))?;
     let mut entity = Entity::new(span?, label?);
     (entity.lemma, entity.link) = (lemma?, link?);
     entity.score = score?.map(|score| score as f32);

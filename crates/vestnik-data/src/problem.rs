@@ -250,6 +250,86 @@ pub enum Problem {
     /// A tag cannot stand at its place in the sentence.
     #[error("{}", tag_sequence(.0))]
     TagSequence(TagProblem),
+    /// The first column of CoNLL-U holds no number of a token.
+    #[error(
+        "{} is no number of a token, expected such as 1, 1-2 or 1.1",
+        quoted(found)
+    )]
+    TokenNumber {
+        /// What is there.
+        found: String,
+    },
+    /// The text that a sentence or record gives is not that of its tokens.
+    #[error(
+        "the tokens do not make the text {}, they make {}",
+        quoted(text),
+        quoted(tokens)
+    )]
+    TokensNotText {
+        /// The text that is given.
+        text: String,
+        /// The tokens with a space between each two.
+        tokens: String,
+    },
+    /// Two lists that belong together have different lengths.
+    #[error("{field} has {}, expected {expected}, one for each token", count(*found, "tag"))]
+    TagCount {
+        /// The list of tags.
+        field: String,
+        /// Its length.
+        found: usize,
+        /// The number of tokens.
+        expected: usize,
+    },
+    /// A tag is a number, and nothing says what it means.
+    #[error(
+        "{field} is the number {tag}, expected a name; hint: name the tags in their order, or put dataset_info.json beside the file"
+    )]
+    TagWithoutName {
+        /// The field.
+        field: String,
+        /// The number.
+        tag: u64,
+    },
+    /// A line of an annotation file is none of its format.
+    #[error("{} is no annotation, expected {expected}", quoted(found))]
+    NoAnnotation {
+        /// The line.
+        found: String,
+        /// What lines look like.
+        expected: &'static str,
+    },
+    /// The other file of a pair is not there.
+    #[error("no file {} beside it", quoted(name))]
+    NoPartner {
+        /// Its name.
+        name: String,
+    },
+    /// A layer of annotations that the file should have is not there.
+    #[error("no layer of named entities with a value, found {}", listed(found))]
+    NoLayer {
+        /// The layers that are there.
+        found: Vec<String>,
+    },
+    /// A text field that Label Studio's `data` should have is not there, or there are several.
+    #[error(
+        "{field} has no text field, found the strings {}; hint: name the field with the text",
+        listed(found)
+    )]
+    NoTextField {
+        /// The object.
+        field: String,
+        /// The fields with strings.
+        found: Vec<String>,
+    },
+    /// Annotations of a kind that has no offsets in plain text.
+    #[error("{field} is {}, expected labels of plain text", quoted(found))]
+    RegionKind {
+        /// The field.
+        field: String,
+        /// The kind.
+        found: String,
+    },
 }
 
 impl From<io::Error> for Problem {
@@ -311,7 +391,7 @@ fn count(n: usize, noun: &str) -> String {
 }
 
 /// Quotes a value so that it stays short and on one line, whatever it holds.
-fn quoted(value: &str) -> String {
+pub(crate) fn quoted(value: &str) -> String {
     match value.char_indices().nth(QUOTED_CHARS) {
         Some((cut, _)) => format!("{:?}…", &value[..cut]),
         None => format!("{value:?}"),

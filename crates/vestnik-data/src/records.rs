@@ -134,7 +134,7 @@ fn not_lines(first_line: &[u8]) -> Option<Problem> {
 /// Reads a file of JSON lines whole: `convert` makes a value of each record and names what is wrong with it.
 pub(crate) fn read_records<T>(
     path: &Path,
-    convert: impl Fn(&Record, &mut Problems) -> Option<T>,
+    mut convert: impl FnMut(&Record, &mut Problems) -> Option<T>,
 ) -> Result<Records<T>> {
     let source = open_file(path)?;
     let mut reader = RecordReader {
@@ -144,7 +144,7 @@ pub(crate) fn read_records<T>(
     };
     for record in RecordLines::new(path, source, MAX_LINE_BYTES) {
         match record {
-            Ok(record) => reader.add(&record, &convert),
+            Ok(record) => reader.add(&record, &mut convert),
             Err(issue) if issue.problem.ends_input() => return Err(issue.into()),
             Err(issue) => reader.records.issues.push(issue),
         }
@@ -170,7 +170,11 @@ struct RecordReader<'a, T> {
 }
 
 impl<T> RecordReader<'_, T> {
-    fn add(&mut self, record: &Record, convert: impl Fn(&Record, &mut Problems) -> Option<T>) {
+    fn add(
+        &mut self,
+        record: &Record,
+        mut convert: impl FnMut(&Record, &mut Problems) -> Option<T>,
+    ) {
         let mut problems = Problems::default();
         problems.keep(self.note_id(record));
         let value = convert(record, &mut problems);

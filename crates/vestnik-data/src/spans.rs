@@ -26,7 +26,8 @@ impl<'a> AnnotatedText<'a> {
         problems.keep(self.checked(fields.path(), start?, end?))
     }
 
-    fn checked(&self, path: &str, start: usize, end: usize) -> Result<Span, Problem> {
+    /// Checks a span against the text; `path` names the annotation.
+    pub(crate) fn checked(&self, path: &str, start: usize, end: usize) -> Result<Span, Problem> {
         let (field, unit, length) = (path.to_owned(), self.offsets.unit(), self.offsets.len());
         if start >= end {
             return Err(Problem::SpanEmpty { field, start, end });
@@ -62,14 +63,14 @@ impl<'a> AnnotatedText<'a> {
     /// Compares the text that an annotation may quote with what its span covers.
     pub(crate) fn check_quote(
         &self,
-        fields: &Fields<'_>,
+        path: &str,
         span: Span,
         quote: Option<String>,
     ) -> Result<(), Problem> {
         let covered = self.slice(span);
         match quote {
             Some(quote) if quote != covered => Err(Problem::SpanText {
-                field: fields.path().to_owned(),
+                field: path.to_owned(),
                 quote,
                 covered: covered.to_owned(),
                 unit: self.offsets.unit(),
@@ -78,7 +79,13 @@ impl<'a> AnnotatedText<'a> {
         }
     }
 
-    fn slice(&self, span: Span) -> &str {
+    /// The unit of the offsets.
+    pub(crate) fn unit(&self) -> OffsetUnit {
+        self.offsets.unit()
+    }
+
+    /// The text under a span of it.
+    pub(crate) fn slice(&self, span: Span) -> &str {
         // A span that came from the offset map of this text lies inside it.
         self.text.get(span.range()).unwrap_or_default()
     }

@@ -10,3 +10,5 @@ mod messages;
 mod ner;
 mod properties;
 mod raw_text;
+mod round_trips;
+mod segments;

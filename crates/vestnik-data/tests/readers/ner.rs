@@ -153,7 +153,7 @@ fn what_stops_a_file_is_an_error() {
     let missing = read_ner(&folder.path("missing.jsonl")).unwrap_err();
     assert!(matches!(missing, Error::NotFound { .. }));
     let directory = read_ner(&folder.path("")).unwrap_err();
-    assert!(matches!(directory, Error::IsFolder { .. }));
+    assert!(matches!(directory, Error::NoCorpus { .. }));
     let whole = std::fs::read(
         folder.write_compressed("a.jsonl.gz", "{\"text\":\"Рим\",\"entities\":[]}\n"),
     )
