@@ -123,7 +123,10 @@ impl<'de> DeserializeSeed<'de> for Located<'_> {
 mod tests {
     use super::*;
 
-    fn elements(json: &str) -> (Vec<(usize, u64, String)>, Option<(u64, String)>) {
+    /// Index, line and JSON of each element.
+    type Found = Vec<(usize, u64, String)>;
+
+    fn elements(json: &str) -> (Found, Option<(u64, String)>) {
         let mut found = Vec::new();
         let result = for_each_element(json.as_bytes(), &mut |element| {
             found.push((element.index, element.line, element.value.to_string()));

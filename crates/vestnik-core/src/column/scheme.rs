@@ -75,9 +75,10 @@ impl ColumnScheme {
         let mut previous = (0, "");
         for &(start, end, kind) in spans {
             let touches = previous == (start, kind);
-            for word in start..end.min(n_words) {
-                let letter = self.letter(word - start, end - start, touches);
-                tags[word] = format!("{letter}-{kind}");
+            let words = tags.iter_mut().take(end).skip(start).enumerate();
+            for (index, tag) in words {
+                let letter = self.letter(index, end - start, touches);
+                *tag = format!("{letter}-{kind}");
             }
             previous = (end, kind);
         }

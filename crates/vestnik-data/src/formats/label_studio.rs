@@ -123,7 +123,8 @@ impl Tasks<'_> {
         losses.extend(regions.losses);
         let id = problems.keep(data.identifier("id"))?;
         let id = id.or(problems.keep(task.identifier("id"))?);
-        let id = self.unique(id.unwrap_or_else(|| format!("{}:{line}", file_name(self.path))));
+        let id = id.unwrap_or_else(|| format!("{}:{line}", file_name(self.path)));
+        let id = self.unique(&id);
         let mut document = Document::new(id, text);
         if let Some(lang) = problems.keep(data.optional_string("lang"))? {
             document = document.with_lang(lang);
@@ -140,8 +141,8 @@ impl Tasks<'_> {
     }
 
     /// `data.id` is the user's own: it need not be unique.
-    fn unique(&mut self, id: String) -> String {
-        let mut name = id.clone();
+    fn unique(&mut self, id: &str) -> String {
+        let mut name = id.to_owned();
         let mut number = 1;
         while !self.ids.insert(name.clone()) {
             number += 1;
