@@ -251,7 +251,7 @@ fn models_that_cannot_be_used() {
     assert_snapshot!(tag("tiny"), @r#"
     exit 2
     --- stderr
-    error: tiny/config.json: no id2label; expected id2label with a name for every output
+    error: tiny/config.json: the labels are placeholders (LABEL_0, LABEL_1), so nobody knows what the model finds; name every output under id2label, such as "0": "O", "1": "B-PER"
     "#);
 
     sandbox.write("tiny/config.json", config.replace("\"O\"", "\"X\""));

@@ -6,7 +6,10 @@ use candle_core::{DType, Device, Tensor, Var};
 
 use crate::checkpoint::Checkpoint;
 use crate::ops::SeededRandom;
-use crate::{Parameters, Result};
+use crate::{Error, Parameters, Result};
+
+/// A fresh tensor with more numbers is a mistake in the sizes: 2 GiB, twice the largest table of embeddings.
+const MOST_FRESH: usize = 1 << 29;
 
 /// How a tensor that the file does not hold begins.
 #[derive(Clone, Copy, Debug)]
@@ -126,6 +129,16 @@ impl<'a> Builder<'a> {
     }
 
     fn fresh(&mut self, shape: &[usize], init: Init) -> Result<Tensor> {
+        let values = shape
+            .iter()
+            .try_fold(1usize, |n, size| n.checked_mul(*size));
+        if values.is_none_or(|values| values > MOST_FRESH) {
+            return Err(Error::Argument {
+                what: "shape of a tensor that the file lacks",
+                expected: format!("at most {MOST_FRESH} numbers"),
+                got: format!("{shape:?}"),
+            });
+        }
         let device = self.parameters.device().clone();
         Ok(match init {
             Init::Zeros => Tensor::zeros(shape, DType::F32, &device)?,

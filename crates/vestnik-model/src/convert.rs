@@ -68,9 +68,14 @@ pub fn convert(from: &Path, to: &Path, dtype: Option<DType>) -> Result<Converted
         return Err(Error::Exists { path: to.into() });
     }
     let (dir, weights) = locate(from)?;
-    let config = read_config(&dir, dtype)?;
+    let mut config = read_config(&dir)?;
     let source = Source::open(&weights)?;
     let (entries, mut converted) = source.entries(tied(&config))?;
+    // Files in f64 become f32.
+    let wide = entries.iter().any(|entry| entry.floats == Floats::F64);
+    if let Some(dtype) = dtype.or(wide.then_some(DType::F32)) {
+        set_dtype(&mut config, dtype);
+    }
     converted.n_tensors = entries.len();
     make_directory(to, |partial| {
         write::weights(entries, target, &partial.join(WEIGHTS_FILE))?;
@@ -112,8 +117,7 @@ fn locate(from: &Path) -> Result<(PathBuf, PathBuf)> {
     Ok((dir, from.into()))
 }
 
-/// `config.json` with the number type that the weights will have.
-fn read_config(dir: &Path, dtype: Option<DType>) -> Result<Value> {
+fn read_config(dir: &Path) -> Result<Value> {
     let path = dir.join(CONFIG_FILE);
     let bytes = match std::fs::read(&path) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
@@ -122,23 +126,23 @@ fn read_config(dir: &Path, dtype: Option<DType>) -> Result<Value> {
         read => read.map_err(|source| file_error(&path, source))?,
     };
     let parsed = serde_json::from_slice(&bytes);
-    let mut config: Value = parsed.map_err(|error| Error::Config {
+    parsed.map_err(|error| Error::Config {
         path: path.clone(),
         problem: format!("not valid JSON: {error}"),
-    })?;
-    let name = match dtype {
-        Some(DType::F32) => "float32",
-        Some(DType::F16) => "float16",
-        Some(DType::BF16) => "bfloat16",
-        _ => return Ok(config),
+    })
+}
+
+/// Says in `config.json` which number type the weights have: `dtype` in transformers 5, `torch_dtype` before.
+fn set_dtype(config: &mut Value, dtype: DType) {
+    let Some(config) = config.as_object_mut() else {
+        return;
     };
-    // transformers 5 writes `dtype`, older ones `torch_dtype`.
-    for key in ["dtype", "torch_dtype"] {
-        if let Some(value) = config.get_mut(key) {
-            *value = json!(name);
-        }
-    }
-    Ok(config)
+    let key = if config.contains_key("torch_dtype") {
+        "torch_dtype"
+    } else {
+        "dtype"
+    };
+    config.insert(key.to_owned(), json!(crate::config::dtype_name(dtype)));
 }
 
 /// Whether tensors that share their numbers are tied again on loading: the default of transformers.

@@ -114,6 +114,8 @@ pub enum Error {
         path: PathBuf,
         /// Their names.
         names: Vec<String>,
+        /// Tensors of the file that the model has no use for: misspelt names are among them.
+        unused: Vec<String>,
     },
     /// A tensor of the file has another shape than `config.json` demands.
     #[error("{}: tensor {name} has shape {found:?}, config.json demands {expected:?}", path.display())]

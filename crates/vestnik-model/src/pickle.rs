@@ -234,7 +234,7 @@ impl Machine {
     /// A reference to an entry of the archive: `("storage", type, key, device, numbers)`.
     fn persistent(&mut self) -> Result<()> {
         let id = self.pop()?;
-        let parts = self.tuple(id)?;
+        let parts = self.few(id)?;
         let storage = Storage::from_parts(&self.resolve(parts))?;
         self.push(Object::Storage(storage))
     }
@@ -245,9 +245,19 @@ impl Machine {
         let Object::Global(global) = &self.objects[callee] else {
             return Err(PickleProblem::Malformed);
         };
-        let arguments = self.resolve(self.tuple(arguments)?);
+        let arguments = self.resolve(self.few(arguments)?);
         let object = global.call(&arguments, |ids| self.resolve(ids))?;
         self.push(object)
+    }
+
+    /// The arguments of a call: `torch.save` writes eight at the most.
+    fn few(&self, id: Id) -> Result<&[Id]> {
+        const MOST: usize = 8;
+        let items = self.tuple(id)?;
+        if items.len() > MOST {
+            return Err(PickleProblem::Malformed);
+        }
+        Ok(items)
     }
 
     fn tuple(&self, id: Id) -> Result<&[Id]> {

@@ -37,24 +37,24 @@ impl Gradients {
         weight: f64,
     ) -> Result<()> {
         for (name, var) in parameters {
-            self.add_parameter(name, var, lookups, store, weight)
+            let whole = store.remove(var.as_tensor());
+            let of_rows = lookups.iter().filter(|lookup| lookup.is_of(var));
+            whole
+                .map_or(Ok(()), |gradient| self.add_one(name, &gradient, weight))
+                .and_then(|()| self.add_lookups(name, of_rows, store, weight))
                 .map_err(Error::tensor("adding gradients"))?;
         }
         Ok(())
     }
 
-    fn add_parameter(
+    fn add_lookups<'a>(
         &mut self,
         name: &str,
-        var: &Var,
-        lookups: &[Lookup],
+        lookups: impl Iterator<Item = &'a Lookup>,
         store: &mut GradStore,
         weight: f64,
     ) -> candle_core::Result<()> {
-        if let Some(gradient) = store.remove(var.as_tensor()) {
-            self.add_one(name, &gradient, weight)?;
-        }
-        for lookup in lookups.iter().filter(|lookup| lookup.is_of(var)) {
+        for lookup in lookups {
             if let Some(gradient) = lookup.take_gradient(store) {
                 let gradient = RowGradient::new(lookup.rows(), &gradient, weight)?;
                 self.add_rows(name, gradient)?;

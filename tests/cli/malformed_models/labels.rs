@@ -14,7 +14,7 @@ fn labels() {
                     config.as_object_mut().unwrap().remove("id2label");
                 });
             },
-            "tiny/config.json: no id2label; expected id2label with a name for every output",
+            "tiny/config.json: the labels are placeholders (LABEL_0, LABEL_1)",
         ),
         (
             "another head",

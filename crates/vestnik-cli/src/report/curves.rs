@@ -36,7 +36,7 @@ impl Curves {
                 }
             }
         }
-        curves.values_mut().for_each(|curve| thin(curve));
+        curves.values_mut().for_each(thin);
         (!curves.is_empty()).then_some(Self(curves))
     }
 

@@ -279,7 +279,7 @@ mod tests {
     fn entities_are_grouped_by_their_own_length_and_name() {
         let documents = [scored("Anna Maria met Boris", &[(0, 10), (15, 20)], "a")];
         let mut seen = SeenNames::default();
-        seen.add([&documents[0].document].into_iter());
+        seen.add([&documents[0].document]);
         let other = [scored("Vera met Boris", &[(0, 4), (9, 14)], "a")];
         let counts = all_counts(&other, Some(&seen));
         let scores = scores(&counts, &Bootstrap::default());

@@ -117,6 +117,13 @@ impl EncoderConfig {
         if let Some((key, _)) = sizes.iter().find(|(_, size)| *size == 0) {
             return Err(reader.problem(format!("{key} is 0")));
         }
+        if self.layer_norm_eps < 0.0 {
+            let problem = format!(
+                "the epsilon of layer norms is {}, expected 0 or more",
+                self.layer_norm_eps
+            );
+            return Err(reader.problem(problem));
+        }
         if self.max_tokens() < 3 {
             let positions = self.max_position_embeddings;
             let problem = format!("max_position_embeddings {positions} leaves no room for a text");

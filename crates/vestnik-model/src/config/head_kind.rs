@@ -37,8 +37,9 @@ impl HeadKind {
     #[must_use]
     pub fn of_class(class: &str) -> Option<Self> {
         match class.rsplit_once("For")?.1 {
-            // BERT's two pretraining tasks: the second one, which is not supported, is left aside.
-            "MaskedLM" | "PreTraining" => Some(Self::MaskedLm),
+            "MaskedLM" => Some(Self::MaskedLm),
+            // Of BERT's two pretraining tasks the second one is left aside; ELECTRA's is another one.
+            "PreTraining" if class.starts_with("Bert") => Some(Self::MaskedLm),
             "TokenClassification" => Some(Self::TokenClassification),
             "SequenceClassification" => Some(Self::SequenceClassification),
             _ => None,

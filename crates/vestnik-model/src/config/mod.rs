@@ -29,6 +29,16 @@ pub use modernbert::{ModernBertOptions, Pooling};
 pub use problem_type::ProblemType;
 pub(crate) use reader::Reader;
 
+/// The reference's name for a number type of weights.
+pub(crate) fn dtype_name(dtype: DType) -> &'static str {
+    match dtype {
+        DType::F16 => "float16",
+        DType::BF16 => "bfloat16",
+        DType::F64 => "float64",
+        _ => "float32",
+    }
+}
+
 /// A parsed `config.json`; keys that are not understood are kept and written back.
 #[derive(Clone, Debug)]
 pub struct ModelConfig {
@@ -69,17 +79,19 @@ impl ModelConfig {
         &self.path
     }
 
-    /// Names of the model's outputs (`id2label`).
+    /// Names of the model's outputs (`id2label`); `LABEL_0` and so on where the file has none, as in the reference.
     ///
     /// # Errors
-    /// [`Error::Labels`] when there is no map, or its ids are not `0..n`, or a name comes twice.
+    /// [`Error::Labels`] when the ids of the map are not `0..n`, or a name comes twice.
     pub fn labels(&self) -> Result<LabelSet> {
         let problem = |problem: String| Error::Labels {
             path: self.path.clone(),
             problem,
         };
-        let Some(map) = self.raw.get("id2label").and_then(Value::as_object) else {
-            return Err(problem("no id2label".to_owned()));
+        let map = match self.raw.get("id2label").filter(|value| !value.is_null()) {
+            None => &self.default_labels()?,
+            Some(Value::Object(map)) => map,
+            Some(_) => return Err(problem("id2label is no map".to_owned())),
         };
         let mut by_id = BTreeMap::new();
         for (id, label) in map {
@@ -96,6 +108,23 @@ impl ModelConfig {
             )));
         }
         LabelSet::new(by_id.into_values()).map_err(|error| problem(format!("id2label: {error}")))
+    }
+
+    /// The reference's names for outputs without names: `LABEL_0` and so on, two of them if `num_labels` says nothing.
+    fn default_labels(&self) -> Result<Map<String, Value>> {
+        const MOST: usize = 100_000;
+        let reader = Reader {
+            raw: &self.raw,
+            path: &self.path,
+        };
+        let n_labels = reader.count("num_labels", 2)?;
+        if n_labels > MOST {
+            return Err(
+                reader.problem(format!("num_labels is {n_labels}, expected at most {MOST}"))
+            );
+        }
+        let label = |id: usize| (id.to_string(), json!(format!("LABEL_{id}")));
+        Ok((0..n_labels).map(label).collect())
     }
 
     /// What a sequence classifier's outputs mean together (`problem_type`).
@@ -137,14 +166,10 @@ impl ModelConfig {
     /// The same configuration for weights that are written as `dtype`, which the reference loads them as.
     pub(crate) fn with_dtype(&self, dtype: DType) -> Self {
         let mut config = self.clone();
-        let name = match dtype {
-            DType::F16 => "float16",
-            DType::BF16 => "bfloat16",
-            DType::F64 => "float64",
-            _ => "float32",
-        };
         config.raw.remove("torch_dtype");
-        config.raw.insert("dtype".to_owned(), json!(name));
+        config
+            .raw
+            .insert("dtype".to_owned(), json!(dtype_name(dtype)));
         config
     }
 

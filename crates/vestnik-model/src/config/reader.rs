@@ -44,6 +44,7 @@ impl Reader<'_> {
         };
         value
             .as_i64()
+            .filter(|number| number.unsigned_abs() <= LARGEST_COUNT)
             .ok_or_else(|| self.wrong(key, value, "a whole number"))
     }
 
@@ -101,6 +102,7 @@ impl Reader<'_> {
     }
 
     fn wrong(&self, key: &str, value: &Value, expected: &str) -> Error {
+        let value = shortened(&value.to_string());
         self.problem(format!("{key} is {value}, expected {expected}"))
     }
 
@@ -120,8 +122,17 @@ impl Reader<'_> {
         Error::Unsupported {
             path: self.path.into(),
             key,
-            value: value.to_owned(),
+            value: shortened(value),
             supported,
         }
+    }
+}
+
+/// A value for a message: whatever a file holds, the message stays a line.
+fn shortened(value: &str) -> String {
+    const MOST: usize = 80;
+    match value.char_indices().nth(MOST) {
+        Some((end, _)) => format!("{}…", &value[..end]),
+        None => value.to_owned(),
     }
 }

@@ -232,6 +232,7 @@ fn heads_are_known_by_their_class() {
     );
     assert_eq!(head("BertForMaskedLM"), Some(HeadKind::MaskedLm));
     assert_eq!(head("BertForPreTraining"), Some(HeadKind::MaskedLm));
+    assert_eq!(head("ElectraForPreTraining"), None);
     assert_eq!(head("BertForQuestionAnswering"), None);
     assert_eq!(head("BertModel"), None);
 }

@@ -48,8 +48,8 @@ impl Source {
         }
     }
 
-    /// The tensors to be written, and those left out; of tensors that share their numbers only the first one is kept
-    /// where they are `tied`.
+    /// The tensors to be written, and those left out; where they are `tied`, an output layer that shares its numbers with
+    /// the embeddings is.
     pub(super) fn entries(&self, tied: bool) -> Result<(Vec<Entry<'_>>, Converted)> {
         let mut left_out = Converted::default();
         let entries = match self {
@@ -96,19 +96,23 @@ fn safetensors_entries<'a>(weights: &'a Weights, left_out: &mut Converted) -> Ve
 
 fn torch_entries<'a>(file: &'a TorchFile, tied: bool, left_out: &mut Converted) -> Vec<Entry<'a>> {
     let mut entries = Vec::new();
-    let mut seen: BTreeMap<Numbers<'_>, &str> = BTreeMap::new();
+    let owners: BTreeMap<Numbers<'_>, &str> = file
+        .tensors()
+        .iter()
+        .filter(|(name, _)| !is_output(name))
+        .map(|(name, tensor)| (numbers(tensor), name.as_str()))
+        .collect();
     for (name, tensor) in file.tensors() {
         let Some(floats) = floats_of(tensor.numbers) else {
             left_out.dropped.push(name.clone());
             continue;
         };
-        if tied {
-            // A state dict is in the order of the modules: embeddings come before the head that is tied to them.
-            if let Some(first) = seen.get(&numbers(tensor)) {
-                left_out.tied.push((name.clone(), (*first).to_owned()));
-                continue;
-            }
-            seen.insert(numbers(tensor), name);
+        if let Some(owner) = owners
+            .get(&numbers(tensor))
+            .filter(|_| tied && is_output(name))
+        {
+            left_out.tied.push((name.clone(), (*owner).to_owned()));
+            continue;
         }
         entries.push(Entry {
             name: name.clone(),
@@ -118,6 +122,14 @@ fn torch_entries<'a>(file: &'a TorchFile, tied: bool, left_out: &mut Converted) 
         });
     }
     entries
+}
+
+/// Whether a tensor belongs to the last layer of a masked language model, which takes the numbers of the embeddings when it
+/// is loaded. Nothing else is tied again.
+fn is_output(name: &str) -> bool {
+    let layer = name.trim_end_matches(".weight").trim_end_matches(".bias");
+    let layer = layer.rsplit('.').next().unwrap_or(layer);
+    matches!(layer, "decoder" | "vocab_projector" | "generator_lm_head")
 }
 
 /// What makes two tensors the same numbers in the same order.

@@ -63,9 +63,10 @@ impl EmbeddingTables {
         Ok(sum)
     }
 
-    /// RoBERTa's tokenizers know no segments, whatever its table and a tokenizer's template say.
+    /// RoBERTa's tokenizers know no segments, whatever its table and a tokenizer's template say; a table with one row has
+    /// one segment.
     fn type_ids(&self, batch: &Batch) -> Result<Vec<u32>> {
-        if self.config.architecture.is_roberta() {
+        if self.config.architecture.is_roberta() || self.config.type_vocab_size == 1 {
             return Ok(vec![0; batch.ids.len()]);
         }
         let n_types = self.config.type_vocab_size;

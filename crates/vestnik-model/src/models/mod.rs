@@ -63,21 +63,22 @@ impl ModelDir {
         self.config().encoder.architecture.prefix()
     }
 
-    /// Refuses a model with another head than `kind`, whose tensors may have the same names. A directory whose
-    /// `config.json` names no class that is known passes.
+    /// Refuses a model with another head than `kind`, whose tensors may have the same names, or with none. A directory
+    /// whose `config.json` names no class at all passes.
     ///
     /// # Errors
     /// [`Error::Head`].
     pub fn expect_head(&self, kind: HeadKind) -> Result<()> {
         let config = self.config();
-        match config.head() {
-            Some(found) if found != kind => Err(Error::Head {
-                path: config.path().into(),
-                class: config.class_names().join(", "),
-                expected: kind.purpose(),
-            }),
-            _ => Ok(()),
+        let classes = config.class_names();
+        if classes.is_empty() || config.head() == Some(kind) {
+            return Ok(());
         }
+        Err(Error::Head {
+            path: config.path().into(),
+            class: classes.join(", "),
+            expected: kind.purpose(),
+        })
     }
 
     /// Refuses a load that left tensors for which `needed` holds without a value.
@@ -94,6 +95,7 @@ impl ModelDir {
             Err(Error::MissingTensors {
                 path: self.path().into(),
                 names,
+                unused: report.unused.clone(),
             })
         }
     }

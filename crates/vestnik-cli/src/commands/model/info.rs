@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use anyhow::Result;
 use serde::Serialize;
+use vestnik_core::LabelSet;
 use vestnik_infer::WindowMetadata;
 use vestnik_model::{
     Device, EncoderModel, Error, HeadKind, LoadReport, MaskedLm, Model, ModelDir, ProblemType,
@@ -12,6 +13,9 @@ use vestnik_model::{
 
 use crate::output::print;
 use crate::{Outcome, model};
+
+/// Names of one line of the table; `--json` has them all.
+const MOST_LISTED: usize = 40;
 
 /// Arguments of `vestnik model info`.
 #[derive(Debug, clap::Args)]
@@ -116,6 +120,17 @@ fn name_of(head: HeadKind) -> &'static str {
     }
 }
 
+fn names_of(labels: &LabelSet) -> Vec<String> {
+    labels.iter().map(str::to_owned).collect()
+}
+
+fn has_labels(head: Option<HeadKind>) -> bool {
+    matches!(
+        head,
+        Some(HeadKind::TokenClassification | HeadKind::SequenceClassification)
+    )
+}
+
 /// What loading a model tells of it.
 #[derive(Default)]
 struct Loaded {
@@ -138,10 +153,16 @@ impl Loaded {
 /// Loads the model with its head for an account of its tensors.
 fn load(dir: &ModelDir, head: Option<HeadKind>) -> Result<Loaded> {
     match load_head(dir, head) {
-        Err(Error::MissingTensors { names, .. }) => {
-            let mut loaded = Loaded::default();
-            loaded.report.missing = names;
-            Ok(loaded)
+        Err(Error::MissingTensors { names, unused, .. }) => {
+            let labels = dir.config().labels().ok().filter(|_| has_labels(head));
+            Ok(Loaded {
+                labels: labels.as_ref().map_or_else(Vec::new, names_of),
+                report: LoadReport {
+                    missing: names,
+                    unused,
+                },
+                ..Loaded::default()
+            })
         }
         loaded => Ok(loaded?),
     }
@@ -152,17 +173,15 @@ fn load_head(dir: &ModelDir, head: Option<HeadKind>) -> vestnik_model::Result<Lo
     Ok(match head {
         Some(HeadKind::TokenClassification) => {
             let loaded = TokenClassifier::load_frozen(dir, cpu)?;
-            let labels = loaded.0.labels().iter().map(str::to_owned).collect();
             Loaded {
-                labels,
+                labels: names_of(loaded.0.labels()),
                 ..Loaded::new(&loaded)
             }
         }
         Some(HeadKind::SequenceClassification) => {
             let loaded = SequenceClassifier::load_frozen(dir, cpu)?;
-            let labels = loaded.0.labels().iter().map(str::to_owned).collect();
             Loaded {
-                labels,
+                labels: names_of(loaded.0.labels()),
                 problem_type: Some(loaded.0.problem_type()),
                 ..Loaded::new(&loaded)
             }
@@ -222,6 +241,9 @@ fn listed<S: AsRef<str>>(names: &[S]) -> String {
     if names.is_empty() {
         return "none".to_owned();
     }
-    let names: Vec<&str> = names.iter().map(AsRef::as_ref).collect();
-    names.join(", ")
+    let first: Vec<&str> = names.iter().map(AsRef::as_ref).take(MOST_LISTED).collect();
+    match names.len().checked_sub(MOST_LISTED) {
+        None | Some(0) => first.join(", "),
+        Some(others) => format!("{} and {others} more", first.join(", ")),
+    }
 }
