@@ -7,7 +7,7 @@ use crate::sandbox::{Ran, Sandbox};
 
 const TEXT: &str = "Kyiv waits; the <script>alert(1)</script> & “Rada” met in Sofia with O'Neill.";
 
-fn document(id: &str, lang: &str, entities: Value) -> String {
+fn document(id: &str, lang: &str, entities: &Value) -> String {
     json!({"id": id, "lang": lang, "text": TEXT, "entities": entities}).to_string()
 }
 
@@ -17,12 +17,12 @@ fn sandbox() -> Sandbox {
         document(
             "1",
             "en",
-            json!([{"start": 0, "end": 4, "label": "LOC"}, {"start": 0, "end": 10, "label": "PER"}]),
+            &json!([{"start": 0, "end": 4, "label": "LOC"}, {"start": 0, "end": 10, "label": "PER"}]),
         ),
         document(
             "<b>2</b>",
             "bg",
-            json!([{"start": 0, "end": 4, "label": "PER"}]),
+            &json!([{"start": 0, "end": 4, "label": "PER"}]),
         ),
         json!({"id": "3", "text": "Sofia", "entities": [], "annotated": ["PER"], "source": "x<i>"})
             .to_string(),
@@ -198,7 +198,7 @@ fn no_entities_at_all_and_a_single_document() {
 
     sandbox.write(
         "gold.jsonl",
-        document("1", "en", json!([{"start": 0, "end": 4, "label": "LOC"}])),
+        document("1", "en", &json!([{"start": 0, "end": 4, "label": "LOC"}])),
     );
     assert_eq!(evaluate(&sandbox, "--data gold.jsonl --report one").code, 0);
     let report = sandbox.records_of("one/report.json");
