@@ -23,6 +23,21 @@ pub struct Corpus {
 }
 
 impl Corpus {
+    /// A corpus of documents with the fields that each of them has no place for.
+    pub(crate) fn from_records(
+        read: Records<(Document, Map<String, Value>)>,
+        losses: Vec<Loss>,
+    ) -> Self {
+        let (documents, fields) = read.records.into_iter().unzip();
+        Self {
+            documents,
+            positions: read.positions,
+            fields,
+            issues: read.issues,
+            losses,
+        }
+    }
+
     pub(crate) fn push(&mut self, document: Document, position: Position) {
         self.push_with(document, position, Map::new());
     }

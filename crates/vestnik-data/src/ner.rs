@@ -22,14 +22,7 @@ pub(crate) fn read(path: &Path) -> Result<Corpus> {
         let others = Fields::new(&record.fields).without(&FIELDS);
         Some((document, others))
     })?;
-    let (documents, fields) = read.records.into_iter().unzip();
-    Ok(Corpus {
-        documents,
-        positions: read.positions,
-        fields,
-        issues: read.issues,
-        losses,
-    })
+    Ok(Corpus::from_records(read, losses))
 }
 
 /// The fields of a record that a document holds.

@@ -7,6 +7,7 @@ use candle_core::DType;
 use serde_json::{Value, json};
 
 use crate::checkpoint::Floats;
+use crate::model_dir::make_directory;
 use crate::{CONFIG_FILE, Error, Result, SETTINGS_FILE, TOKENIZER_FILE, WEIGHTS_FILE, write_file};
 
 mod entry;
@@ -159,20 +160,6 @@ fn copy_companions(from: &Path, to: &Path) -> Result<()> {
         }
     }
     Ok(())
-}
-
-/// Fills a directory beside `target` and renames it, so that it is there whole or not at all.
-fn make_directory(target: &Path, fill: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
-    let cannot_write = |source| file_error(target, source);
-    let parent = match target.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
-    let beside = tempfile::tempdir_in(parent).map_err(cannot_write)?;
-    let partial = beside.path().join("model");
-    std::fs::create_dir(&partial).map_err(cannot_write)?;
-    fill(&partial)?;
-    std::fs::rename(&partial, target).map_err(cannot_write)
 }
 
 fn file_error(path: &Path, source: std::io::Error) -> Error {

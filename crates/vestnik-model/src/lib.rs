@@ -41,7 +41,7 @@ pub use heads::{MaskedLmHead, NoHead, SequenceClassificationHead, TokenClassific
 pub use mode::Mode;
 pub use model_dir::{
     CONFIG_FILE, EmbeddedModel, ModelDir, SETTINGS_FILE, TOKENIZER_FILE, WEIGHTS_FILE,
-    WEIGHTS_INDEX_FILE, has_placeholder_labels, write_file,
+    WEIGHTS_INDEX_FILE, has_placeholder_labels, make_directory, write_file,
 };
 pub use models::{EncoderModel, MaskedLm, Model, SequenceClassifier, TokenClassifier};
 pub use parameters::Parameters;

@@ -256,6 +256,31 @@ pub fn write_file(path: &Path, bytes: &[u8]) -> Result<()> {
     })
 }
 
+/// Fills a directory beside `target` and renames it, so that it is there whole or not at all.
+///
+/// # Errors
+/// [`Error::File`] when the directory cannot be made, and those of `fill`.
+pub fn make_directory<E: From<Error>>(
+    target: &Path,
+    fill: impl FnOnce(&Path) -> std::result::Result<(), E>,
+) -> std::result::Result<(), E> {
+    // The kind of error alone: the system's message names the temporary directory.
+    let cannot_write = |source: std::io::Error| Error::File {
+        path: target.into(),
+        source: source.kind().into(),
+    };
+    let parent = match target.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    let beside = tempfile::tempdir_in(parent).map_err(cannot_write)?;
+    let partial = beside.path().join("model");
+    std::fs::create_dir(&partial).map_err(cannot_write)?;
+    fill(&partial)?;
+    std::fs::rename(&partial, target).map_err(cannot_write)?;
+    Ok(())
+}
+
 /// Temporary files begin readable by their owner alone; what is saved is for everyone, as files usually are.
 #[cfg(unix)]
 pub(crate) fn make_readable(path: &Path) -> std::io::Result<()> {

@@ -51,14 +51,7 @@ pub(super) fn read(path: &Path, options: &ReadOptions) -> Result<Corpus> {
         }
         Some((document, others))
     })?;
-    let (documents, fields) = read.records.into_iter().unzip();
-    Ok(Corpus {
-        documents,
-        positions: read.positions,
-        fields,
-        issues: read.issues,
-        losses,
-    })
+    Ok(Corpus::from_records(read, losses))
 }
 
 fn lost(path: &Path, record: &Record, id: &str) -> Vec<Loss> {

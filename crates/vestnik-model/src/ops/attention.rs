@@ -12,7 +12,7 @@ use crate::ops::attention_blocks::Block;
 use crate::ops::cpu::{self, Matrix};
 use crate::ops::packed_heads::{Head, PackedHeads};
 use crate::ops::padding::Padding;
-use crate::ops::random::{DropoutMask, mix};
+use crate::ops::random::DropoutMask;
 use crate::ops::softmax;
 
 /// What attention needs to know beside its inputs.
@@ -151,9 +151,8 @@ impl Attention {
     /// Blocks with all keys have the elements that the `[length, length]` mask has in their rows.
     fn drop(&self, Part { head, block, .. }: &Part<'_>, matrix: &mut [f32]) {
         if let Some(mask) = self.dropout {
-            let first_group = mix(((head.tokens.start as u64) << 16) | head.index as u64);
             let before = (block.rows.start * head.len() / 4) as u64;
-            mask.apply(matrix, first_group.wrapping_add(before));
+            mask.apply(matrix, head.mask_group().wrapping_add(before));
         }
     }
 

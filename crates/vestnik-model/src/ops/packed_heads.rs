@@ -6,6 +6,7 @@ use candle_core::Result;
 use rayon::prelude::*;
 
 use crate::ops::cpu::Matrix;
+use crate::ops::random::mix;
 
 /// Packed sequences, each token with `n_heads` heads side by side.
 #[derive(Clone, Debug)]
@@ -31,6 +32,11 @@ impl Head {
     /// Tokens of its sequence.
     pub(crate) fn len(&self) -> usize {
         self.tokens.len()
+    }
+
+    /// Where its part of a dropout mask begins, in groups of four elements: a function of its place in the batch.
+    pub(crate) fn mask_group(&self) -> u64 {
+        mix(((self.tokens.start as u64) << 16) | self.index as u64)
     }
 
     /// Columns that it owns.

@@ -1,9 +1,9 @@
 //! `vestnik model transplant`: a pretrained encoder with the vocabulary of another tokenizer.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use anyhow::{Context, Result};
-use vestnik_model::{DType, ModelDir, TOKENIZER_FILE, transplant};
+use anyhow::Result;
+use vestnik_model::{DType, ModelDir, TOKENIZER_FILE, make_directory, transplant};
 use vestnik_text::Tokenizer;
 
 use crate::Outcome;
@@ -36,7 +36,7 @@ pub(crate) fn run(args: &Args) -> Result<Outcome> {
     let donor = ModelDir::open(&args.from)?;
     let tokenizer = Tokenizer::from_file(&args.tokenizer)?;
     let model = transplant(&donor, &tokenizer, args.seed)?;
-    make_directory(&args.output, |dir| {
+    make_directory(&args.output, |dir| -> Result<()> {
         tokenizer.save(&dir.join(TOKENIZER_FILE))?;
         Ok(model.save(dir, DType::F32)?)
     })?;
@@ -47,18 +47,4 @@ pub(crate) fn run(args: &Args) -> Result<Outcome> {
         args.output.display()
     ));
     Ok(Outcome::Done)
-}
-
-/// Fills a directory beside `target` and renames it, so that it is there whole or not at all.
-fn make_directory(target: &Path, fill: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
-    let cannot_write = || format!("cannot write {}", target.display());
-    let parent = match target.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
-    let dir = tempfile::tempdir_in(parent).with_context(cannot_write)?;
-    let partial = dir.path().join("model");
-    std::fs::create_dir(&partial).with_context(cannot_write)?;
-    fill(&partial)?;
-    std::fs::rename(&partial, target).with_context(cannot_write)
 }

@@ -12,7 +12,7 @@ use rten_vecmath::Softmax;
 use super::Side;
 use crate::ops::cpu::{self, Matrix};
 use crate::ops::packed_heads::{Head, PackedHeads};
-use crate::ops::random::{DropoutMask, mix};
+use crate::ops::random::DropoutMask;
 use crate::ops::relative_positions::rows_of_length;
 use crate::ops::softmax;
 
@@ -192,8 +192,7 @@ impl DisentangledAttention {
     /// Applies the dropout mask of one head to its `[length, length]` matrix.
     fn drop(&self, head: &Head, matrix: &mut [f32]) {
         if let Some(mask) = self.dropout {
-            let first_group = mix(((head.tokens.start as u64) << 16) | head.index as u64);
-            mask.apply(matrix, first_group);
+            mask.apply(matrix, head.mask_group());
         }
     }
 
