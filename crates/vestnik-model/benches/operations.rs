@@ -6,6 +6,7 @@
 
 use candle_core::backprop::GradStore;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use vestnik_model::Precision::{Bf16, F32};
 use vestnik_model::ops::{self, AttentionOptions, PositionTables, RelativePositions};
 use vestnik_model::{Device, Mode, Tensor, Var};
 
@@ -30,10 +31,13 @@ fn linear(criterion: &mut Criterion) {
         group.throughput(Throughput::Elements((6 * TOKENS * inputs * outputs) as u64));
         let shape = format!("{inputs}x{outputs}");
         group.bench_function(BenchmarkId::new("fused", &shape), |bencher| {
-            bencher.iter(|| train(&ops::linear(&x, &weight, &bias).unwrap()));
+            bencher.iter(|| train(&ops::linear(&x, &weight, &bias, F32).unwrap()));
+        });
+        group.bench_function(BenchmarkId::new("fused, bf16", &shape), |bencher| {
+            bencher.iter(|| train(&ops::linear(&x, &weight, &bias, Bf16).unwrap()));
         });
         group.bench_function(BenchmarkId::new("composed", &shape), |bencher| {
-            bencher.iter(|| train(&ops::linear_composed(&x, &weight, &bias).unwrap()));
+            bencher.iter(|| train(&ops::linear_composed(&x, &weight, &bias, F32).unwrap()));
         });
     }
 }

@@ -22,6 +22,7 @@ mod models;
 pub mod ops;
 mod parameters;
 mod pickle;
+mod precision;
 mod training_pass;
 mod transplant;
 
@@ -46,5 +47,6 @@ pub use model_dir::{
 pub use models::{EncoderModel, MaskedLm, Model, SequenceClassifier, TokenClassifier};
 pub use parameters::Parameters;
 pub use pickle::PickleProblem;
+pub use precision::Precision;
 pub use training_pass::{Lookup, TrainingPass};
 pub use transplant::{Transplanted, transplant};

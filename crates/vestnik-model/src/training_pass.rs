@@ -5,6 +5,7 @@ use std::cell::{Cell, RefCell};
 use candle_core::backprop::GradStore;
 use candle_core::{Result, Tensor, Var};
 
+use crate::Precision;
 use crate::ops::{self, mix};
 
 /// One forward pass in training.
@@ -16,6 +17,7 @@ pub struct TrainingPass {
     base: u64,
     next_site: Cell<u64>,
     lookups: Option<RefCell<Vec<Lookup>>>,
+    precision: Precision,
 }
 
 impl TrainingPass {
@@ -26,7 +28,19 @@ impl TrainingPass {
             base: mix(mix(seed) ^ step),
             next_site: Cell::new(0),
             lookups: None,
+            precision: Precision::F32,
         }
+    }
+
+    /// The arithmetic of the matrix products of this pass, forward and backward. Default [`Precision::F32`].
+    #[must_use]
+    pub fn with_precision(mut self, precision: Precision) -> Self {
+        self.precision = precision;
+        self
+    }
+
+    pub(crate) fn precision(&self) -> Precision {
+        self.precision
     }
 
     /// Embeddings are looked up through a tensor of the rows that occur, which takes the gradient in place of the whole

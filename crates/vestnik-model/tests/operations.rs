@@ -6,31 +6,52 @@ mod twins;
 
 use candle_core::{Device, Tensor, Var};
 use twins::{check_finite_differences, check_twins, largest_difference, values, var, weigh};
+use vestnik_model::Precision::{Bf16, F32};
 use vestnik_model::ops::{self, AttentionOptions};
 use vestnik_model::{Mode, TrainingPass, losses};
 
 #[test]
 fn linear() {
     let inputs = [var(&[7, 5], 1), var(&[3, 5], 2), var(&[3], 3)];
-    let fused = |v: &[Var]| ops::linear(&v[0], &v[1], &v[2]);
+    let fused = |v: &[Var]| ops::linear(&v[0], &v[1], &v[2], F32);
     check_twins(&inputs, 1e-5, fused, |v| {
-        ops::linear_composed(&v[0], &v[1], &v[2])
+        ops::linear_composed(&v[0], &v[1], &v[2], F32)
     });
     check_finite_differences(&inputs, 1e-2, fused);
+}
+
+#[test]
+fn linear_in_bf16() {
+    let inputs = [var(&[37, 90], 1), var(&[53, 90], 2), var(&[53], 3)];
+    let in_bf16 = |v: &[Var]| ops::linear(&v[0], &v[1], &v[2], Bf16);
+    check_twins(&inputs, 5e-2, in_bf16, |v| {
+        ops::linear(&v[0], &v[1], &v[2], F32)
+    });
+    let exact = ops::linear(&inputs[0], &inputs[1], &inputs[2], F32).unwrap();
+    assert_ne!(largest_difference(&in_bf16(&inputs).unwrap(), &exact), 0.0);
+    // Whole numbers up to 100 are bf16 numbers, and their sums `f32` numbers.
+    let whole = inputs.map(|x| (x.as_tensor() * 100.0).unwrap().round().unwrap());
+    let product = |precision| ops::linear(&whole[0], &whole[1], &whole[2], precision).unwrap();
+    assert_eq!(largest_difference(&product(Bf16), &product(F32)), 0.0);
 }
 
 #[test]
 fn linear_accepts_a_transposed_input() {
     let (x, weight, bias) = (var(&[5, 7], 1), var(&[3, 5], 2), var(&[3], 3));
     let x = x.t().unwrap();
-    let fused = ops::linear(&x, &weight, &bias).unwrap();
-    assert!(largest_difference(&fused, &ops::linear_composed(&x, &weight, &bias).unwrap()) < 1e-5);
+    let fused = ops::linear(&x, &weight, &bias, F32).unwrap();
+    assert!(
+        largest_difference(
+            &fused,
+            &ops::linear_composed(&x, &weight, &bias, F32).unwrap()
+        ) < 1e-5
+    );
 }
 
 #[test]
 fn frozen_tensors_get_no_gradient_and_cost_none() {
     let (x, weight, bias) = (var(&[7, 5], 1), var(&[3, 5], 2), var(&[3], 3));
-    let output = ops::linear(&x, &weight.as_detached_tensor(), &bias).unwrap();
+    let output = ops::linear(&x, &weight.as_detached_tensor(), &bias, F32).unwrap();
     let gradients = weigh(&output).backward().unwrap();
     assert!(
         gradients.get(&x).is_some()

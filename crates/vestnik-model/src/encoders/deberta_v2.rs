@@ -112,7 +112,7 @@ impl Embeddings {
     fn forward(&self, batch: &Batch, mode: Mode<'_>) -> Result<Tensor> {
         let mut sum = self.tables.forward(batch, mode)?;
         if let Some(projection) = &self.projection {
-            sum = projection.forward(&sum)?;
+            sum = projection.forward(&sum, mode)?;
         }
         Ok(ops::dropout(&self.norm.forward(&sum)?, self.dropout, mode)?)
     }
@@ -159,7 +159,7 @@ impl Layer {
         let context = self
             .attention
             .forward(x, cumulative_lengths, relative, mode)?;
-        let attended = self.attention_output.forward(&context)?;
+        let attended = self.attention_output.forward(&context, mode)?;
         let attended = ops::dropout(&attended, self.dropout, mode)?;
         let x = self.attention_norm.forward(&(attended + x)?)?;
         self.feed_forward.forward(&x, mode)

@@ -47,7 +47,7 @@ impl ElectraEncoder {
     pub fn forward(&self, batch: &Batch, mode: Mode<'_>) -> Result<Tensor> {
         let embedded = self.embeddings.forward(batch, mode)?;
         let embedded = match &self.projection {
-            Some(projection) => projection.forward(&embedded)?,
+            Some(projection) => projection.forward(&embedded, mode)?,
             None => embedded,
         };
         self.layers.forward(embedded, batch, mode)

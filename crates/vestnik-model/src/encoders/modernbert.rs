@@ -203,7 +203,7 @@ impl Attention {
         // One product each, by parts of the weights: cutting their common result apart would copy it, and its gradient.
         let part = |index: usize| {
             let outputs = index * self.hidden_size..(index + 1) * self.hidden_size;
-            self.qkv.outputs(outputs)?.forward(x)
+            self.qkv.outputs(outputs)?.forward(x, mode)
         };
         let query = ops::rotary(&part(0)?, angles, self.n_heads)?;
         let key = ops::rotary(&part(1)?, angles, self.n_heads)?;
@@ -215,7 +215,7 @@ impl Attention {
         };
         let context = ops::attention(&query, &key, &part(2)?, options, mode)?;
         Ok(ops::dropout(
-            &self.output.forward(&context)?,
+            &self.output.forward(&context, mode)?,
             self.dropout,
             mode,
         )?)
@@ -244,9 +244,9 @@ impl FeedForward {
     }
 
     fn forward(&self, x: &Tensor, mode: Mode<'_>) -> Result<Tensor> {
-        let inner = self.gated(&self.inner.forward(x)?)?;
+        let inner = self.gated(&self.inner.forward(x, mode)?)?;
         let inner = ops::dropout(&inner, self.dropout, mode)?;
-        self.outer.forward(&inner)
+        self.outer.forward(&inner, mode)
     }
 
     fn gated(&self, x: &Tensor) -> Result<Tensor> {

@@ -7,7 +7,7 @@ use crate::config::{Activation, ArchitectureOptions};
 use crate::heads::prediction::modernbert_prediction_head;
 use crate::heads::transform::Transform;
 use crate::layers::{LayerNorm, Linear};
-use crate::{Architecture, EncoderConfig, Result, ops};
+use crate::{Architecture, EncoderConfig, Mode, Result, ops};
 
 /// An affine layer, a function and a layer norm, then the product with the word embeddings (or, where they are not tied,
 /// with a table of its own) and a bias.
@@ -55,10 +55,11 @@ impl MaskedLmHead {
         &self,
         hidden_states: &Tensor,
         word_embeddings: &Tensor,
+        mode: Mode<'_>,
     ) -> Result<Tensor> {
-        let x = self.transform.forward(hidden_states)?;
+        let x = self.transform.forward(hidden_states, mode)?;
         let weights = self.decoder.as_ref().unwrap_or(word_embeddings);
-        Ok(ops::linear(&x, weights, &self.bias)?)
+        Ok(ops::linear(&x, weights, &self.bias, mode.precision())?)
     }
 }
 

@@ -69,9 +69,9 @@ impl SequenceClassificationHead {
             Pooling::Mean => ops::sequence_means(hidden_states, ends)?,
         };
         let pooled = ops::dropout(&pooled, self.dropout_before, mode)?;
-        let transformed = self.transform.forward(&pooled)?;
+        let transformed = self.transform.forward(&pooled, mode)?;
         let transformed = ops::dropout(&transformed, self.dropout_after, mode)?;
-        self.classifier.forward(&transformed)
+        self.classifier.forward(&transformed, mode)
     }
 }
 

@@ -42,10 +42,10 @@ impl TokenClassificationHead {
     /// `[tokens, hidden]` → logits `[tokens, labels]`.
     pub(crate) fn forward(&self, hidden_states: &Tensor, mode: Mode<'_>) -> Result<Tensor> {
         let transformed = match &self.transform {
-            Some(transform) => &transform.forward(hidden_states)?,
+            Some(transform) => &transform.forward(hidden_states, mode)?,
             None => hidden_states,
         };
         let kept = ops::dropout(transformed, self.dropout, mode)?;
-        self.classifier.forward(&kept)
+        self.classifier.forward(&kept, mode)
     }
 }

@@ -2,9 +2,9 @@
 
 use candle_core::Tensor;
 
-use crate::Result;
 use crate::config::Activation;
 use crate::layers::{LayerNorm, Linear};
+use crate::{Mode, Result};
 
 /// An affine layer, a function and, in some heads, a layer norm.
 #[derive(Clone, Debug)]
@@ -16,8 +16,8 @@ pub(crate) struct Transform {
 
 impl Transform {
     /// `[rows, hidden]` → `[rows, width of the affine layer]`.
-    pub(crate) fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        let x = self.activation.forward(&self.dense.forward(x)?)?;
+    pub(crate) fn forward(&self, x: &Tensor, mode: Mode<'_>) -> Result<Tensor> {
+        let x = self.activation.forward(&self.dense.forward(x, mode)?)?;
         match &self.norm {
             Some(norm) => norm.forward(&x),
             None => Ok(x),

@@ -56,8 +56,8 @@ impl FeedForward {
 
     /// `[tokens, hidden]` → `[tokens, hidden]`.
     pub(crate) fn forward(&self, x: &Tensor, mode: Mode<'_>) -> Result<Tensor> {
-        let inner = self.activation.forward(&self.inner.forward(x)?)?;
-        let outer = ops::dropout(&self.outer.forward(&inner)?, self.dropout, mode)?;
+        let inner = self.activation.forward(&self.inner.forward(x, mode)?)?;
+        let outer = ops::dropout(&self.outer.forward(&inner, mode)?, self.dropout, mode)?;
         self.norm.forward(&(outer + x)?)
     }
 }

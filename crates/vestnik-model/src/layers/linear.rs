@@ -4,9 +4,9 @@ use std::ops::Range;
 
 use candle_core::Tensor;
 
-use crate::Result;
 use crate::builder::{Builder, Init};
 use crate::ops;
+use crate::{Mode, Result};
 
 /// `x Wᵀ + b` with the tensors `{name}.weight` and, where it has one, `{name}.bias`.
 #[derive(Clone, Debug)]
@@ -52,7 +52,7 @@ impl Linear {
     }
 
     /// `[rows, inputs]` → `[rows, outputs]`.
-    pub(crate) fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        Ok(ops::linear(x, &self.weight, &self.bias)?)
+    pub(crate) fn forward(&self, x: &Tensor, mode: Mode<'_>) -> Result<Tensor> {
+        Ok(ops::linear(x, &self.weight, &self.bias, mode.precision())?)
     }
 }

@@ -121,13 +121,13 @@ impl TransformerLayer {
             window: None,
         };
         let (query, key, value) = (
-            self.query.forward(x)?,
-            self.key.forward(x)?,
-            self.value.forward(x)?,
+            self.query.forward(x, mode)?,
+            self.key.forward(x, mode)?,
+            self.value.forward(x, mode)?,
         );
         let context = ops::attention(&query, &key, &value, options, mode)?;
         Ok(ops::dropout(
-            &self.attention_output.forward(&context)?,
+            &self.attention_output.forward(&context, mode)?,
             self.attention_output_dropout,
             mode,
         )?)

@@ -46,6 +46,7 @@ impl MaskedLm {
     pub fn logits(&self, batch: &Batch, positions: &[u32], mode: Mode<'_>) -> Result<Tensor> {
         let hidden_states = self.encoder.forward(batch, mode)?;
         let places = ops::gather_rows(&hidden_states, positions)?;
-        self.head.forward(&places, self.encoder.word_embeddings())
+        self.head
+            .forward(&places, self.encoder.word_embeddings(), mode)
     }
 }

@@ -95,6 +95,32 @@ impl<'a> Matrix<'a> {
         }
     }
 
+    pub(crate) fn n_rows(&self) -> usize {
+        self.rows
+    }
+
+    pub(crate) fn n_cols(&self) -> usize {
+        self.cols
+    }
+
+    /// Elements between neighbours in a column and in a row; one of them is 1.
+    pub(crate) fn strides(&self) -> [usize; 2] {
+        self.strides
+    }
+
+    /// What the elements lie in, from the first on.
+    pub(crate) fn data(&self) -> &'a [f32] {
+        self.data
+    }
+
+    /// The elements, row by row.
+    pub(crate) fn elements(self) -> impl Iterator<Item = f32> {
+        let [row_stride, col_stride] = self.strides;
+        (0..self.rows).flat_map(move |row| {
+            (0..self.cols).map(move |col| self.data[row * row_stride + col * col_stride])
+        })
+    }
+
     fn view(self) -> NdTensorView<'a, f32, 2> {
         NdTensorView::from_data_with_strides([self.rows, self.cols], self.data, self.strides)
             .expect("a matrix view lies inside its slice")

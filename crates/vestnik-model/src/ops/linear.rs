@@ -1,22 +1,26 @@
 //! Affine maps: `y = x Wᵀ + b`.
 
-use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor};
+use candle_core::{CpuStorage, CustomOp3, DType, Layout, Result, Shape, Tensor};
 
+use crate::Precision;
+use crate::ops::bf16;
 use crate::ops::cpu::{self, Matrix};
 
 /// `x Wᵀ + b`, differentiable in all three.
 ///
 /// **Shapes** `x [rows, inputs]`, `weight [outputs, inputs]`, `bias [outputs]` → `[rows, outputs]`.
 ///
-/// On the CPU in `f32` one product with the bias fused, forward and backward; elsewhere composed of candle's operations.
+/// With [`Precision::Bf16`] the factors of the products, forward and backward, are rounded to bf16, and the products
+/// summed in `f32`. On the CPU in `f32` one product with the bias fused; elsewhere composed of candle's operations.
 ///
 /// # Errors
 /// When the shapes do not fit together.
-pub fn linear(x: &Tensor, weight: &Tensor, bias: &Tensor) -> Result<Tensor> {
+pub fn linear(x: &Tensor, weight: &Tensor, bias: &Tensor, precision: Precision) -> Result<Tensor> {
     if cpu::is_cpu_f32(x) {
-        x.contiguous()?.apply_op3(weight, bias, Linear)
+        x.contiguous()?
+            .apply_op3(weight, bias, Linear { precision })
     } else {
-        linear_composed(x, weight, bias)
+        linear_composed(x, weight, bias, precision)
     }
 }
 
@@ -24,11 +28,41 @@ pub fn linear(x: &Tensor, weight: &Tensor, bias: &Tensor) -> Result<Tensor> {
 ///
 /// # Errors
 /// When the shapes do not fit together.
-pub fn linear_composed(x: &Tensor, weight: &Tensor, bias: &Tensor) -> Result<Tensor> {
-    x.contiguous()?.matmul(&weight.t()?)?.broadcast_add(bias)
+pub fn linear_composed(
+    x: &Tensor,
+    weight: &Tensor,
+    bias: &Tensor,
+    precision: Precision,
+) -> Result<Tensor> {
+    let product = match precision {
+        Precision::F32 => x.contiguous()?.matmul(&weight.t()?)?,
+        // The casts have gradients, so the factors of the backward products are rounded too.
+        Precision::Bf16 => x
+            .to_dtype(DType::BF16)?
+            .contiguous()?
+            .matmul(&weight.to_dtype(DType::BF16)?.t()?)?
+            .to_dtype(x.dtype())?,
+    };
+    product.broadcast_add(bias)
 }
 
-struct Linear;
+struct Linear {
+    precision: Precision,
+}
+
+impl Linear {
+    /// `a b (+ bias on every row)`.
+    fn product(&self, a: Matrix<'_>, b: Matrix<'_>, bias: Option<&[f32]>) -> Result<Vec<f32>> {
+        match self.precision {
+            Precision::F32 => {
+                let mut out = vec![0.0; a.n_rows() * b.n_cols()];
+                cpu::matmul_into(&mut out, a, b, 1.0, bias)?;
+                Ok(out)
+            }
+            Precision::Bf16 => bf16::matmul(a, b, bias),
+        }
+    }
+}
 
 impl CustomOp3 for Linear {
     fn name(&self) -> &'static str {
@@ -57,8 +91,7 @@ impl CustomOp3 for Linear {
         let x = Matrix::new(cpu::slice_of(x, x_layout)?, rows, inputs);
         let weight = Matrix::new(cpu::slice_of(weight, weight_layout)?, outputs, inputs);
         let bias = cpu::slice_of(bias, bias_layout)?;
-        let mut out = vec![0.0; rows * outputs];
-        cpu::matmul_into(&mut out, x, weight.transposed(), 1.0, Some(bias))?;
+        let out = self.product(x, weight.transposed(), Some(bias))?;
         Ok(cpu::output(out, (rows, outputs)))
     }
 
@@ -82,7 +115,7 @@ impl CustomOp3 for Linear {
         let grad_x = if x.track_op() {
             let weight = Matrix::new(weight_data.as_slice()?, outputs, inputs);
             Some(Tensor::from_vec(
-                cpu::matmul(grad_matrix, weight)?,
+                self.product(grad_matrix, weight, None)?,
                 (rows, inputs),
                 device,
             )?)
@@ -92,7 +125,7 @@ impl CustomOp3 for Linear {
         let grad_weight = if weight.track_op() {
             let x = Matrix::new(x_data.as_slice()?, rows, inputs);
             Some(Tensor::from_vec(
-                cpu::matmul(grad_matrix.transposed(), x)?,
+                self.product(grad_matrix.transposed(), x, None)?,
                 (outputs, inputs),
                 device,
             )?)

@@ -6,6 +6,7 @@
 
 mod attention;
 mod attention_blocks;
+mod bf16;
 pub(crate) mod cpu;
 mod disentangled_attention;
 mod dropout;

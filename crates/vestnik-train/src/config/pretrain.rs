@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
+use vestnik_model::Precision;
 
 use crate::config::{
     BatchConfig, MOST_WEIGHT, SaveDtype, ScheduleConfig, at_least, parse, within, yes,
@@ -46,6 +47,10 @@ pub struct PretrainConfig {
     /// Updates between checkpoints. One is also written at every evaluation. Default 500.
     #[serde(default = "default_checkpoint_every")]
     pub checkpoint_every: u64,
+    /// Arithmetic of matrix products: "f32" (default) or "bf16", whose factors are rounded to 8 bits of precision; weights, sums
+    /// and optimizer are f32 either way. On a CPU with AVX-512 and bf16 instructions and on GPUs bf16 is faster.
+    #[serde(default)]
+    pub precision: Precision,
     /// Number format of the finished model. Default f32.
     #[serde(default)]
     pub save_dtype: SaveDtype,

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
+use vestnik_model::Precision;
 use vestnik_text::WindowOptions;
 
 use crate::config::{
@@ -48,6 +49,10 @@ pub struct RunConfig {
     /// Evaluations without a better F1 after which the run ends early. Default: never.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub patience: Option<u64>,
+    /// Arithmetic of matrix products: "f32" (default) or "bf16", whose factors are rounded to 8 bits of precision; weights, sums
+    /// and optimizer are f32 either way. On a CPU with AVX-512 and bf16 instructions and on GPUs bf16 is faster.
+    #[serde(default)]
+    pub precision: Precision,
     /// Number format of the finished model. Default f32.
     #[serde(default)]
     pub save_dtype: SaveDtype,

@@ -132,6 +132,7 @@ fn settings(config: &RunConfig, total_steps: u64, data: Vec<DataFile>) -> Result
         evaluate_every: config.evaluate_every,
         checkpoint_every: config.checkpoint_every,
         patience: config.patience,
+        precision: config.precision,
         save_dtype: config.save_dtype.into(),
         tensorboard: config.tensorboard,
         config: crate::config::to_json(config)?,

@@ -114,6 +114,7 @@ fn settings(config: &PretrainConfig, data: Vec<DataFile>) -> Result<Settings> {
         evaluate_every: Some(config.evaluate_every),
         checkpoint_every: config.checkpoint_every,
         patience: None,
+        precision: config.precision,
         save_dtype: config.save_dtype.into(),
         tensorboard: config.tensorboard,
         config: crate::config::to_json(config)?,

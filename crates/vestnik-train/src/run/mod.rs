@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use candle_core::{DType, Tensor};
-use vestnik_model::{Mode, Parameters, TrainingPass};
+use vestnik_model::{Mode, Parameters, Precision, TrainingPass};
 use vestnik_text::Batch;
 
 use crate::error::{Error, Result};
@@ -62,6 +62,7 @@ pub(crate) struct Settings {
     pub(crate) evaluate_every: Option<u64>,
     pub(crate) checkpoint_every: u64,
     pub(crate) patience: Option<u64>,
+    pub(crate) precision: Precision,
     pub(crate) save_dtype: DType,
     /// Whether to write event files for TensorBoard.
     pub(crate) tensorboard: bool,
@@ -289,7 +290,8 @@ impl<T: Task> Run<T> {
             labelled: labels.filter(|&&label| label >= 0).count(),
             batch,
             pass: TrainingPass::new(derive_seed(seed, &[stream::DROPOUT, epoch]), place)
-                .with_lookups(),
+                .with_lookups()
+                .with_precision(self.settings.precision),
         }
     }
 

@@ -75,9 +75,9 @@ impl SelfAttention {
             window: None,
         };
         let (query, key, value) = (
-            self.query.forward(x)?,
-            self.key.forward(x)?,
-            self.value.forward(x)?,
+            self.query.forward(x, mode)?,
+            self.key.forward(x, mode)?,
+            self.value.forward(x, mode)?,
         );
         let Some(relative) = relative else {
             // The reference divides scores by the number of their kinds even where only one of them is there.
@@ -88,7 +88,7 @@ impl SelfAttention {
         let project = |projection: &Option<Linear>| {
             let projection = projection.as_ref();
             projection
-                .map(|projection| projection.forward(&embeddings))
+                .map(|projection| projection.forward(&embeddings, mode))
                 .transpose()
         };
         let (keys, queries) = (project(&self.position_key)?, project(&self.position_query)?);

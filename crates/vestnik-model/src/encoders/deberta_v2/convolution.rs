@@ -45,12 +45,12 @@ impl Convolution {
         batch: &Batch,
         mode: Mode<'_>,
     ) -> Result<Tensor> {
-        let convolved = ops::dropout(&self.convolve(x, batch)?, self.dropout, mode)?;
+        let convolved = ops::dropout(&self.convolve(x, batch, mode)?, self.dropout, mode)?;
         let convolved = self.options.activation.forward(&convolved)?;
         self.norm.forward(&(residual + convolved)?)
     }
 
-    fn convolve(&self, x: &Tensor, batch: &Batch) -> Result<Tensor> {
+    fn convolve(&self, x: &Tensor, batch: &Batch, mode: Mode<'_>) -> Result<Tensor> {
         let (tokens, width) = x.dims2()?;
         let groups = self.options.groups;
         let (kernel, channels) = (self.options.kernel_size, width / groups);
@@ -66,6 +66,7 @@ impl Convolution {
                 &windows.reshape((tokens, kernel * channels))?,
                 &weight.narrow(0, group * channels, channels)?,
                 &self.bias.narrow(0, group * channels, channels)?,
+                mode.precision(),
             )
         });
         Ok(Tensor::cat(
@@ -135,7 +136,9 @@ mod tests {
                 },
                 dropout: 0.0,
             };
-            let together = convolution.convolve(&x, &batch(&[0, 2, 9])).unwrap();
+            let together = convolution
+                .convolve(&x, &batch(&[0, 2, 9]), Mode::Inference)
+                .unwrap();
             let alone = |start, length| {
                 let rows = x.narrow(0, start, length).unwrap();
                 let channels = rows.t().unwrap().unsqueeze(0).unwrap();

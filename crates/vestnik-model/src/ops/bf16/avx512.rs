@@ -1,0 +1,88 @@
+//! The product on machines with AVX-512 and its bf16 instructions.
+//!
+//! Both factors are packed once, then bands of rows are multiplied in parallel: within a band by blocks along the depth,
+//! by panels of columns, and by tiles of rows, so that a panel stays in the nearest cache while the tiles pass over it
+//! (Goto & van de Geijn 2008).
+#![allow(unsafe_code)]
+
+use rayon::prelude::*;
+
+use super::kernel::{COLS, ROWS, Tile, multiply};
+use super::packing::{Factor, PAIRS};
+use crate::ops::cpu::Matrix;
+
+/// Fewest bands of rows for each thread: the last ones even out what the first ones took.
+const BANDS_PER_THREAD: usize = 4;
+
+/// Proof that the machine has the instructions.
+#[derive(Clone, Copy)]
+pub(super) struct Avx512(());
+
+impl Avx512 {
+    /// `None` where an instruction is missing.
+    pub(super) fn detect() -> Option<Self> {
+        let there = is_x86_feature_detected!("avx512f")
+            && is_x86_feature_detected!("avx512bw")
+            && is_x86_feature_detected!("avx512bf16");
+        there.then_some(Self(()))
+    }
+
+    /// See [`super::matmul`].
+    pub(super) fn matmul(self, a: Matrix<'_>, b: Matrix<'_>, bias: Option<&[f32]>) -> Vec<f32> {
+        let (rows, cols) = (a.n_rows(), b.n_cols());
+        let mut out = vec![0.0; rows * cols];
+        let (left, right) = (Factor::rows_of(a), Factor::rows_of(b.transposed()));
+        let product = Product {
+            left,
+            lines: rows.next_multiple_of(16),
+            packed_left: left.packed_by_line(),
+            packed_right: right.packed_by_pair(COLS),
+            cols,
+            bias: bias.unwrap_or_default(),
+        };
+        let bands = BANDS_PER_THREAD * rayon::current_num_threads();
+        let band = rows.div_ceil(bands).next_multiple_of(ROWS);
+        if !out.is_empty() {
+            out.par_chunks_mut(band * cols)
+                .enumerate()
+                .for_each(|(index, out)| product.band(index * band, out));
+        }
+        out
+    }
+}
+
+struct Product<'a> {
+    left: Factor<'a>,
+    /// Lines of a block of the packed left factor.
+    lines: usize,
+    packed_left: Vec<u32>,
+    packed_right: Vec<u32>,
+    cols: usize,
+    bias: &'a [f32],
+}
+
+impl Product<'_> {
+    /// The rows from `first`, as many as `out` has.
+    fn band(&self, first: usize, out: &mut [f32]) {
+        let rows = out.len() / self.cols;
+        let panels = self.cols.div_ceil(COLS);
+        for block in 0..self.left.blocks() {
+            for panel in 0..panels {
+                let right = &self.packed_right[(block * panels + panel) * PAIRS * COLS..];
+                for row in (0..rows).step_by(ROWS) {
+                    let left = &self.packed_left[(block * self.lines + first + row) * PAIRS..];
+                    let col = panel * COLS;
+                    let mut tile = Tile {
+                        out: &mut out[row * self.cols + col..],
+                        stride: self.cols,
+                        rows: (rows - row).min(ROWS),
+                        cols: (self.cols - col).min(COLS),
+                    };
+                    let start = (block == 0).then(|| self.bias.get(col..).unwrap_or_default());
+                    // SAFETY: a `Product` is made by `Avx512` alone, which exists only where the instructions do.
+                    unsafe { multiply(self.left.pairs(block), left, right, &mut tile, start) };
+                }
+            }
+        }
+    }
+}

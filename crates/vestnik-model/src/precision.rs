@@ -1,0 +1,15 @@
+//! The arithmetic of matrix products in training.
+
+use serde::{Deserialize, Serialize};
+
+/// The number format that matrix products are computed in. Weights, sums of products, norms, softmax, losses and
+/// optimizer are `f32` either way (Micikevicius et al. 2018).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Precision {
+    /// 32-bit floats.
+    #[default]
+    F32,
+    /// Factors rounded to 16-bit "brain" floats (8 bits of precision), products summed in `f32`.
+    Bf16,
+}
