@@ -1,5 +1,7 @@
 //! What can go wrong in inference.
 
+use vestnik_text::Aggregation;
+
 use crate::device::DeviceChoice;
 
 /// Result of this crate.
@@ -41,6 +43,30 @@ pub enum Error {
         found: u32,
         /// The version that is read.
         known: u32,
+    },
+    /// A number of the calibration in `vestnik.json`, or a least score that was asked for, is out of range.
+    #[error("calibration: {key} is {value}, expected {expected}")]
+    Calibration {
+        /// Where it is.
+        key: String,
+        /// The value.
+        value: f64,
+        /// The range.
+        expected: &'static str,
+    },
+    /// The calibration in `vestnik.json` names a label that the model does not have.
+    #[error("calibration: min_scores has the label {label:?}, the model knows {}", known.join(", "))]
+    CalibrationLabel {
+        /// The label.
+        label: String,
+        /// The labels of the model.
+        known: Vec<String>,
+    },
+    /// Least scores are made for the scores of one way of grouping alone.
+    #[error("a calibration is made for the aggregation viterbi, not for {aggregation}")]
+    CalibrationAggregation {
+        /// What was asked for.
+        aggregation: Aggregation,
     },
     /// Windows that the model cannot take.
     #[error(

@@ -2,12 +2,13 @@
 //!
 //! [`Vestnik`] is the whole model behind two calls: open it, [`Vestnik::analyze`] a text. [`NerPipeline`] is the
 //! named-entity part on its own: windows over long articles, batches packed by a token budget, scores of tokens,
-//! valid-sequence decoding or another [`Aggregation`]. Both are `Send + Sync`; share one between threads.
+//! valid-sequence decoding or another [`Aggregation`]. [`Calibrator`] makes its scores honest. Both are `Send + Sync`; share one between threads.
 //!
 //! Results do not depend on which other texts are in the batch, nor on their order.
 //!
 //! This crate reads model directories, no corpora; it trains nothing and prints nothing.
 
+mod calibration;
 mod device;
 mod embedded;
 mod error;
@@ -17,10 +18,13 @@ mod packing;
 mod pipeline;
 mod vestnik;
 
+pub use calibration::{
+    Calibration, Calibrator, FEWEST_ENTITIES, Fit, LabelledWords, TEMPERATURES, best_min_score,
+};
 pub use device::DeviceChoice;
 pub use error::{Error, Result};
 pub use metadata::{Metadata, WindowMetadata};
 pub use options::Options;
-pub use pipeline::{NerPipeline, Tagged};
+pub use pipeline::{NerPipeline, Reading, Tagged};
 pub use vestnik::{Analysis, EMBEDDED_MODEL_NAME, Vestnik, embedded_model};
 pub use vestnik_text::Aggregation;

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use vestnik_text::WindowOptions;
 
+use crate::calibration::Calibration;
 use crate::error::{Error, Result};
 
 /// The version of `vestnik.json` that is read and written.
@@ -11,9 +12,10 @@ const FORMAT_VERSION: u32 = 1;
 /// Contents of `vestnik.json`. The file is optional; a field it does not know is an error.
 ///
 /// ```json
-/// {"format_version": 1, "window": {"tokens": 256, "context": 28}}
+/// {"format_version": 1, "window": {"tokens": 256, "context": 28},
+///  "calibration": {"temperature": 1.3, "min_scores": {"PRO": 0.4}}}
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Metadata {
@@ -21,6 +23,9 @@ pub struct Metadata {
     pub format_version: u32,
     /// How articles were cut into windows in training.
     pub window: WindowMetadata,
+    /// How its outputs become scores. Default: as they are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calibration: Option<Calibration>,
 }
 
 /// The windows a model was trained on, in tokens without the special ones.
@@ -40,7 +45,15 @@ impl Metadata {
         Self {
             format_version: FORMAT_VERSION,
             window: WindowMetadata { tokens, context },
+            calibration: None,
         }
+    }
+
+    /// The same with another calibration; one that changes nothing is left out.
+    #[must_use]
+    pub fn with_calibration(mut self, calibration: Calibration) -> Self {
+        self.calibration = (!calibration.is_identity()).then_some(calibration);
+        self
     }
 
     /// Reads the file.
@@ -48,8 +61,11 @@ impl Metadata {
     /// # Errors
     /// [`Error::Metadata`] if it is no JSON of this form, [`Error::MetadataVersion`] if it is of another version.
     pub fn parse(json: &[u8]) -> Result<Self> {
-        let metadata: Self =
-            serde_json::from_slice(json).map_err(|source| Error::Metadata { source })?;
+        let unreadable = |source| Error::Metadata { source };
+        // Read directly, errors have a line; read through a value, numbers are exact (`arbitrary_precision`).
+        let _: Self = serde_json::from_slice(json).map_err(unreadable)?;
+        let value: serde_json::Value = serde_json::from_slice(json).map_err(unreadable)?;
+        let metadata: Self = serde_json::from_value(value).map_err(unreadable)?;
         if metadata.format_version != FORMAT_VERSION {
             return Err(Error::MetadataVersion {
                 found: metadata.format_version,
@@ -128,5 +144,22 @@ mod tests {
             Metadata::parse(more.as_bytes()),
             Err(Error::Metadata { .. })
         ));
+    }
+
+    #[test]
+    fn a_calibration_is_read_as_it_was_written() {
+        let calibration = Calibration {
+            temperature: 1.237,
+            min_scores: [("PER".to_owned(), 0.123_456_789)].into(),
+        };
+        let metadata = Metadata::new(256, 28).with_calibration(calibration.clone());
+        let json = serde_json::to_vec(&metadata).unwrap();
+        assert_eq!(Metadata::parse(&json).unwrap(), metadata);
+        assert_eq!(metadata.calibration, Some(calibration));
+
+        let none = metadata.with_calibration(Calibration::default());
+        assert_eq!(serde_json::to_string(&none).unwrap(), GOOD);
+        let unknown = GOOD.replace("}}", "},\"calibration\":{\"temperatur\":2}}");
+        assert!(Metadata::parse(unknown.as_bytes()).is_err());
     }
 }

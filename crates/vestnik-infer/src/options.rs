@@ -5,7 +5,7 @@ use vestnik_text::Aggregation;
 use crate::device::DeviceChoice;
 
 /// How to run a model. `Options::default()` is right for most.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Options {
     /// Device to compute on. Default: [`DeviceChoice::Auto`].
@@ -15,6 +15,8 @@ pub struct Options {
     pub batch_tokens: usize,
     /// How scores of tokens become entities. Default: [`Aggregation::Viterbi`].
     pub aggregation: Aggregation,
+    /// The least score of an entity, 0 to 1, in place of those of the model: 0 keeps all. Default: those of the model.
+    pub min_score: Option<f64>,
 }
 
 impl Default for Options {
@@ -23,6 +25,7 @@ impl Default for Options {
             device: DeviceChoice::default(),
             batch_tokens: 4096,
             aggregation: Aggregation::default(),
+            min_score: None,
         }
     }
 }
@@ -46,6 +49,13 @@ impl Options {
     #[must_use]
     pub fn with_aggregation(mut self, aggregation: Aggregation) -> Self {
         self.aggregation = aggregation;
+        self
+    }
+
+    /// Sets the least score of an entity, in place of those of the model.
+    #[must_use]
+    pub fn with_min_score(mut self, min_score: f64) -> Self {
+        self.min_score = Some(min_score);
         self
     }
 }

@@ -8,6 +8,7 @@ use vestnik_text::{
     windows,
 };
 
+use crate::calibration::Calibration;
 use crate::error::{Error, Result};
 use crate::options::Options;
 use crate::packing::pack;
@@ -41,6 +42,7 @@ pub struct NerPipeline {
     window: WindowOptions,
     device: Device,
     batch_tokens: usize,
+    calibration: Calibration,
 }
 
 /// The parts a pipeline is made of.
@@ -49,15 +51,17 @@ pub(crate) struct Parts {
     pub(crate) tokenizer: Tokenizer,
     pub(crate) window: WindowOptions,
     pub(crate) device: Device,
+    pub(crate) calibration: Calibration,
 }
 
-/// One text on its way through the model.
-struct Reading<'a> {
+/// One text as the model read it: [`NerPipeline::decode`] makes entities of it, with one calibration or another.
+#[derive(Debug)]
+pub struct Reading<'a> {
     text: &'a str,
-    tokens: TokenizedText,
-    windows: Vec<Window>,
-    /// Log-probabilities `[tokens, labels]`, row-major.
-    scores: Vec<f32>,
+    pub(crate) tokens: TokenizedText,
+    pub(crate) windows: Vec<Window>,
+    /// The model's outputs `[tokens, labels]`, row-major: each token has those of the window that owns it.
+    pub(crate) logits: Vec<f32>,
 }
 
 /// One window of one text.
@@ -74,7 +78,9 @@ impl NerPipeline {
         }
         let aggregator = Aggregator::new(options.aggregation, parts.classifier.labels())
             .map_err(|source| Error::Labels { source })?;
+        let calibration = calibration(parts.calibration, &aggregator, options)?;
         Ok(Self {
+            calibration,
             collator: Collator::new(parts.tokenizer.special()),
             aggregator,
             classifier: parts.classifier,
@@ -95,6 +101,18 @@ impl NerPipeline {
     #[must_use]
     pub fn aggregation(&self) -> Aggregation {
         self.aggregator.aggregation()
+    }
+
+    /// The labels of the model's outputs: tags.
+    #[must_use]
+    pub fn labels(&self) -> &LabelSet {
+        self.classifier.labels()
+    }
+
+    /// How its outputs become scores: what the model brings, with what its [`Options`] ask for.
+    #[must_use]
+    pub fn calibration(&self) -> &Calibration {
+        &self.calibration
     }
 
     /// The device it computes on.
@@ -122,6 +140,15 @@ impl NerPipeline {
     /// # Errors
     /// [`Error::Text`] if the tokenizer fails, [`Error::Model`] or [`Error::Tensor`] if the model does.
     pub fn tag_batch(&self, texts: &[&str]) -> Result<Vec<Tagged>> {
+        let readings = self.read_batch(texts)?;
+        Ok(self.decode_batch(&readings, &self.calibration))
+    }
+
+    /// Runs the model on texts; what it says of them is decoded later, once or several times.
+    ///
+    /// # Errors
+    /// As [`NerPipeline::tag_batch`].
+    pub fn read_batch<'a>(&self, texts: &[&'a str]) -> Result<Vec<Reading<'a>>> {
         let mut readings = texts
             .par_iter()
             .map(|text| self.read(text))
@@ -133,28 +160,59 @@ impl NerPipeline {
             .collect();
         for batch in pack(&lengths, self.batch_tokens) {
             let batch: Vec<Sequence> = batch.into_iter().map(|i| sequences[i]).collect();
-            self.score(&mut readings, &batch)?;
+            self.compute(&mut readings, &batch)?;
         }
-        Ok(readings
-            .into_par_iter()
-            .map(|reading| self.decode(&reading))
-            .collect())
+        Ok(readings)
     }
 
-    /// Tokens, words and windows of a text, with room for the scores.
+    /// The entities of a text, with this calibration instead of the pipeline's own.
+    #[must_use]
+    pub fn decode(&self, reading: &Reading<'_>, calibration: &Calibration) -> Tagged {
+        let n_labels = self.aggregator.n_labels();
+        let mut scores = vec![0.0; reading.logits.len()];
+        let rows = reading.logits.chunks_exact(n_labels);
+        scores
+            .chunks_exact_mut(n_labels)
+            .zip(rows)
+            .for_each(|(target, row)| log_softmax(row, calibration.temperature as f32, target));
+        let mut entities = self
+            .aggregator
+            .entities(reading.text, &reading.tokens, &scores);
+        entities.retain(|entity| calibration.keeps(entity));
+        Tagged {
+            entities,
+            tokens: reading.tokens.tokens.ids.len(),
+            windows: reading.windows.len(),
+        }
+    }
+
+    /// [`NerPipeline::decode`] for texts, in their order.
+    pub(crate) fn decode_batch<'a, 'b: 'a>(
+        &self,
+        readings: impl IntoIterator<Item = &'a Reading<'b>>,
+        calibration: &Calibration,
+    ) -> Vec<Tagged> {
+        let readings: Vec<&Reading<'_>> = readings.into_iter().collect();
+        readings
+            .par_iter()
+            .map(|reading| self.decode(reading, calibration))
+            .collect()
+    }
+
+    /// Tokens, words and windows of a text, with room for the logits.
     fn read<'a>(&self, text: &'a str) -> Result<Reading<'a>> {
         let tokens = TokenizedText::new(&self.tokenizer, text)?;
         let windows = windows(&tokens, &self.window);
         Ok(Reading {
             text,
-            scores: vec![0.0; tokens.tokens.len() * self.aggregator.n_labels()],
+            logits: vec![0.0; tokens.tokens.len() * self.aggregator.n_labels()],
             tokens,
             windows,
         })
     }
 
-    /// Runs the model on one batch and hands the scores to the tokens.
-    fn score(&self, readings: &mut [Reading<'_>], sequences: &[Sequence]) -> Result<()> {
+    /// Runs the model on one batch and hands the logits to the tokens.
+    fn compute(&self, readings: &mut [Reading<'_>], sequences: &[Sequence]) -> Result<()> {
         let examples: Vec<Example> = sequences.iter().map(|s| example(readings, *s)).collect();
         let batch = self.collator.batch(&examples);
         let logits = to_host(&self.classifier.forward(&batch, Mode::Inference)?)?;
@@ -167,16 +225,27 @@ impl NerPipeline {
         }
         Ok(())
     }
+}
 
-    fn decode(&self, reading: &Reading<'_>) -> Tagged {
-        Tagged {
-            entities: self
-                .aggregator
-                .entities(reading.text, &reading.tokens, &reading.scores),
-            tokens: reading.tokens.tokens.ids.len(),
-            windows: reading.windows.len(),
-        }
+/// The model's calibration, with the least score that was asked for in place of its own.
+///
+/// Least scores of a model were measured on scores of [`Aggregation::Viterbi`], so they hold there alone.
+fn calibration(
+    mut of_model: Calibration,
+    aggregator: &Aggregator,
+    options: &Options,
+) -> Result<Calibration> {
+    of_model.check()?;
+    match aggregator.aggregation() {
+        Aggregation::Viterbi => of_model.check_labels(aggregator.types())?,
+        _ => of_model.min_scores.clear(),
     }
+    if let Some(least) = options.min_score {
+        let labels = aggregator.types().iter().map(str::to_owned);
+        of_model.min_scores = labels.map(|label| (label, least)).collect();
+    }
+    of_model.check()?;
+    Ok(of_model)
 }
 
 fn sequences(readings: &[Reading<'_>]) -> Vec<Sequence> {
@@ -198,27 +267,25 @@ fn example(readings: &[Reading<'_>], sequence: Sequence) -> Example {
     }
 }
 
-/// Gives each token that the window owns its log-probabilities. `rows` starts at the first token of the window.
+/// Gives each token that the window owns its logits. `rows` starts at the first token of the window.
 fn hand_out(reading: &mut Reading<'_>, window: usize, rows: &[f32], n_labels: usize) {
     let window = &reading.windows[window];
     let before_core = window.core.start - window.tokens.start;
     let core = window.core.start * n_labels..window.core.end * n_labels;
-    let targets = reading.scores[core].chunks_exact_mut(n_labels);
-    let rows = rows.chunks_exact(n_labels).skip(before_core);
-    targets
-        .zip(rows)
-        .for_each(|(target, row)| log_softmax(row, target));
+    let rows = &rows[before_core * n_labels..][..core.len()];
+    reading.logits[core].copy_from_slice(rows);
 }
 
-/// `x - max - ln(sum(exp(x - max)))`: stable for large logits.
-fn log_softmax(logits: &[f32], target: &mut [f32]) {
+/// `y - ln(sum(exp(y)))` with `y = (x - max) / temperature`: stable for large logits.
+fn log_softmax(logits: &[f32], temperature: f32, target: &mut [f32]) {
     let max = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let sum: f32 = logits.iter().map(|x| (x - max).exp()).sum();
-    let log_sum = sum.ln();
     for (target, logit) in target.iter_mut().zip(logits) {
         // In this order no digit is lost to a large maximum.
-        *target = (logit - max) - log_sum;
+        *target = (logit - max) / temperature;
     }
+    let sum: f32 = target.iter().map(|y| y.exp()).sum();
+    let log_sum = sum.ln();
+    target.iter_mut().for_each(|y| *y -= log_sum);
 }
 
 fn to_host(logits: &vestnik_model::Tensor) -> Result<Vec<f32>> {

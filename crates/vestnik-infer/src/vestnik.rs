@@ -27,6 +27,7 @@ pub const EMBEDDED_MODEL_NAME: &str = "vestnik-news";
 pub struct Vestnik {
     name: String,
     ner: NerPipeline,
+    metadata: Metadata,
 }
 
 /// What a text says.
@@ -97,15 +98,18 @@ impl Vestnik {
         let tokenizer = dir.tokenizer()?;
         let device = options.device.open()?;
         let (classifier, _) = TokenClassifier::load_frozen(dir, &device)?;
+        let metadata = metadata.unwrap_or_else(|| Metadata::new(window.max_tokens, window.context));
         let parts = Parts {
             classifier,
             tokenizer,
             window,
             device,
+            calibration: metadata.calibration.clone().unwrap_or_default(),
         };
         Ok(Self {
             name: name.to_owned(),
             ner: NerPipeline::new(parts, options)?,
+            metadata,
         })
     }
 
@@ -120,6 +124,12 @@ impl Vestnik {
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// What `vestnik.json` says of the model, or, where there is none, what holds without it.
+    #[must_use]
+    pub fn metadata(&self) -> &Metadata {
+        &self.metadata
     }
 
     /// What the model can do: `ner`.

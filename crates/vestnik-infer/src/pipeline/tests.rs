@@ -43,7 +43,7 @@ fn all_ways() -> impl Iterator<Item = (&'static str, Aggregation)> {
 #[test]
 fn log_softmax_sums_to_one_and_is_stable() {
     let mut row = [0.0; 3];
-    log_softmax(&[1000.0, 1000.0, -1000.0], &mut row);
+    log_softmax(&[1000.0, 1000.0, -1000.0], 1.0, &mut row);
     assert!((row[0] - 0.5_f32.ln()).abs() < 1e-6);
     let sum: f32 = row.iter().map(|x| x.exp()).sum();
     assert!((sum - 1.0).abs() < 1e-6);
@@ -111,7 +111,7 @@ fn a_token_has_the_scores_of_the_window_that_owns_it() {
         windows: [(0..6, 0..4), (2..9, 4..9)]
             .map(|(tokens, core)| Window { tokens, core })
             .to_vec(),
-        scores: vec![0.0; 18],
+        logits: vec![0.0; 18],
     };
     for window in [1, 0] {
         // The second logit tells window and token; behind the window are rows of another text.
@@ -121,8 +121,61 @@ fn a_token_has_the_scores_of_the_window_that_owns_it() {
         hand_out(&mut reading, window, &rows, 2);
     }
     let told = |row: &[f32]| (row[1] - row[0]).round() as usize;
-    let told: Vec<usize> = reading.scores.chunks(2).map(told).collect();
+    let told: Vec<usize> = reading.logits.chunks(2).map(told).collect();
     assert_eq!(told, [0, 1, 2, 3, 14, 15, 16, 17, 18]);
+}
+
+#[test]
+fn a_temperature_moves_scores_and_nothing_else() {
+    for (name, aggregation) in all_ways() {
+        let vestnik = open_with(name, 4096, aggregation);
+        let places = |entities: &[Entity]| -> Vec<(vestnik_core::Span, String)> {
+            entities.iter().map(|e| (e.span, e.label.clone())).collect()
+        };
+        for reading in vestnik.ner().read_batch(&TEXTS).unwrap() {
+            let raw = vestnik.ner().decode(&reading, &Calibration::default());
+            for temperature in [0.25, 1.5, 8.0] {
+                let calibration = Calibration::with_temperature(temperature);
+                let scaled = vestnik.ner().decode(&reading, &calibration);
+                if !matches!(aggregation, Aggregation::Average | Aggregation::Max) {
+                    assert_eq!(
+                        places(&raw.entities),
+                        places(&scaled.entities),
+                        "{aggregation}"
+                    );
+                }
+                let surer = raw.entities.iter().zip(&scaled.entities);
+                let is_surer = |(raw, scaled): (&Entity, &Entity)| scaled.score > raw.score;
+                if aggregation == Aggregation::Simple {
+                    // The best label of each token gains from a low temperature, and loses from a high one.
+                    assert!(surer.clone().all(is_surer) || temperature > 1.0);
+                    assert!(!surer.clone().any(is_surer) || temperature < 1.0);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn entities_below_their_least_score_are_dropped() {
+    let vestnik = open("bert", 4096);
+    let all = vestnik.ner().tag_batch(&TEXTS).unwrap();
+    let scores = all.iter().flat_map(|tagged| &tagged.entities);
+    let middle = f64::from(scores.clone().filter_map(|e| e.score).fold(0.0, f32::max)) - 1e-6;
+    let options = Options::default()
+        .with_device(DeviceChoice::Cpu)
+        .with_min_score(middle);
+    let strict = Vestnik::from_dir_with(fixture("bert"), &options).unwrap();
+    let kept = strict.ner().tag_batch(&TEXTS).unwrap();
+    let is_kept = |entity: &&Entity| entity.score.is_some_and(|score| f64::from(score) >= middle);
+    for (all, kept) in all.iter().zip(&kept) {
+        let expected: Vec<Entity> = all.entities.iter().filter(is_kept).cloned().collect();
+        assert_eq!(kept.entities, expected);
+        assert_eq!((kept.tokens, kept.windows), (all.tokens, all.windows));
+    }
+    assert!(kept.iter().any(|tagged| !tagged.entities.is_empty()));
+    let error = Vestnik::from_dir_with(fixture("bert"), &options.with_min_score(1.5)).unwrap_err();
+    assert!(matches!(error, Error::Calibration { .. }), "{error}");
 }
 
 #[test]
