@@ -8,7 +8,7 @@ use candle_core::{Device, Tensor, Var};
 use twins::{check_finite_differences, check_twins, largest_difference, values, var, weigh};
 use vestnik_model::Precision::{Bf16, F32};
 use vestnik_model::ops::{self, AttentionOptions};
-use vestnik_model::{Mode, TrainingPass, losses};
+use vestnik_model::{Mode, TrainingPass};
 
 #[test]
 fn linear() {
@@ -214,75 +214,4 @@ fn dropout() {
     let gradients = output.sum_all().unwrap().backward().unwrap();
     let expected = (output / x.as_tensor()).unwrap();
     assert!(largest_difference(gradients.get(&x).unwrap(), &expected) < 1e-6);
-}
-
-#[test]
-fn cross_entropy_by_hand() {
-    let logits = Tensor::new(
-        &[
-            [0.0f32, 0.0, 0.0, 0.0],
-            [100.0, 0.0, 0.0, 0.0],
-            [5.0, 5.0, 5.0, 5.0],
-        ],
-        &Device::Cpu,
-    )
-    .unwrap();
-    let loss = |labels: &[i64]| {
-        losses::cross_entropy(&logits, labels)
-            .unwrap()
-            .to_scalar::<f32>()
-            .unwrap()
-    };
-    assert!((loss(&[2, -100, -100]) - 4f32.ln()).abs() < 1e-6);
-    assert!(loss(&[-100, 0, -100]).abs() < 1e-6);
-    assert!((loss(&[2, 1, -100]) - (4f32.ln() + 100.0) / 2.0).abs() < 1e-4);
-    assert_eq!(loss(&[-100, -100, -100]), 0.0);
-}
-
-#[test]
-fn partial_annotation_asks_for_any_of_the_possible_labels() {
-    let logits = Tensor::zeros((1, 4), candle_core::DType::F32, &Device::Cpu).unwrap();
-    let loss = |allowed| {
-        losses::partial_cross_entropy(&logits, &[0], &[allowed])
-            .unwrap()
-            .to_scalar::<f32>()
-            .unwrap()
-    };
-    assert!(
-        (loss(0) - 4f32.ln()).abs() < 1e-6,
-        "an empty set means the label alone"
-    );
-    assert!((loss(0b1001) - 2f32.ln()).abs() < 1e-6);
-    assert!(loss(0b1111).abs() < 1e-6);
-}
-
-#[test]
-fn cross_entropy_twins_and_differences() {
-    let labels = [0i64, -100, 3, 1, 0];
-    let allowed = [0b10001u64, 0, 0, 0, 0b00111];
-    let inputs = [var(&[5, 5], 1)];
-    let convert = |result: vestnik_model::Result<Tensor>| result.map_err(candle_core::Error::wrap);
-    let fused = |v: &[Var]| convert(losses::partial_cross_entropy(&v[0], &labels, &allowed));
-    let composed = |v: &[Var]| {
-        convert(losses::partial_cross_entropy_composed(
-            &v[0], &labels, &allowed,
-        ))
-    };
-    check_twins(&inputs, 1e-6, fused, composed);
-    check_finite_differences(&inputs, 1e-2, fused);
-}
-
-#[test]
-fn losses_refuse_what_does_not_fit() {
-    let logits = Tensor::zeros((2, 3), candle_core::DType::F32, &Device::Cpu).unwrap();
-    let message = |labels: &[i64]| {
-        losses::cross_entropy(&logits, labels)
-            .unwrap_err()
-            .to_string()
-    };
-    assert_eq!(
-        message(&[0]),
-        "labels: expected 2, one for every row of logits, got 1"
-    );
-    assert_eq!(message(&[0, 3]), "label: expected below 3, got 3");
 }
