@@ -2,9 +2,12 @@
 
 use std::path::Path;
 
+use serde_json::{Map, Value};
+
 use crate::columns::ColumnOptions;
 use crate::fields::Problems;
 use crate::issue::Issue;
+use crate::json::parse_object;
 use crate::lines::Line;
 use crate::problem::Problem;
 use crate::records::utf8;
@@ -14,6 +17,10 @@ const DOCUMENT_START: &str = "-DOCSTART-";
 
 /// A token and its tag cannot share a column.
 const MIN_COLUMNS: usize = 2;
+
+/// The columns of token and tag where the first one counts tokens and the last ones name annotators, as in `.iob2` files
+/// of Universal NER.
+const COUNTED: Layout = Layout { token: 1, tag: 2 };
 
 /// A token with its tag.
 pub(crate) struct Token {
@@ -26,6 +33,8 @@ pub(crate) struct Token {
 #[derive(Default)]
 pub(crate) struct Sentence {
     pub(crate) tokens: Vec<Token>,
+    /// The text that a comment `# text = …` gives.
+    pub(crate) text: Option<String>,
     /// Whether a line of the sentence has a defect, so that tokens are missing.
     pub(crate) broken: bool,
 }
@@ -36,17 +45,35 @@ impl Sentence {
     }
 }
 
+/// A line that starts a document.
+#[derive(Default)]
+pub(crate) struct DocumentStart {
+    /// How many sentences stand before it.
+    pub(crate) sentence: usize,
+    pub(crate) line: u64,
+    /// What the line says of the document: id, language, text, ….
+    pub(crate) record: Map<String, Value>,
+    /// Whether that cannot be read.
+    pub(crate) broken: bool,
+}
+
+/// Where token and tag stand.
+#[derive(Clone, Copy)]
+struct Layout {
+    token: usize,
+    tag: usize,
+}
+
 /// Collects the sentences of a column file.
 pub(crate) struct ColumnLines<'a> {
     path: &'a Path,
     options: &'a ColumnOptions,
     max_line_bytes: usize,
-    /// The number of columns of the first token's line.
-    n_columns: Option<usize>,
+    /// The number of columns of the first token's line, and which of them are read.
+    shape: Option<(usize, Layout)>,
     sentence: Sentence,
     pub(crate) sentences: Vec<Sentence>,
-    /// How many sentences stand before each start of a document.
-    pub(crate) document_starts: Vec<usize>,
+    pub(crate) document_starts: Vec<DocumentStart>,
     pub(crate) issues: Vec<Issue>,
 }
 
@@ -56,7 +83,7 @@ impl<'a> ColumnLines<'a> {
             path,
             options,
             max_line_bytes,
-            n_columns: None,
+            shape: None,
             sentence: Sentence::default(),
             sentences: Vec::new(),
             document_starts: Vec::new(),
@@ -80,9 +107,8 @@ impl<'a> ColumnLines<'a> {
 
     /// Ends the sentence at hand, as a blank line or the end of the file does.
     pub(crate) fn end_sentence(&mut self) {
-        let sentence = std::mem::take(&mut self.sentence);
-        if sentence.broken || !sentence.tokens.is_empty() {
-            self.sentences.push(sentence);
+        if self.sentence.broken || !self.sentence.tokens.is_empty() {
+            self.sentences.push(std::mem::take(&mut self.sentence));
         }
     }
 
@@ -98,20 +124,34 @@ impl<'a> ColumnLines<'a> {
     fn add_text(&mut self, number: u64, text: &str, problems: &mut Problems) {
         let columns = split(text);
         if columns.first() == Some(&DOCUMENT_START) {
-            self.end_sentence();
-            self.document_starts.push(self.sentences.len());
-        } else if !is_comment(text, &columns) {
+            self.start_document(number, &columns, problems);
+        } else if is_comment(text, &columns) {
+            if let Some(text) = text.strip_prefix("# text = ") {
+                self.sentence.text = Some(text.to_owned());
+            }
+        } else {
             let token = self.token(number, &columns, problems);
             self.sentence.tokens.extend(token);
         }
     }
 
+    /// The line may hold a JSON object behind its first column, as [`crate::write_corpus`] writes it.
+    fn start_document(&mut self, line: u64, columns: &[&str], problems: &mut Problems) {
+        self.end_sentence();
+        let json = columns.get(1).filter(|column| column.starts_with('{'));
+        let record = json.map(|json| problems.keep(parse_object(json)));
+        self.document_starts.push(DocumentStart {
+            sentence: self.sentences.len(),
+            line,
+            broken: record == Some(None),
+            record: record.flatten().unwrap_or_default(),
+        });
+    }
+
     fn token(&mut self, line: u64, columns: &[&str], problems: &mut Problems) -> Option<Token> {
-        problems.keep(self.check_count(columns.len()))?;
-        self.n_columns = Some(columns.len());
-        let tag_column = self.options.tag_column.unwrap_or(columns.len() - 1);
-        let text = problems.keep(self.token_text(columns));
-        let tag = problems.keep(checked_tag(columns[tag_column]));
+        let layout = problems.keep(self.layout(columns))?;
+        let text = problems.keep(token_text(columns, layout.token));
+        let tag = problems.keep(checked_tag(columns[layout.tag]));
         Some(Token {
             text: text?.to_owned(),
             tag: tag?.to_owned(),
@@ -119,29 +159,51 @@ impl<'a> ColumnLines<'a> {
         })
     }
 
-    fn check_count(&self, found: usize) -> Result<(), Problem> {
-        let needed = self.options.n_columns().max(MIN_COLUMNS);
-        let expected = self.n_columns.unwrap_or(needed);
-        let fits = if self.n_columns.is_some() {
-            found == expected
-        } else {
-            found >= needed
+    /// The columns to read, which the first line of a token decides for the whole file.
+    fn layout(&mut self, columns: &[&str]) -> Result<Layout, Problem> {
+        let found = columns.len();
+        let (expected, layout) = match self.shape {
+            Some(shape) => shape,
+            None => {
+                let expected = self.options.n_columns().max(MIN_COLUMNS);
+                if found < expected {
+                    return Err(Problem::ColumnCount { found, expected });
+                }
+                *self.shape.insert((found, self.options.layout(columns)))
+            }
         };
-        if fits {
-            Ok(())
+        if found == expected {
+            Ok(layout)
         } else {
             Err(Problem::ColumnCount { found, expected })
         }
     }
+}
 
-    fn token_text<'l>(&self, columns: &[&'l str]) -> Result<&'l str, Problem> {
-        let column = self.options.token_column;
-        let text = columns[column].trim();
-        if text.is_empty() {
-            Err(Problem::EmptyToken { column: column + 1 })
-        } else {
-            Ok(text)
+impl ColumnOptions {
+    fn layout(&self, columns: &[&str]) -> Layout {
+        let counted = || {
+            let tag = columns.get(COUNTED.tag);
+            columns[0] == "1"
+                && tag.is_some_and(|tag| is_tag(tag))
+                && !is_tag(columns[columns.len() - 1])
+        };
+        if *self == Self::default() && counted() {
+            return COUNTED;
         }
+        Layout {
+            token: self.token_column,
+            tag: self.tag_column.unwrap_or(columns.len() - 1),
+        }
+    }
+}
+
+fn token_text<'l>(columns: &[&'l str], column: usize) -> Result<&'l str, Problem> {
+    let text = columns[column].trim();
+    if text.is_empty() {
+        Err(Problem::EmptyToken { column: column + 1 })
+    } else {
+        Ok(text)
     }
 }
 
@@ -155,10 +217,11 @@ fn split(line: &str) -> Vec<&str> {
         .collect()
 }
 
-/// A token may be `#` too; its line ends with a tag.
+/// A token may be `#` too; its line ends with a tag. So may a comment such as `# text = Vitamin B-12`.
 fn is_comment(line: &str, columns: &[&str]) -> bool {
     let ends_with_tag = columns.len() > 1 && columns.last().is_some_and(|tag| is_tag(tag));
-    line == "#" || (line.starts_with("# ") && !ends_with_tag)
+    let names_a_value = columns.get(2) == Some(&"=");
+    line == "#" || (line.starts_with("# ") && (!ends_with_tag || names_a_value))
 }
 
 fn checked_tag(tag: &str) -> Result<&str, Problem> {

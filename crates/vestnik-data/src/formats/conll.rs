@@ -2,21 +2,25 @@
 
 use std::io::{self, Write};
 
-use vestnik_core::Document;
+use serde_json::Value;
 
-use super::{WriteOptions, items};
+use super::vestnik::metadata;
+use super::{Item, WriteOptions, items};
 use crate::corpus::Corpus;
 use crate::loss::{Loss, LossKind, Places};
-use crate::tagged::{TaggedSentence, tag_document};
+use crate::tagged::tag_document;
 
-/// What the format holds besides text and entities: nothing.
+/// What the format holds besides text and entities: all fields, in the line that starts a document.
 const PLACES: Places = Places {
-    metadata: false,
+    metadata: true,
     entity_fields: false,
-    others: false,
+    others: true,
 };
 
 /// Writes `-DOCSTART-` before each document, a tab between token and tag, and a blank line behind each sentence.
+///
+/// Other programs skip lines that start with `-DOCSTART-`: so these can hold what columns cannot, the exact text and
+/// the other fields, as JSON in the second column.
 pub(super) fn write(
     corpus: &Corpus,
     options: &WriteOptions<'_>,
@@ -28,10 +32,7 @@ pub(super) fn write(
         let document = item.document;
         let (sentences, lost) = tag_document(document, options.segmenter, options.scheme);
         losses.extend(lost);
-        if rebuilt(document, &sentences) != document.text() {
-            losses.push(Loss::written(document, LossKind::Spacing));
-        }
-        writeln!(out, "-DOCSTART-\tO\n")?;
+        writeln!(out, "-DOCSTART-\t{}\tO\n", start(&item, &mut losses))?;
         for sentence in &sentences {
             for (token, tag) in sentence.tokens.iter().zip(&sentence.tags) {
                 writeln!(out, "{}\t{tag}", &document.text()[token.range()])?;
@@ -42,14 +43,18 @@ pub(super) fn write(
     Ok(losses)
 }
 
-/// The text that a reader makes of the tokens.
-fn rebuilt(document: &Document, sentences: &[TaggedSentence]) -> String {
-    let sentences = sentences.iter().map(|sentence| {
-        let tokens = sentence.tokens.iter();
-        let tokens: Vec<&str> = tokens
-            .map(|token| &document.text()[token.range()])
-            .collect();
-        tokens.join(" ")
-    });
-    sentences.collect::<Vec<_>>().join("\n")
+fn start(item: &Item<'_>, losses: &mut Vec<Loss>) -> Value {
+    let mut start = metadata(item);
+    if let Some(annotated) = item.document.annotated() {
+        start.insert("annotated".to_owned(), annotated.into());
+    }
+    start.insert("text".to_owned(), item.document.text().into());
+    for (name, value) in item.others {
+        if start.contains_key(name) || name == "annotated" {
+            losses.push(Loss::written(item.document, LossKind::Field(name.clone())));
+        } else {
+            start.insert(name.clone(), value.clone());
+        }
+    }
+    Value::Object(start)
 }

@@ -90,11 +90,56 @@ fn other_columns_can_be_chosen() {
     };
     let corpus = read_columns(&path, &options).unwrap();
     assert_eq!(names(&corpus.documents[0]), ["LOC:Rome"]);
+    assert_eq!(corpus.documents, read_ner(&path).unwrap().documents);
     let wrong = ColumnOptions {
         token_column: 1,
         tag_column: Some(usize::MAX),
     };
     assert_eq!(read_columns(&path, &wrong).unwrap().issues.len(), 1);
+}
+
+#[test]
+fn comments_give_the_text_of_sentences() {
+    let corpus = read(concat!(
+        "# sent_id = 1\n# text = Рим, B-12?\n1\tРим\tB-LOC\t-\ta\n2\t,\tO\t-\ta\n3\tB-12\tO\t-\ta\n4\t?\tO\t-\ta\n\n",
+        "# sent_id = 2\n# text = Do Rio\n1\tDe\tO\t-\ta\n2\to\tO\t-\ta\n3\tRio\tB-LOC\t-\ta\n",
+    ));
+    assert_eq!(corpus.issues, []);
+    let texts: Vec<_> = corpus.documents.iter().map(Document::text).collect();
+    assert_eq!(texts, ["Рим, B-12?", "De o Rio"]);
+    assert_eq!(names(&corpus.documents[1]), ["LOC:Rio"]);
+    assert_eq!(corpus.losses.len(), 1);
+    assert!(
+        corpus.losses[0]
+            .to_string()
+            .ends_with(":10: the white space between words is not kept")
+    );
+}
+
+#[test]
+fn the_start_of_a_document_may_say_its_text_and_fields() {
+    let start = r#"{"id":7,"lang":"ru","annotated":["LOC"],"text":"«Рим»,\tМилан\n","outlet":"a"}"#;
+    let lines = "\n«\tO\nРим\tB-LOC\n»\tO\n,\tO\n\nМилан\tB-LOC\n";
+    let corpus = read(&format!("-DOCSTART-\t{start}\tO\n{lines}"));
+    assert_eq!(corpus.issues, []);
+    let document = &corpus.documents[0];
+    assert_eq!((document.id(), document.lang()), ("7", Some("ru")));
+    assert_eq!(document.text(), "«Рим»,\tМилан\n");
+    assert_eq!(names(document), ["LOC:Рим", "LOC:Милан"]);
+    assert_eq!(corpus.fields[0]["outlet"], "a");
+    for (start, message) in [
+        ("{\"id\":7", "corpus.conll:1: invalid JSON at column 7"),
+        (
+            "{\"text\":\"Рим, Милан\"}",
+            "corpus.conll:1: the tokens do not make the text \"Рим, Милан\", they make",
+        ),
+    ] {
+        let corpus = read(&format!("-DOCSTART-\t{start}\tO\n{lines}"));
+        assert!(corpus.documents.is_empty());
+        assert_eq!(corpus.issues.len(), 1);
+        let found = corpus.issues[0].to_string();
+        assert!(found.starts_with(message), "{found}");
+    }
 }
 
 #[test]
