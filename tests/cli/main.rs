@@ -17,3 +17,4 @@ mod tag_inputs;
 mod tag_mistakes;
 mod tag_output;
 mod train;
+mod train_formats;

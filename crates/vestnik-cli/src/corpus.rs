@@ -5,6 +5,7 @@ use std::path::Path;
 
 use anyhow::Result;
 use vestnik_core::Document;
+use vestnik_data::{Format, ReadOptions};
 
 use crate::failure::Mistake;
 use crate::output::note;
@@ -76,9 +77,18 @@ impl Reading {
         }
     }
 
-    /// The sound documents of a file.
+    /// The sound documents of a file, whose format shows.
     pub(crate) fn read(&mut self, path: &Path) -> Vec<Document> {
-        let corpus = match vestnik_data::read_ner(path) {
+        self.read_as(path, None)
+    }
+
+    /// The sound documents of a file of a format; `None`: it shows.
+    pub(crate) fn read_as(&mut self, path: &Path, format: Option<Format>) -> Vec<Document> {
+        let options = ReadOptions {
+            format,
+            ..ReadOptions::default()
+        };
+        let corpus = match vestnik_data::read_corpus(path, &options) {
             Ok(corpus) => corpus,
             Err(error) => {
                 self.defects.add(crate::failure::one_line(&error.into()));

@@ -132,6 +132,7 @@ impl<C> Setup<C> {
             path: path.to_owned(),
             sha256: sha256_file(&self.path(path))?,
             records,
+            spans_sha256: None,
         })
     }
 

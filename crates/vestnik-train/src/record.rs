@@ -15,6 +15,10 @@ pub struct DataFile {
     pub sha256: String,
     /// Records taken from it.
     pub records: usize,
+    /// SHA-256 of the texts, spans and labels of these records, whatever their order, ids and file format, in
+    /// hexadecimal; absent for raw text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spans_sha256: Option<String>,
 }
 
 /// The record of a run (`run.json`): with it and the data the run can be made again.
@@ -34,6 +38,10 @@ pub struct RunRecord {
     pub data: Vec<DataFile>,
     /// Windows or pieces to learn from, before sampling by weight.
     pub examples: usize,
+    /// SHA-256 of these, whatever the order of the documents: token ids, labels and weights, in hexadecimal; empty in
+    /// records of earlier versions.
+    #[serde(default)]
+    pub examples_sha256: String,
     /// Weights of the model.
     pub parameters: usize,
     /// Updates made.

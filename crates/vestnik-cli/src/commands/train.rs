@@ -1,10 +1,15 @@
 //! `vestnik train`: fine-tunes a model on annotated data.
 
+use std::str::FromStr;
+
 use anyhow::Result;
 use vestnik_core::{Document, LabelSet, TagScheme, TagSet};
+use vestnik_data::{Format, sha256_documents};
 use vestnik_infer::{Metadata, Options, Vestnik};
 use vestnik_model::{ModelDir, SETTINGS_FILE, TokenClassifier, write_file};
-use vestnik_train::{Dataset, Event, RunConfig, SchemeName, Trainer, TrainingCorpus, TrainingData};
+use vestnik_train::{
+    DataFile, Dataset, Event, RunConfig, SchemeName, Trainer, TrainingCorpus, TrainingData,
+};
 
 use crate::corpus::Reading;
 use crate::failure::Mistake;
@@ -19,6 +24,9 @@ pub(crate) use crate::training::Args;
 pub(crate) fn run(args: &Args) -> Result<Outcome> {
     let setup = args.prepare(RunConfig::parse)?;
     let config = &setup.config;
+    for dataset in config.train.iter().chain(&config.dev) {
+        format(&setup, dataset)?;
+    }
     let base = model::base(&setup.path(&config.model.base), &config.model.base)?;
     let tokenizer = base.tokenizer()?;
     let model = model(&base, &setup)?;
@@ -86,6 +94,14 @@ fn read(setup: &Setup<RunConfig>) -> Result<(TrainingData, RunData)> {
     Ok((data, run_data))
 }
 
+/// The format that the run file names for a corpus.
+fn format(setup: &Setup<RunConfig>, dataset: &Dataset) -> Result<Option<Format>> {
+    let named = dataset.format.as_deref().map(Format::from_str);
+    Ok(named.transpose().map_err(|error| {
+        Mistake::new(format!("{}: {error}", setup.path(&dataset.path).display()))
+    })?)
+}
+
 /// The documents of one corpus in the languages asked for.
 fn documents(
     setup: &Setup<RunConfig>,
@@ -94,7 +110,7 @@ fn documents(
     data: &mut TrainingData,
 ) -> Result<Vec<Document>> {
     let path = setup.path(&dataset.path);
-    let mut documents = reading.read(&path);
+    let mut documents = reading.read_as(&path, format(setup, dataset)?);
     let in_file = documents.len();
     if !dataset.lang.is_empty() {
         documents.retain(|document| {
@@ -112,8 +128,11 @@ fn documents(
         return Err(Mistake::new(message).into());
     }
     if in_file > 0 {
-        data.files
-            .push(setup.data_file(&dataset.path, documents.len())?);
+        let file = setup.data_file(&dataset.path, documents.len())?;
+        data.files.push(DataFile {
+            spans_sha256: Some(sha256_documents(&documents)),
+            ..file
+        });
     }
     Ok(documents)
 }

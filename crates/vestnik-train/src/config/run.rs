@@ -139,8 +139,11 @@ impl WindowConfig {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Dataset {
-    /// The file.
+    /// The file, or the folder where the format is one of folders.
     pub path: PathBuf,
+    /// The name of its format, for the caller, which knows the formats. Default: the caller finds it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub format: Option<String>,
     /// How often its windows are seen in an epoch: 0.5 is a random half (another one in each epoch), 2 is twice. Default 1.
     #[serde(default = "default_weight")]
     pub weight: f64,

@@ -85,19 +85,43 @@ impl Examples {
             hash.update(stratum.weight.to_le_bytes());
             hash.update((stratum.examples.len() as u64).to_le_bytes());
         }
-        for example in &self.examples {
-            hash.update((example.ids.len() as u64).to_le_bytes());
-            example
-                .ids
+        self.examples
+            .iter()
+            .for_each(|example| add_example(&mut hash, example));
+        format!("{:x}", hash.finalize())
+    }
+
+    /// The same for documents in any order: that of brat's files is another one than that of the lines of a corpus.
+    pub(super) fn unordered_digest(&self) -> String {
+        let mut hash = Sha256::new();
+        for stratum in &self.strata {
+            hash.update(stratum.weight.to_le_bytes());
+            let mut hashes: Vec<_> = stratum
+                .examples
                 .iter()
-                .for_each(|id| hash.update(id.to_le_bytes()));
-            let labels = example.labels.iter().flatten();
-            labels.for_each(|label| hash.update(label.to_le_bytes()));
-            let allowed = example.allowed.iter().flatten();
-            allowed.for_each(|set| hash.update(set.to_le_bytes()));
+                .map(|&example| {
+                    let mut hash = Sha256::new();
+                    add_example(&mut hash, &self.examples[example]);
+                    hash.finalize()
+                })
+                .collect();
+            hashes.sort_unstable();
+            hashes.iter().for_each(|own| hash.update(own));
         }
         format!("{:x}", hash.finalize())
     }
+}
+
+fn add_example(hash: &mut Sha256, example: &Example) {
+    hash.update((example.ids.len() as u64).to_le_bytes());
+    example
+        .ids
+        .iter()
+        .for_each(|id| hash.update(id.to_le_bytes()));
+    let labels = example.labels.iter().flatten();
+    labels.for_each(|label| hash.update(label.to_le_bytes()));
+    let allowed = example.allowed.iter().flatten();
+    allowed.for_each(|set| hash.update(set.to_le_bytes()));
 }
 
 /// The windows of a document in which a word is learnt.

@@ -219,4 +219,8 @@ impl Task for NerTask {
     fn digest(&self) -> String {
         self.examples.digest()
     }
+
+    fn unordered_digest(&self) -> String {
+        self.examples.unordered_digest()
+    }
 }

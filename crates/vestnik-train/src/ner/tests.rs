@@ -313,6 +313,7 @@ fn finished_run_leaves_a_model_and_its_record() {
             path: "train.jsonl".into(),
             sha256: "00".into(),
             records: 10,
+            spans_sha256: Some("11".into()),
         }],
         ..data(0..10, 10..20)
     };

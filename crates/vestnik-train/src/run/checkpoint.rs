@@ -176,6 +176,7 @@ impl<T: Task> Run<T> {
             config: self.settings.config.clone(),
             data: self.settings.data.clone(),
             examples: self.sampler.lengths.len(),
+            examples_sha256: self.task.unordered_digest(),
             parameters: self.task.parameters().n_values(),
             steps: self.state.step,
             epochs: self.state.epoch,

@@ -50,6 +50,10 @@ pub(crate) trait Task {
     fn name(&self, example: usize) -> String;
     /// Hash of all examples in their order.
     fn digest(&self) -> String;
+    /// Hash of all examples, where their order may be that of files, whatever it is.
+    fn unordered_digest(&self) -> String {
+        self.digest()
+    }
 }
 
 /// Settings of the loop, taken from the run file of the task.
