@@ -50,7 +50,7 @@ bg = 2.0
 "#;
 
 /// A sandbox with the folder `runs`: run files and data.
-fn sandbox() -> Sandbox {
+pub(crate) fn sandbox() -> Sandbox {
     let sandbox = Sandbox::with_model();
     let documents: Vec<String> = (0..24).map(document).collect();
     sandbox.write("runs/train.jsonl", documents[..20].join("\n"));
@@ -230,7 +230,7 @@ fn mistakes_in_the_run_file() {
     assert_snapshot!(sandbox.run("train bad.toml"), @r#"
     exit 2
     --- stderr
-    error: bad.toml:2: unknown field `epoch`, expected one of `seed`, `epochs`, `max_steps`, `evaluate_every`, `checkpoint_every`, `patience`, `save_dtype`, `tensorboard`, `model`, `windows`, `batch`, `optimizer`, `schedule`, `train`, `dev`
+    error: bad.toml:2: unknown field `epoch`, expected one of `seed`, `epochs`, `max_steps`, `evaluate_every`, `checkpoint_every`, `patience`, `save_dtype`, `tensorboard`, `model`, `windows`, `freeze`, `batch`, `optimizer`, `schedule`, `train`, `dev`
     "#);
     sandbox.write("bad.toml", "seed = \n");
     assert_snapshot!(sandbox.run("train bad.toml"), @r#"
@@ -246,7 +246,7 @@ fn mistakes_in_the_run_file() {
     assert_snapshot!(train(&sandbox, "--set epoch=1"), @r#"
     exit 2
     --- stderr
-    error: runs/ner.toml: unknown field `epoch`, expected one of `seed`, `epochs`, `max_steps`, `evaluate_every`, `checkpoint_every`, `patience`, `save_dtype`, `tensorboard`, `model`, `windows`, `batch`, `optimizer`, `schedule`, `train`, `dev`
+    error: runs/ner.toml: unknown field `epoch`, expected one of `seed`, `epochs`, `max_steps`, `evaluate_every`, `checkpoint_every`, `patience`, `save_dtype`, `tensorboard`, `model`, `windows`, `freeze`, `batch`, `optimizer`, `schedule`, `train`, `dev`
     "#);
     assert_snapshot!(train(&sandbox, "--set epochs"), @r#"
     exit 2

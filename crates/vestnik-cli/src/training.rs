@@ -195,9 +195,9 @@ impl Follower {
     fn start(&mut self, start: &StartEvent) {
         self.progress = Progress::new(self.mode, Some(start.total_steps)).starting_at(start.step);
         let line = format!(
-            "{} examples, {:.1} million weights, updates {} to {}",
+            "{} examples, {} million weights, updates {} to {}",
             start.examples,
-            start.parameters as f64 / 1e6,
+            millions(start),
             start.step + 1,
             start.total_steps
         );
@@ -211,6 +211,15 @@ fn why(reason: FinishReason) -> &'static str {
         FinishReason::Stopped => ": stopped, --resume goes on",
         _ => "",
     }
+}
+
+/// The weights of the model, and those of them that learn, unless all do.
+fn millions(start: &StartEvent) -> String {
+    let all = start.parameters as f64 / 1e6;
+    if start.trainable == start.parameters {
+        return format!("{all:.1}");
+    }
+    format!("{:.2} of {all:.1}", start.trainable as f64 / 1e6)
 }
 
 /// What is shown of an update.

@@ -6,7 +6,7 @@ use candle_core::{DType, Device, Tensor, Var};
 
 use crate::checkpoint::Checkpoint;
 use crate::ops::SeededRandom;
-use crate::{Error, Parameters, Result};
+use crate::{Adaptation, Error, Parameters, Result};
 
 /// A fresh tensor with more numbers is a mistake in the sizes: 2 GiB, twice the largest table of embeddings.
 const MOST_FRESH: usize = 1 << 29;
@@ -29,14 +29,17 @@ pub struct LoadReport {
     pub unused: Vec<String>,
 }
 
-/// Makes the tensors of layers: from a checkpoint where it has them, else freshly; keeps account of both.
+/// Makes the tensors of layers: from those that are there, from a checkpoint where it has them, else freshly; keeps account
+/// of what the checkpoint had.
 pub(crate) struct Builder<'a> {
     checkpoint: Option<&'a Checkpoint<'a>>,
     /// What the checkpoint's names lack or add before ours.
     strip: &'static str,
     parameters: Parameters,
-    /// Whether the layers' tensors are tracked for gradients.
-    trainable: bool,
+    /// Tensors of a model that is there already.
+    given: Option<Parameters>,
+    /// Which of the layers' tensors are tracked for gradients; none of them without.
+    adaptation: Option<Adaptation>,
     /// Tensors whose names begin so are made afresh, whatever the checkpoint holds.
     fresh: Option<&'static str>,
     missing: Vec<String>,
@@ -61,7 +64,8 @@ impl<'a> Builder<'a> {
             checkpoint,
             strip: if bare { prefix } else { "" },
             parameters: Parameters::new(device),
-            trainable: true,
+            given: None,
+            adaptation: Some(Adaptation::default()),
             fresh: None,
             missing: vec![],
             used: BTreeSet::new(),
@@ -71,8 +75,17 @@ impl<'a> Builder<'a> {
 
     /// Layers that only infer: their operations keep no graph, and so no activations.
     pub(crate) fn frozen(mut self) -> Self {
-        self.trainable = false;
+        self.adaptation = None;
         self
+    }
+
+    /// Layers on the tensors of a model that is there, of which `adaptation` says what learns.
+    pub(crate) fn over(given: &Parameters, adaptation: &Adaptation, seed: u64) -> Self {
+        Self {
+            given: Some(given.clone()),
+            adaptation: Some(adaptation.clone()),
+            ..Self::new(None, "", seed, given.device())
+        }
     }
 
     /// Makes the tensors whose names begin with `prefix` afresh: a head for other labels than the checkpoint's.
@@ -81,22 +94,30 @@ impl<'a> Builder<'a> {
         self
     }
 
-    /// The tensor `name`, from the checkpoint or fresh.
+    /// The tensor `name`, given, from the checkpoint or fresh.
     pub(crate) fn tensor(&mut self, name: &str, shape: &[usize], init: Init) -> Result<Tensor> {
-        let tensor = match self.read(name, shape)? {
-            Some(tensor) => tensor,
-            None => {
-                self.missing.push(name.to_owned());
-                self.fresh(shape, init)?
-            }
+        let given = self.given.as_ref().and_then(|given| given.get(name));
+        let var = match given {
+            Some(var) => var.clone(),
+            None => Var::from_tensor(&self.made(name, shape, init)?)?,
         };
-        let var = Var::from_tensor(&tensor)?;
-        self.parameters.insert(name, var.clone());
-        Ok(if self.trainable {
-            var.as_tensor().clone()
+        let adaptation = self.adaptation.as_ref();
+        if adaptation.is_some_and(|adaptation| adaptation.trains(name)) {
+            self.parameters.insert(name, var.clone());
+            Ok(var.into_inner())
         } else {
-            var.as_detached_tensor()
-        })
+            let tensor = var.as_detached_tensor();
+            self.parameters.insert_frozen(name, var);
+            Ok(tensor)
+        }
+    }
+
+    fn made(&mut self, name: &str, shape: &[usize], init: Init) -> Result<Tensor> {
+        if let Some(tensor) = self.read(name, shape)? {
+            return Ok(tensor);
+        }
+        self.missing.push(name.to_owned());
+        self.fresh(shape, init)
     }
 
     /// The bias `name` of `n` values; where the layer has none, zeros that are no parameter.

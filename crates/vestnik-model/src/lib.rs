@@ -7,6 +7,7 @@
 //!
 //! This crate knows no optimizer, no data set and no progress bar.
 
+mod adaptation;
 mod builder;
 mod checkpoint;
 mod config;
@@ -22,10 +23,12 @@ mod models;
 pub mod ops;
 mod parameters;
 mod pickle;
+mod place;
 mod precision;
 mod training_pass;
 mod transplant;
 
+pub use adaptation::{Adaptation, Freeze};
 pub use builder::LoadReport;
 pub use candle_core::{DType, Device, Tensor, Var};
 pub use config::{
@@ -47,6 +50,7 @@ pub use model_dir::{
 pub use models::{EncoderModel, MaskedLm, Model, SequenceClassifier, TokenClassifier};
 pub use parameters::Parameters;
 pub use pickle::PickleProblem;
+pub use place::Place;
 pub use precision::Precision;
 pub use training_pass::{Lookup, TrainingPass};
 pub use transplant::{Transplanted, transplant};

@@ -46,6 +46,8 @@ pub struct StartEvent {
     pub examples: usize,
     /// Weights of the model.
     pub parameters: usize,
+    /// Weights that learn.
+    pub trainable: usize,
 }
 
 /// Facts of one update.

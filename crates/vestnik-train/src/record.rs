@@ -44,6 +44,9 @@ pub struct RunRecord {
     pub examples_sha256: String,
     /// Weights of the model.
     pub parameters: usize,
+    /// Weights that learnt; 0 in records of versions that could freeze none.
+    #[serde(default)]
+    pub trainable: usize,
     /// Updates made.
     pub steps: u64,
     /// Passes over the data that are complete.

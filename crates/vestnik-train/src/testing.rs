@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use candle_core::{Device, Tensor};
+use candle_core::{Device, Tensor, Var};
 use serde_json::json;
 use vestnik_core::{Document, Entity, LabelSet, Span, TagScheme, TagSet};
 use vestnik_model::{MaskedLm, ModelDir, TokenClassifier};
@@ -149,9 +149,17 @@ pub(crate) fn document(seed: u64) -> Document {
 
 /// All weights of a model, by name.
 pub(crate) fn weights(parameters: &vestnik_model::Parameters) -> Vec<(String, Vec<f32>)> {
+    values(parameters.iter())
+}
+
+/// The weights that learn, by name.
+pub(crate) fn trainable(parameters: &vestnik_model::Parameters) -> Vec<(String, Vec<f32>)> {
+    values(parameters.trainable())
+}
+
+fn values<'a>(tensors: impl Iterator<Item = (&'a str, &'a Var)>) -> Vec<(String, Vec<f32>)> {
     let values = |tensor: &Tensor| tensor.flatten_all().unwrap().to_vec1::<f32>().unwrap();
-    parameters
-        .iter()
+    tensors
         .map(|(name, var)| (name.to_owned(), values(var)))
         .collect()
 }

@@ -161,7 +161,7 @@ impl Layer {
             .forward(x, cumulative_lengths, relative, mode)?;
         let attended = self.attention_output.forward(&context, mode)?;
         let attended = ops::dropout(&attended, self.dropout, mode)?;
-        let x = self.attention_norm.forward(&(attended + x)?)?;
+        let x = self.attention_norm.forward(&ops::add(&attended, x)?)?;
         self.feed_forward.forward(&x, mode)
     }
 }

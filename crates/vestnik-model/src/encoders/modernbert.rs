@@ -161,9 +161,9 @@ impl Layer {
         let attended = self
             .attention
             .forward(&normal, cumulative_lengths, angles, mode)?;
-        let x = (x + attended)?;
+        let x = ops::add(x, &attended)?;
         let normal = self.feed_forward_norm.forward(&x)?;
-        Ok((&x + self.feed_forward.forward(&normal, mode)?)?)
+        Ok(ops::add(&x, &self.feed_forward.forward(&normal, mode)?)?)
     }
 }
 

@@ -58,6 +58,6 @@ impl FeedForward {
     pub(crate) fn forward(&self, x: &Tensor, mode: Mode<'_>) -> Result<Tensor> {
         let inner = self.activation.forward(&self.inner.forward(x, mode)?)?;
         let outer = ops::dropout(&self.outer.forward(&inner, mode)?, self.dropout, mode)?;
-        self.norm.forward(&(outer + x)?)
+        self.norm.forward(&ops::add(&outer, x)?)
     }
 }

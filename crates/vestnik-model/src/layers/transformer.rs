@@ -109,7 +109,7 @@ impl TransformerLayer {
 
     fn forward(&self, x: &Tensor, cumulative_lengths: &[usize], mode: Mode<'_>) -> Result<Tensor> {
         let attended = self.attend(x, cumulative_lengths, mode)?;
-        let x = self.attention_norm.forward(&(attended + x)?)?;
+        let x = self.attention_norm.forward(&ops::add(&attended, x)?)?;
         self.feed_forward.forward(&x, mode)
     }
 

@@ -6,7 +6,7 @@ use vestnik_core::LabelSet;
 use crate::builder::Builder;
 use crate::checkpoint::Checkpoint;
 use crate::models::Model;
-use crate::{Encoder, HeadKind, LoadReport, ModelConfig, ModelDir, Result};
+use crate::{Adaptation, Encoder, HeadKind, LoadReport, ModelConfig, ModelDir, Result};
 
 /// How the names of the tensors begin whose shape depends on the labels.
 const OUTPUT: &str = "classifier.";
@@ -97,6 +97,16 @@ impl<H: ClassificationHead> Model<H> {
             parameters,
         };
         Ok((model, report))
+    }
+
+    /// The same model, of which `adaptation` says what learns. The tensors are shared with this one.
+    ///
+    /// # Errors
+    /// Those of the device.
+    pub fn adapted(&self, adaptation: &Adaptation, seed: u64) -> Result<Self> {
+        let builder = Builder::over(&self.parameters, adaptation, seed);
+        let (model, _) = Self::build(builder, self.config.clone(), self.labels().clone())?;
+        Ok(model)
     }
 
     /// Names of the outputs.

@@ -6,7 +6,7 @@ use vestnik_text::Batch;
 use crate::builder::Builder;
 use crate::heads::MaskedLmHead;
 use crate::models::Model;
-use crate::{Encoder, HeadKind, LoadReport, Mode, ModelDir, Result, ops};
+use crate::{Adaptation, Encoder, HeadKind, LoadReport, Mode, ModelConfig, ModelDir, Result, ops};
 
 /// An encoder with a masked-language-model head, which shares the word embeddings unless `tie_word_embeddings` is false
 /// (`BertForMaskedLM` and its like).
@@ -23,11 +23,26 @@ impl MaskedLm {
         config.set_head(Some(HeadKind::MaskedLm));
         let checkpoint = dir.checkpoint()?;
         let prefix = dir.prefix();
-        let mut builder = Builder::new(Some(&checkpoint), prefix, seed, device);
+        let builder = Builder::new(Some(&checkpoint), prefix, seed, device);
+        let (model, report) = Self::build(builder, config)?;
+        dir.require(&report, |name| name.starts_with(prefix))?;
+        Ok((model, report))
+    }
+
+    /// The same model, of which `adaptation` says what learns. The tensors are shared with this one. Word embeddings that
+    /// are frozen are so as output weights, too, where they are tied.
+    ///
+    /// # Errors
+    /// Those of the device.
+    pub fn adapted(&self, adaptation: &Adaptation, seed: u64) -> Result<Self> {
+        let builder = Builder::over(&self.parameters, adaptation, seed);
+        Ok(Self::build(builder, self.config.clone())?.0)
+    }
+
+    fn build(mut builder: Builder<'_>, config: ModelConfig) -> Result<(Self, LoadReport)> {
         let encoder = Encoder::load(&mut builder, &config.encoder)?;
         let head = MaskedLmHead::load(&mut builder, &config.encoder)?;
         let (parameters, report) = builder.finish();
-        dir.require(&report, |name| name.starts_with(prefix))?;
         let model = Self {
             config,
             encoder,

@@ -42,7 +42,7 @@ impl<H> Model<H> {
         &self.encoder
     }
 
-    /// All trainable tensors.
+    /// All tensors, those that learn and those that do not.
     #[must_use]
     pub fn parameters(&self) -> &Parameters {
         &self.parameters

@@ -179,12 +179,14 @@ impl Attention {
 
     /// Gradients of q, k and v of one head, each `[length, head_width]`, one after the other in `out`, which is zero.
     ///
-    /// Those of keys and values are added up over the blocks from the first to the last.
+    /// Those of keys and values are added up over the blocks from the first to the last. What `needs` leaves out stays
+    /// zero.
     fn backward_head(
         &self,
         head: &Head,
         inputs: [&[f32]; 3],
         grad: &[f32],
+        needs: [bool; 3],
         out: &mut [f32],
     ) -> Result<()> {
         let grad = head.of(grad);
@@ -197,7 +199,7 @@ impl Attention {
                 &mut grad_k[of(&part.block.keys)],
                 &mut grad_v[of(&part.block.keys)],
             ];
-            self.backward_part(&part, grad.rows(&part.block.rows), grads)?;
+            self.backward_part(&part, grad.rows(&part.block.rows), needs, grads)?;
         }
         Ok(())
     }
@@ -207,17 +209,28 @@ impl Attention {
         &self,
         part: &Part<'_>,
         grad: Matrix<'_>,
+        [needs_q, needs_k, needs_v]: [bool; 3],
         [grad_q, grad_k, grad_v]: [&mut [f32]; 3],
     ) -> Result<()> {
         let weights = part.weights()?;
-        let dropped = self.dropped(part, &weights);
-        cpu::matmul_add(grad_v, part.matrix(&dropped).transposed(), grad, 1.0)?;
+        if needs_v {
+            let dropped = self.dropped(part, &weights);
+            cpu::matmul_add(grad_v, part.matrix(&dropped).transposed(), grad, 1.0)?;
+        }
+        if !needs_q && !needs_k {
+            return Ok(());
+        }
         let mut grad_scores = cpu::matmul(grad, part.v.transposed())?;
         self.drop(part, &mut grad_scores);
         softmax::backward_rows(&mut grad_scores, &weights, part.block.keys.len());
         let grad_scores = part.matrix(&grad_scores);
-        cpu::matmul_add(grad_q, grad_scores, part.k, scale(part.head))?;
-        cpu::matmul_add(grad_k, grad_scores.transposed(), part.q, scale(part.head))
+        if needs_q {
+            cpu::matmul_add(grad_q, grad_scores, part.k, scale(part.head))?;
+        }
+        if needs_k {
+            cpu::matmul_add(grad_k, grad_scores.transposed(), part.q, scale(part.head))?;
+        }
+        Ok(())
     }
 }
 
@@ -292,6 +305,8 @@ impl CustomOp3 for Attention {
         grad: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
         let shape = q.dims2()?;
+        // Below the lowest tensor that learns nothing is tracked: those gradients would be thrown away.
+        let needs = [q, k, v].map(Tensor::track_op);
         let grad = grad.contiguous()?;
         let data = [
             cpu::data_of(q),
@@ -306,11 +321,13 @@ impl CustomOp3 for Attention {
             data[3].as_slice()?,
         );
         let parts = self.heads.per_head(shape, 3, |head, out| {
-            self.backward_head(head, [q_slice, k_slice, v_slice], grad_slice, out)
+            self.backward_head(head, [q_slice, k_slice, v_slice], grad_slice, needs, out)
         })?;
-        let mut grads = parts
-            .into_iter()
-            .map(|part| Tensor::from_vec(part, shape, q.device()).map(Some));
+        let mut grads = parts.into_iter().zip(needs).map(|(part, needed)| {
+            needed
+                .then(|| Tensor::from_vec(part, shape, q.device()))
+                .transpose()
+        });
         let mut next = || grads.next().unwrap_or(Ok(None));
         Ok((next()?, next()?, next()?))
     }

@@ -103,7 +103,7 @@ impl CustomOp3 for LayerNorm {
         &self,
         x: &Tensor,
         weight: &Tensor,
-        _bias: &Tensor,
+        bias: &Tensor,
         _res: &Tensor,
         grad: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
@@ -116,19 +116,37 @@ impl CustomOp3 for LayerNorm {
             weight_data.as_slice()?,
             grad_data.as_slice()?.to_vec(),
         );
+        // Frozen tensors are not tracked: their gradients would be thrown away.
+        let needs = Needs {
+            x: x.track_op(),
+            sums: weight.track_op() || bias.track_op(),
+        };
         let partial_sums: Vec<Sums> = grad_x
             .par_chunks_mut(ROWS * width)
             .zip(x_slice.par_chunks(ROWS * width))
-            .map(|(grad, x)| self.backward_rows(grad, x, weight_slice))
+            .map(|(grad, x)| self.backward_rows(grad, x, weight_slice, needs))
             .collect();
         let sums = partial_sums.into_iter().fold(Sums::new(width), Sums::add);
-        let device = x.device();
+        let gradient = |tensor: &Tensor, values: Vec<f32>| {
+            tensor
+                .track_op()
+                .then(|| Tensor::from_vec(values, tensor.shape(), tensor.device()))
+                .transpose()
+        };
         Ok((
-            Some(Tensor::from_vec(grad_x, x.shape(), device)?),
-            Some(Tensor::from_vec(sums.weight, width, device)?),
-            Some(Tensor::from_vec(sums.bias, width, device)?),
+            gradient(x, grad_x)?,
+            gradient(weight, sums.weight)?,
+            gradient(bias, sums.bias)?,
         ))
     }
+}
+
+/// Which gradients are asked for.
+#[derive(Clone, Copy)]
+struct Needs {
+    x: bool,
+    /// Those of weight or bias.
+    sums: bool,
 }
 
 /// Gradients of weight and bias.
@@ -142,6 +160,15 @@ impl Sums {
         Self {
             weight: vec![0.0; width],
             bias: vec![0.0; width],
+        }
+    }
+
+    /// Adds what one row gives, from the gradient of its output and its normalized input.
+    fn take(&mut self, grad: &[f32], normal: &[f32]) {
+        let sums = self.weight.iter_mut().zip(&mut self.bias);
+        for (((sum_w, sum_b), grad), normal) in sums.zip(grad).zip(normal) {
+            *sum_w += grad * normal;
+            *sum_b += grad;
         }
     }
 
@@ -160,7 +187,7 @@ impl Sums {
 
 impl LayerNorm {
     /// Turns the rows of `grad` from the output's gradient into the input's, and sums those of weight and bias.
-    fn backward_rows(&self, grad: &mut [f32], x: &[f32], weight: &[f32]) -> Sums {
+    fn backward_rows(&self, grad: &mut [f32], x: &[f32], weight: &[f32], needs: Needs) -> Sums {
         let width = weight.len();
         let mut sums = Sums::new(width);
         let mut normal = vec![0.0; width];
@@ -169,17 +196,12 @@ impl LayerNorm {
             for (normal, x) in normal.iter_mut().zip(x) {
                 *normal = (x - mean) * scale;
             }
-            for (((sum_w, sum_b), grad), normal) in sums
-                .weight
-                .iter_mut()
-                .zip(&mut sums.bias)
-                .zip(grad.iter())
-                .zip(&normal)
-            {
-                *sum_w += grad * normal;
-                *sum_b += grad;
+            if needs.sums {
+                sums.take(grad, &normal);
             }
-            backward_row(grad, &normal, weight, scale);
+            if needs.x {
+                backward_row(grad, &normal, weight, scale);
+            }
         }
         sums
     }

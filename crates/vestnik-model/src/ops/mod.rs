@@ -4,6 +4,7 @@
 //! serves as the reference in tests and as the path of other devices. candle's fused twins (`candle_nn::ops::…`) must
 //! not be used in their place: they end the gradient graph without an error.
 
+mod add;
 mod attention;
 mod attention_blocks;
 mod bf16;
@@ -23,6 +24,7 @@ mod rotary;
 mod sequence_means;
 mod softmax;
 
+pub use add::add;
 pub use attention::{AttentionOptions, attention, attention_composed};
 pub use disentangled_attention::{
     PositionTables, disentangled_attention, disentangled_attention_composed,

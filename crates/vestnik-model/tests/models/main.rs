@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a helper of a test fails like the test")]
 
+mod freezing;
 mod gradients;
 mod heads;
 mod parity;
@@ -34,6 +35,11 @@ macro_rules! test_folders {
             #[test]
             fn has_the_gradients_that_differences_have() {
                 crate::gradients::check_finite_differences(FOLDER);
+            }
+
+            #[test]
+            fn computes_nothing_for_what_is_frozen() {
+                crate::freezing::check_cost(FOLDER);
             }
         })*
     };

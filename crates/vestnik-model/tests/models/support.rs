@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use vestnik_model::{
-    Device, LoadReport, MaskedLm, Mode, ModelConfig, ModelDir, Parameters, ProblemType,
+    Adaptation, Device, LoadReport, MaskedLm, Mode, ModelConfig, ModelDir, Parameters, ProblemType,
     SequenceClassifier, TokenClassifier, losses,
 };
 use vestnik_text::Batch;
@@ -176,12 +176,17 @@ impl Model {
 
     /// `[tokens, hidden]`.
     pub(crate) fn hidden_states(&self, batch: &Batch) -> Tensor {
+        self.states(batch, Mode::Inference)
+    }
+
+    /// `[tokens, hidden]`.
+    pub(crate) fn states(&self, batch: &Batch, mode: Mode<'_>) -> Tensor {
         let encoder = match self {
             Self::Token(model) => model.encoder(),
             Self::Sequence(model) => model.encoder(),
             Self::Masked(model) => model.encoder(),
         };
-        encoder.forward(batch, Mode::Inference).unwrap()
+        encoder.forward(batch, mode).unwrap()
     }
 
     /// The loss that the reference has for this head.
@@ -197,6 +202,15 @@ impl Model {
             _ => losses::cross_entropy(&logits, &case.packed(&typed::<Vec<Vec<i64>>>(labels))),
         }
         .unwrap()
+    }
+
+    /// The same model, of which `adaptation` says what learns.
+    pub(crate) fn adapted(&self, adaptation: &Adaptation) -> Self {
+        match self {
+            Self::Token(model) => Self::Token(model.adapted(adaptation, 3).unwrap()),
+            Self::Sequence(model) => Self::Sequence(model.adapted(adaptation, 3).unwrap()),
+            Self::Masked(model) => Self::Masked(model.adapted(adaptation, 3).unwrap()),
+        }
     }
 
     pub(crate) fn parameters(&self) -> &Parameters {

@@ -1,5 +1,6 @@
 //! Run files: one TOML per run, every key with a default where one makes sense, unknown keys refused.
 
+mod adaptation;
 mod pretrain;
 mod run;
 mod shared;
@@ -73,6 +74,11 @@ fn override_value(text: &str) -> toml::Value {
 /// The default of what is on unless it is turned off.
 fn yes() -> bool {
     true
+}
+
+/// Whether a setting need not be written.
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 /// Refuses a count below `least`.

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
-use vestnik_model::Precision;
+use vestnik_model::{Adaptation, EncoderConfig, Freeze, Precision};
 
+use crate::config::adaptation::{adaptation, check_freeze};
 use crate::config::{
-    BatchConfig, MOST_WEIGHT, SaveDtype, ScheduleConfig, at_least, parse, within, yes,
+    BatchConfig, MOST_WEIGHT, SaveDtype, ScheduleConfig, at_least, is_default, parse, within, yes,
 };
 use crate::error::Result;
 use crate::optimizer::AdamWConfig;
@@ -62,6 +63,9 @@ pub struct PretrainConfig {
     /// What is hidden.
     #[serde(default)]
     pub masking: MaskingConfig,
+    /// What keeps its values. Default: nothing.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub freeze: Freeze,
     /// Size of an update.
     #[serde(default)]
     pub batch: BatchConfig,
@@ -165,9 +169,18 @@ impl PretrainConfig {
             within("languages", weight, 0.0..=MOST_WEIGHT)?;
         }
         self.masking.check()?;
+        check_freeze(&self.freeze)?;
         self.batch.check()?;
         self.optimizer.check()?;
         self.schedule.check()
+    }
+
+    /// What of a model with this encoder learns.
+    ///
+    /// # Errors
+    /// [`crate::Error::Setting`] for more layers than the encoder has.
+    pub fn adaptation(&self, encoder: &EncoderConfig) -> Result<Adaptation> {
+        adaptation(self.freeze, encoder)
     }
 
     /// How often a text of this file weight and language is seen in an epoch.

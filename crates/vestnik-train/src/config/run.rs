@@ -3,11 +3,12 @@
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
-use vestnik_model::Precision;
+use vestnik_model::{Adaptation, EncoderConfig, Freeze, Precision};
 use vestnik_text::WindowOptions;
 
+use crate::config::adaptation::{adaptation, check_freeze};
 use crate::config::{
-    BatchConfig, MOST_WEIGHT, SaveDtype, ScheduleConfig, at_least, parse, within, yes,
+    BatchConfig, MOST_WEIGHT, SaveDtype, ScheduleConfig, at_least, is_default, parse, within, yes,
 };
 use crate::error::Result;
 use crate::optimizer::AdamWConfig;
@@ -64,6 +65,9 @@ pub struct RunConfig {
     /// How articles are cut.
     #[serde(default)]
     pub windows: WindowConfig,
+    /// What keeps its values. Default: nothing.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub freeze: Freeze,
     /// Size of an update.
     #[serde(default)]
     pub batch: BatchConfig,
@@ -181,9 +185,18 @@ impl RunConfig {
         let windows = &self.windows;
         let least = windows.context.saturating_mul(2).saturating_add(1);
         at_least("windows.max_tokens", windows.max_tokens, least as u64)?;
+        check_freeze(&self.freeze)?;
         self.batch.check()?;
         self.optimizer.check()?;
         self.schedule.check()
+    }
+
+    /// What of a model with this encoder learns.
+    ///
+    /// # Errors
+    /// [`crate::Error::Setting`] for more layers than the encoder has.
+    pub fn adaptation(&self, encoder: &EncoderConfig) -> Result<Adaptation> {
+        adaptation(self.freeze, encoder)
     }
 }
 

@@ -60,12 +60,14 @@ impl Trainer {
         config.check()?;
         let windows = config.windows.options();
         check_length(config, model.config().encoder.max_tokens())?;
+        let adaptation = config.adaptation(&model.config().encoder)?;
+        let model = model.adapted(&adaptation, config.seed)?;
         let tags = TagSet::from_labels(model.labels())?;
         let examples = Examples::new(&tokenizer, &data.train, &windows, &tags)?;
         let sampler = sampler(&examples, config);
         let total_steps = total_steps(&sampler, config);
         let options = EvaluationOptions::new(windows);
-        let optimizer = AdamW::new(model.parameters().iter(), config.optimizer.clone())?;
+        let optimizer = AdamW::of_model(model.parameters(), config.optimizer.clone())?;
         let task = NerTask {
             dev: DevSet::new(&tokenizer, data.dev, &options)?,
             collator: Collator::new(tokenizer.special()),

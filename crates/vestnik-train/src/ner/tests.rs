@@ -1,5 +1,7 @@
 //! Fine-tuning runs on a tiny model: learning, resuming, sampling, errors.
 
+mod adaptation;
+
 use std::ops::ControlFlow;
 use std::path::Path;
 

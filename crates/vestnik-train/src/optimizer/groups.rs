@@ -1,5 +1,7 @@
 //! Which learning rate and which decay a parameter has, by its name.
 
+use vestnik_model::Place;
+
 use super::AdamWConfig;
 
 /// The groups of a model's parameters.
@@ -8,23 +10,13 @@ pub(super) struct Groups<'a> {
     n_layers: usize,
 }
 
-/// Where a parameter stands in a model.
-#[derive(Debug, PartialEq, Eq)]
-enum Place {
-    Embeddings,
-    /// Counted from the one that sees the embeddings.
-    Layer(usize),
-    /// Above the last layer.
-    Top,
-}
-
 impl<'a> Groups<'a> {
     /// The groups of the model that has parameters of these names.
     pub(super) fn new<'n>(
         names: impl IntoIterator<Item = &'n str>,
         config: &'a AdamWConfig,
     ) -> Self {
-        let n_layers = |name| match place(name) {
+        let n_layers = |name| match Place::of(name) {
             Place::Layer(layer) => layer + 1,
             _ => 0,
         };
@@ -37,8 +29,8 @@ impl<'a> Groups<'a> {
     /// The factor on the learning rate: smaller for each layer further down (discriminative fine-tuning, Howard & Ruder
     /// 2018), and that of the head.
     pub(super) fn lr_factor(&self, name: &str) -> f64 {
-        let layers_above = match place(name) {
-            Place::Top => 0,
+        let layers_above = match Place::of(name) {
+            Place::Top | Place::Head => 0,
             Place::Layer(layer) => self.n_layers - layer,
             Place::Embeddings => self.n_layers + 1,
         };
@@ -60,44 +52,9 @@ impl<'a> Groups<'a> {
     }
 }
 
-/// The names are those of the Hugging Face checkpoints: `….layer.N.…`, `….layers.N.…`, `….embeddings.…`.
-fn place(name: &str) -> Place {
-    let mut parts = name.split('.');
-    let mut after_layer = parts
-        .by_ref()
-        .skip_while(|part| !matches!(*part, "layer" | "layers"))
-        .skip(1);
-    match after_layer.next().and_then(|number| number.parse().ok()) {
-        Some(layer) => Place::Layer(layer),
-        None if name.contains("embeddings") => Place::Embeddings,
-        None => Place::Top,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn places_are_read_off_the_names_of_every_architecture() {
-        for (name, expected) in [
-            ("bert.embeddings.word_embeddings.weight", Place::Embeddings),
-            ("electra.embeddings_project.weight", Place::Embeddings),
-            ("deberta.encoder.rel_embeddings.weight", Place::Embeddings),
-            ("model.embeddings.tok_embeddings.weight", Place::Embeddings),
-            ("bert.encoder.layer.11.output.dense.bias", Place::Layer(11)),
-            (
-                "distilbert.transformer.layer.0.ffn.lin1.weight",
-                Place::Layer(0),
-            ),
-            ("model.layers.3.attn.Wqkv.weight", Place::Layer(3)),
-            ("model.final_norm.weight", Place::Top),
-            ("bert.pooler.dense.weight", Place::Top),
-            ("classifier.weight", Place::Top),
-        ] {
-            assert_eq!(place(name), expected, "{name}");
-        }
-    }
 
     #[test]
     fn rates_fall_layer_by_layer() {

@@ -6,6 +6,7 @@ mod state;
 
 use candle_core::{DType, Tensor, Var};
 use serde::{Deserialize, Serialize};
+use vestnik_model::Parameters;
 
 use crate::config::within;
 use crate::error::{Error, Result};
@@ -114,11 +115,30 @@ impl AdamW {
         parameters: impl IntoIterator<Item = (&'a str, &'a Var)>,
         config: AdamWConfig,
     ) -> Result<Self> {
-        config.check()?;
         let parameters: Vec<_> = parameters.into_iter().collect();
-        let groups = Groups::new(parameters.iter().map(|(name, _)| *name), &config);
+        let names: Vec<&str> = parameters.iter().map(|(name, _)| *name).collect();
+        Self::with_names(parameters, names, config)
+    }
+
+    /// [`Self::new`] over the tensors of a model that learn; layers are counted over all tensors, those that are frozen
+    /// included.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn of_model(parameters: &Parameters, config: AdamWConfig) -> Result<Self> {
+        let names = parameters.iter().map(|(name, _)| name);
+        Self::with_names(parameters.trainable(), names, config)
+    }
+
+    fn with_names<'a>(
+        parameters: impl IntoIterator<Item = (&'a str, &'a Var)>,
+        names: impl IntoIterator<Item = &'a str>,
+        config: AdamWConfig,
+    ) -> Result<Self> {
+        config.check()?;
+        let groups = Groups::new(names, &config);
         let slots = parameters
-            .iter()
+            .into_iter()
             .map(|(name, var)| Slot::new(name, var, &groups))
             .collect::<candle_core::Result<Vec<_>>>()
             .map_err(Error::tensor("making the moments of AdamW"))?;

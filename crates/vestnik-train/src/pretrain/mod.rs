@@ -54,7 +54,9 @@ impl Pretrainer {
         config.check()?;
         let PretrainData { pieces, files } = data;
         check_length(config, model.config().encoder.max_tokens())?;
-        let optimizer = AdamW::new(model.parameters().iter(), config.optimizer.clone())?;
+        let adaptation = config.adaptation(&model.config().encoder)?;
+        let model = model.adapted(&adaptation, config.seed)?;
+        let optimizer = AdamW::of_model(model.parameters(), config.optimizer.clone())?;
         let schedule = config
             .schedule
             .schedule(config.optimizer.learning_rate, config.steps);

@@ -2,19 +2,17 @@
 
 use std::path::{Path, PathBuf};
 
-use candle_core::DType;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::event::FinishReason;
 use crate::files;
 use crate::record::RunRecord;
-use crate::run::{Run, State, Task};
+use crate::run::{Run, State, Task, weights};
 
 const FORMAT_VERSION: u32 = 1;
 const CHECKPOINT: &str = "checkpoint";
 const MODEL: &str = "model";
-const WEIGHTS: &str = "model.safetensors";
 const MOMENTS: &str = "optimizer.safetensors";
 const STATE: &str = "trainer_state.json";
 const RECORD: &str = "run.json";
@@ -40,6 +38,9 @@ struct Saved {
     config: serde_json::Value,
     /// Hash of the examples in their order.
     examples: String,
+    /// Hash of the frozen weights, which come from the base model.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    frozen: Option<String>,
     state: State,
 }
 
@@ -52,17 +53,18 @@ pub fn holds_run(out: &Path) -> bool {
 }
 
 impl<T: Task> Run<T> {
-    /// Writes `checkpoint/`: f32 weights as a model folder, moments and position.
+    /// Writes `checkpoint/`: f32 weights (as a model folder, unless some are frozen), moments and position.
     pub(super) fn save_checkpoint(&self) -> Result<()> {
         let saved = Saved {
             format_version: FORMAT_VERSION,
             kind: T::KIND.to_owned(),
             config: self.settings.config.clone(),
             examples: self.examples.clone(),
+            frozen: self.frozen.clone(),
             state: self.state.clone(),
         };
         files::replace_folder(&self.out.join(CHECKPOINT), |folder| {
-            self.task.save(folder, DType::F32)?;
+            weights::save(&self.task, folder)?;
             self.optimizer.save(&folder.join(MOMENTS))?;
             files::write_json(&folder.join(STATE), &saved)
         })
@@ -87,7 +89,7 @@ impl<T: Task> Run<T> {
         let path = folder.join(STATE);
         let saved: Saved = files::read_json(&path)?;
         self.check_fit(&saved, path)?;
-        self.restore_weights(&folder.join(WEIGHTS))?;
+        weights::restore(self.task.parameters(), folder)?;
         self.optimizer.load(&folder.join(MOMENTS))?;
         self.state = saved.state;
         self.plan = self.sampler.batches(self.state.epoch);
@@ -117,18 +119,11 @@ impl<T: Task> Run<T> {
                 "the training data or the tokenizer have changed since",
             );
         }
-        Ok(())
-    }
-
-    fn restore_weights(&self, path: &Path) -> Result<()> {
-        let mut tensors = files::read_tensors(path)?;
-        for (name, var) in self.task.parameters().iter() {
-            let tensor = files::take_tensor(&mut tensors, name, var.shape(), path)?;
-            tensor
-                .to_device(var.device())
-                .and_then(|tensor| tensor.to_dtype(var.dtype()))
-                .and_then(|tensor| var.set(&tensor))
-                .map_err(Error::tensor("restoring weights"))?;
+        if saved.frozen != self.frozen {
+            return mismatch(
+                path,
+                "the frozen weights of the base model have changed since",
+            );
         }
         Ok(())
     }
@@ -178,6 +173,7 @@ impl<T: Task> Run<T> {
             examples: self.sampler.lengths.len(),
             examples_sha256: self.task.unordered_digest(),
             parameters: self.task.parameters().n_values(),
+            trainable: self.task.parameters().n_trainable_values(),
             steps: self.state.step,
             epochs: self.state.epoch,
             tokens: self.state.tokens,

@@ -2,6 +2,7 @@
 
 mod checkpoint;
 mod state;
+mod weights;
 
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -36,7 +37,7 @@ pub type OnEvent<'a> = dyn FnMut(&Event) -> ControlFlow<()> + 'a;
 pub(crate) trait Task {
     /// "train" or "pretrain".
     const KIND: &'static str;
-    /// The trainable tensors.
+    /// The tensors of the model.
     fn parameters(&self) -> &Parameters;
     /// The batch of these examples; `draw` is its own seed for anything random.
     fn batch(&self, examples: &[usize], draw: u64) -> Batch;
@@ -90,6 +91,8 @@ pub(crate) struct Run<T> {
     throughput: Throughput,
     /// Hash of all examples in their order.
     examples: String,
+    /// Hash of the frozen weights.
+    frozen: Option<String>,
     resumed: bool,
 }
 
@@ -149,6 +152,7 @@ impl<T: Task> Run<T> {
         }
         Ok(Self {
             examples: task.digest(),
+            frozen: weights::frozen_digest(task.parameters())?,
             task,
             settings,
             out: out.to_owned(),
@@ -225,6 +229,7 @@ impl<T: Task> Run<T> {
             total_steps: self.settings.total_steps,
             examples: self.sampler.lengths.len(),
             parameters: self.task.parameters().n_values(),
+            trainable: self.task.parameters().n_trainable_values(),
         }
     }
 
@@ -311,7 +316,7 @@ impl<T: Task> Run<T> {
                 .map_err(Error::tensor("computing gradients"))?;
             total += weight * scalar(&loss)?;
             let lookups = micro.pass.take_lookups();
-            let parameters = self.task.parameters().iter();
+            let parameters = self.task.parameters().trainable();
             gradients.add(parameters, &lookups, &mut store, weight)?;
         }
         Ok((total, gradients))

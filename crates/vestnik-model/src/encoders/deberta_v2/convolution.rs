@@ -47,7 +47,7 @@ impl Convolution {
     ) -> Result<Tensor> {
         let convolved = ops::dropout(&self.convolve(x, batch, mode)?, self.dropout, mode)?;
         let convolved = self.options.activation.forward(&convolved)?;
-        self.norm.forward(&(residual + convolved)?)
+        self.norm.forward(&ops::add(residual, &convolved)?)
     }
 
     fn convolve(&self, x: &Tensor, batch: &Batch, mode: Mode<'_>) -> Result<Tensor> {

@@ -324,13 +324,17 @@ impl CustomOp2 for DisentangledAttention {
             by_head.insert((head.tokens.start, head.index), (head.clone(), gradients));
             Ok(())
         })?;
-        let grad_qkv = Tensor::from_vec(parts.concat(), qkv.shape(), qkv.device())?;
+        let grad_qkv = if qkv.track_op() {
+            Some(Tensor::from_vec(parts.concat(), qkv.shape(), qkv.device())?)
+        } else {
+            None
+        };
         if !tables.track_op() {
-            return Ok((Some(grad_qkv), None));
+            return Ok((grad_qkv, None));
         }
         let by_head = by_head.into_inner().unwrap_or_else(PoisonError::into_inner);
         let sums = self.sum_tables(&by_head, width);
         let grad_tables = Tensor::from_vec(sums, tables.shape(), tables.device())?;
-        Ok((Some(grad_qkv), Some(grad_tables)))
+        Ok((grad_qkv, Some(grad_tables)))
     }
 }
