@@ -4,6 +4,7 @@
 
 mod adaptation;
 mod aggregation;
+mod calibrate;
 mod compare;
 mod data;
 mod evaluate;

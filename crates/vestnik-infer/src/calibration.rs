@@ -56,10 +56,17 @@ impl Calibration {
         }
     }
 
-    /// Whether it changes anything.
+    /// The same without least scores.
+    #[must_use]
+    pub fn scaling(&self) -> Self {
+        Self::with_temperature(self.temperature)
+    }
+
+    /// Whether it changes nothing.
     #[must_use]
     pub fn is_identity(&self) -> bool {
-        *self == Self::default()
+        let keeps_all = self.min_scores.values().all(|&score| score == 0.0);
+        self.temperature == 1.0 && keeps_all
     }
 
     /// Whether an entity is kept. One without a score is.

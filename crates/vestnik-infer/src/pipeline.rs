@@ -187,7 +187,8 @@ impl NerPipeline {
     }
 
     /// [`NerPipeline::decode`] for texts, in their order.
-    pub(crate) fn decode_batch<'a, 'b: 'a>(
+    #[must_use]
+    pub fn decode_batch<'a, 'b: 'a>(
         &self,
         readings: impl IntoIterator<Item = &'a Reading<'b>>,
         calibration: &Calibration,

@@ -13,6 +13,9 @@ use vestnik_train::{
 
 use crate::corpus::Reading;
 use crate::failure::Mistake;
+use crate::output::note;
+use crate::progress::ProgressMode;
+use crate::report::measured::{self, Measured};
 use crate::report::run::RunData;
 use crate::report::scored::source_of;
 use crate::training::Setup;
@@ -50,9 +53,31 @@ pub(crate) fn run(args: &Args) -> Result<Outcome> {
     let options = Options::default().with_device(setup.choice);
     let vestnik =
         Vestnik::from_dir_with(setup.out.join("model"), &options)?.with_name(setup.name());
-    report::run::write(&setup.out, &vestnik, &record, (&run_data, &dev_files))?;
+    let measured = measure(&setup, &vestnik, &run_data)?;
+    report::run::write(
+        &setup.out,
+        (&vestnik, &measured),
+        &record,
+        (&run_data, &dev_files),
+    )?;
     setup.tell_report();
     Ok(Outcome::Done)
+}
+
+/// Measures the finished model on its dev data, calibrated on them where the run file asks for it.
+fn measure(setup: &Setup<RunConfig>, vestnik: &Vestnik, data: &RunData) -> Result<Measured> {
+    let dev = data.dev();
+    if !setup.config.calibrate {
+        return measured::measure(vestnik, &dev, ProgressMode::None);
+    }
+    let (measured, calibration) = measured::calibrate(vestnik, &dev, ProgressMode::None)?;
+    note(&format!(
+        "calibrated on dev: temperature {}, {} least scores",
+        calibration.temperature,
+        calibration.min_scores.len()
+    ));
+    write_settings(setup, &metadata(setup).with_calibration(calibration))?;
+    Ok(measured)
 }
 
 /// The pretrained encoder with a head for the labels of the run; without labels, the tagger that is there.
@@ -138,10 +163,17 @@ fn documents(
 }
 
 /// The finished model says in which windows it was trained, so that it is run in the same.
-fn write_metadata(setup: &Setup<RunConfig>) -> Result<()> {
+fn metadata(setup: &Setup<RunConfig>) -> Metadata {
     let windows = &setup.config.windows;
-    let metadata = Metadata::new(windows.max_tokens, windows.context);
-    let mut json = serde_json::to_vec_pretty(&metadata)?;
+    Metadata::new(windows.max_tokens, windows.context)
+}
+
+fn write_metadata(setup: &Setup<RunConfig>) -> Result<()> {
+    write_settings(setup, &metadata(setup))
+}
+
+fn write_settings(setup: &Setup<RunConfig>, metadata: &Metadata) -> Result<()> {
+    let mut json = serde_json::to_vec_pretty(metadata)?;
     json.push(b'\n');
     Ok(write_file(
         &setup.out.join("model").join(SETTINGS_FILE),

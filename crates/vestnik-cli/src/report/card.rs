@@ -72,12 +72,24 @@ fn scores(report: &Report) -> String {
     format!(
         "## Measures\n\nStrict: an entity counts when start, end and label are all equal. {} documents that the best \
          weights were chosen by, so expect somewhat less on others. In brackets: {:.0} % intervals, bootstrap over \
-         documents.\n\n`vestnik evaluate --model DIR --data {}` gives:\n\n{}\n",
+         documents.{}\n\n`vestnik evaluate --model DIR --data {}` gives:\n\n{}\n",
         evaluation.documents,
         evaluation.bootstrap.confidence * 100.0,
+        calibration(evaluation),
         one_line(&files.join(" ")),
         table(evaluation)
     )
+}
+
+fn calibration(evaluation: &Evaluation) -> String {
+    let calibration = evaluation.calibration.as_ref();
+    calibration.map_or(String::new(), |calibration| {
+        format!(
+            " Scores were calibrated on the same documents (temperature {}; strict F1 without it {:.3}).",
+            calibration.temperature,
+            calibration.uncalibrated.f1()
+        )
+    })
 }
 
 fn table(evaluation: &Evaluation) -> String {

@@ -22,10 +22,12 @@ pub(crate) enum Facet {
     Overall,
     Label,
     Language,
+    LanguageLabel,
     Source,
     DocumentLength,
     EntityLength,
     Seen,
+    SeenIgnoringCase,
 }
 
 /// A group; sorted by `order`, then by name.
@@ -60,9 +62,14 @@ pub(crate) struct GroupScore {
 /// Scores by facet.
 pub(crate) type GroupScores = BTreeMap<Facet, Vec<GroupScore>>;
 
-/// Names of the training data with their labels.
+/// Names of the training data with their labels, letter by letter and in lower case.
 #[derive(Debug, Default)]
-pub(crate) struct SeenNames(BTreeMap<String, BTreeSet<String>>);
+pub(crate) struct SeenNames {
+    exact: Names,
+    lower: Names,
+}
+
+type Names = BTreeMap<String, BTreeSet<String>>;
 
 impl SeenNames {
     /// Adds the names of documents.
@@ -70,20 +77,33 @@ impl SeenNames {
         for document in documents {
             for entity in document.entities() {
                 let name = document.slice(entity.span).unwrap_or_default();
-                let labels = self.0.entry(name.to_owned()).or_default();
-                labels.insert(entity.label.clone());
+                for (names, name) in [
+                    (&mut self.exact, name.to_owned()),
+                    (&mut self.lower, name.to_lowercase()),
+                ] {
+                    names.entry(name).or_default().insert(entity.label.clone());
+                }
             }
         }
     }
 
     fn group(&self, name: &str, label: &str) -> Group {
-        let (order, text) = match self.0.get(name) {
-            Some(labels) if labels.contains(label) => (0, "seen in training"),
-            Some(_) => (1, "seen with other labels"),
-            None => (2, "not seen in training"),
-        };
-        Group::new(Facet::Seen, order, text)
+        seen(Facet::Seen, &self.exact, name, label)
     }
+
+    fn group_ignoring_case(&self, name: &str, label: &str) -> Group {
+        let name = name.to_lowercase();
+        seen(Facet::SeenIgnoringCase, &self.lower, &name, label)
+    }
+}
+
+fn seen(facet: Facet, names: &Names, name: &str, label: &str) -> Group {
+    let (order, text) = match names.get(name) {
+        Some(labels) if labels.contains(label) => (0, "seen in training"),
+        Some(_) => (1, "seen with other labels"),
+        None => (2, "not seen in training"),
+    };
+    Group::new(facet, order, text)
 }
 
 /// Overall, by label and by language: what two models are compared by.
@@ -109,11 +129,11 @@ pub(crate) fn all_counts(documents: &[Scored], seen: Option<&SeenNames>) -> Grou
         let micro = micro(scored);
         groups.extend(whole.map(|group| (group, micro)));
         groups.extend(by(scored, |entity| entity_length(scored, entity)));
+        groups.extend(by(scored, |entity| language_label(scored, entity)));
         if let Some(seen) = seen {
-            groups.extend(by(scored, |entity| {
-                let name = scored.document.slice(entity.span).unwrap_or_default();
-                seen.group(name, &entity.label)
-            }));
+            let name = |entity: &Entity| scored.document.slice(entity.span).unwrap_or_default();
+            groups.extend(by(scored, |e| seen.group(name(e), &e.label)));
+            groups.extend(by(scored, |e| seen.group_ignoring_case(name(e), &e.label)));
         }
         counts.add_document(groups);
     }
@@ -140,15 +160,23 @@ pub(crate) fn scores(counts: &GroupedCounts<Group>, bootstrap: &Bootstrap) -> Gr
 
 fn main_groups(scored: &Scored) -> BTreeMap<Group, Counts> {
     let micro = micro(scored);
-    let lang = scored.document.lang().unwrap_or(UNKNOWN_LANG);
     let mut groups = by(scored, |entity| Group::new(Facet::Label, 0, &entity.label));
     groups.insert(Group::new(Facet::Overall, 0, "strict"), micro);
     groups.insert(
         Group::new(Facet::Overall, 1, "spans only"),
         spans_only(scored),
     );
-    groups.insert(Group::new(Facet::Language, 0, lang), micro);
+    groups.insert(Group::new(Facet::Language, 0, lang(scored)), micro);
     groups
+}
+
+fn lang(scored: &Scored) -> &str {
+    scored.document.lang().unwrap_or(UNKNOWN_LANG)
+}
+
+fn language_label(scored: &Scored, entity: &Entity) -> Group {
+    let name = format!("{} {}", lang(scored), entity.label);
+    Group::new(Facet::LanguageLabel, 0, name)
 }
 
 fn by(scored: &Scored, group: impl Fn(&Entity) -> Group) -> BTreeMap<Group, Counts> {
@@ -289,6 +317,20 @@ mod tests {
             ["seen in training", "not seen in training"]
         );
         assert_eq!(scores[&Facet::EntityLength][0].gold, 2);
+        assert_eq!(names(&scores, Facet::LanguageLabel), ["? PER"]);
+    }
+
+    #[test]
+    fn names_are_also_known_in_other_letters() {
+        let mut seen = SeenNames::default();
+        seen.add([&scored("ВЕРА met Boris", &[(0, 8)], "a").document]);
+        let other = [scored("Вера met Boris", &[(0, 8), (13, 18)], "a")];
+        let scores = scores(&all_counts(&other, Some(&seen)), &Bootstrap::default());
+        assert_eq!(names(&scores, Facet::Seen), ["not seen in training"]);
+        assert_eq!(
+            names(&scores, Facet::SeenIgnoringCase),
+            ["seen in training", "not seen in training"]
+        );
     }
 
     #[test]

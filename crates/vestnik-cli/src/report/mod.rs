@@ -5,20 +5,22 @@ mod curves;
 mod files;
 pub(crate) mod groups;
 mod html;
-mod reliability;
+pub(crate) mod measured;
+pub(crate) mod reliability;
 pub(crate) mod run;
 pub(crate) mod scored;
 mod worst;
 
 use anyhow::Result;
 use serde::Serialize;
-use vestnik_core::metrics::{Bootstrap, EntityConfusion, Interval, seqeval_scores};
+use vestnik_core::metrics::{Bootstrap, Counts, EntityConfusion, Interval, seqeval_scores};
 use vestnik_core::{Entity, Span};
 use vestnik_infer::Vestnik;
 
 pub(crate) use curves::Curves;
 pub(crate) use files::ReportFiles;
 use groups::{Facet, GroupScores, SeenNames};
+use measured::{Calibrated, Measured};
 use reliability::{Reliability, reliability};
 use scored::Scored;
 use worst::{WorstDocument, worst};
@@ -70,6 +72,8 @@ pub(crate) struct Evaluation {
     pub(crate) groups: GroupScores,
     pub(crate) confusion: EntityConfusion,
     pub(crate) reliability: Option<Reliability>,
+    /// Absent when the model is not calibrated.
+    pub(crate) calibration: Option<Calibrated>,
     pub(crate) worst: Vec<WorstDocument>,
 }
 
@@ -101,10 +105,11 @@ impl ModelFacts {
 impl Evaluation {
     /// Measures; `seen` are the names of the training data, where they are known.
     pub(crate) fn new(
-        documents: &[Scored],
+        measured: &Measured,
         bootstrap: Bootstrap,
         seen: Option<&SeenNames>,
     ) -> Result<Self> {
+        let documents = &measured.scored;
         let counts = groups::all_counts(documents, seen);
         let mut confusion = EntityConfusion::default();
         for scored in documents {
@@ -122,8 +127,15 @@ impl Evaluation {
             groups: groups::scores(&counts, &bootstrap),
             confusion,
             reliability: reliability(documents),
+            calibration: measured.calibrated.clone(),
             worst: worst(documents),
         })
+    }
+
+    /// Strict counts over all entities.
+    pub(crate) fn strict(&self) -> Counts {
+        let overall = self.rows(Facet::Overall).first();
+        overall.map(|row| row.counts).unwrap_or_default()
     }
 
     /// The rows of a table; none when nothing falls under it.

@@ -28,37 +28,46 @@ pub(crate) struct Bin {
 
 /// The reliability of all predictions with a score; `None` when none has one.
 pub(crate) fn reliability(documents: &[Scored]) -> Option<Reliability> {
-    let scored = documents.iter().flat_map(|scored| {
-        let outcome = |entity| Some((f64::from(entity_score(entity)?), scored.is_hit(entity)));
-        scored.predicted.iter().filter_map(outcome)
-    });
-    of_outcomes(scored)
+    let mut tally = Tally::default();
+    documents.iter().for_each(|scored| tally.add(scored));
+    tally.reliability()
 }
 
-fn entity_score(entity: &vestnik_core::Entity) -> Option<f32> {
-    entity.score.filter(|score| score.is_finite())
-}
+/// Predictions by bin: their number, the sum of their scores, and how many are right.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Tally([(usize, f64, usize); BINS]);
 
-/// From scores, and whether each was right.
-fn of_outcomes(outcomes: impl Iterator<Item = (f64, bool)>) -> Option<Reliability> {
-    // Number, sum of scores, hits.
-    let mut sums = [(0_usize, 0.0, 0_usize); BINS];
-    for (score, hit) in outcomes {
+impl Tally {
+    /// Adds the predictions of a document that have a score.
+    pub(crate) fn add(&mut self, scored: &Scored) {
+        for (entity, is_right) in scored.judged_predictions() {
+            if let Some(score) = entity.score.filter(|score| score.is_finite()) {
+                self.push(score.into(), is_right);
+            }
+        }
+    }
+
+    fn push(&mut self, score: f64, is_right: bool) {
         let bin = ((score * BINS as f64) as usize).min(BINS - 1);
-        sums[bin].0 += 1;
-        sums[bin].1 += score;
-        sums[bin].2 += usize::from(hit);
+        let (n, sum, right) = &mut self.0[bin];
+        *n += 1;
+        *sum += score;
+        *right += usize::from(is_right);
     }
-    let total: usize = sums.iter().map(|sum| sum.0).sum();
-    if total == 0 {
-        return None;
+
+    /// The bins; `None` when they are empty.
+    pub(crate) fn reliability(&self) -> Option<Reliability> {
+        let total: usize = self.0.iter().map(|bin| bin.0).sum();
+        if total == 0 {
+            return None;
+        }
+        let bins: Vec<Bin> = self.0.iter().enumerate().map(bin).collect();
+        let gap = |bin: &Bin| bin.n as f64 / total as f64 * (bin.mean_score - bin.accuracy).abs();
+        Some(Reliability {
+            ece: bins.iter().map(gap).sum(),
+            bins,
+        })
     }
-    let bins: Vec<Bin> = sums.iter().enumerate().map(bin).collect();
-    let gap = |bin: &Bin| bin.n as f64 / total as f64 * (bin.mean_score - bin.accuracy).abs();
-    Some(Reliability {
-        ece: bins.iter().map(gap).sum(),
-        bins,
-    })
 }
 
 fn bin((number, &(n, score, hits)): (usize, &(usize, f64, usize))) -> Bin {
@@ -79,11 +88,15 @@ mod tests {
     #[test]
     fn the_error_is_the_weighted_distance() {
         let outcomes = [(0.95, true), (0.85, true), (0.85, false), (1.0, false)];
-        let found = of_outcomes(outcomes.into_iter()).unwrap();
+        let mut tally = Tally::default();
+        assert!(tally.reliability().is_none());
+        for (score, is_right) in outcomes {
+            tally.push(score, is_right);
+        }
+        let found = tally.reliability().unwrap();
         assert_eq!((found.bins[8].n, found.bins[9].n), (2, 2));
         assert!((found.bins[9].mean_score - 0.975).abs() < 1e-12);
         let expected = 0.5 * (0.85 - 0.5) + 0.5 * (0.975 - 0.5);
         assert!((found.ece - expected).abs() < 1e-12, "{}", found.ece);
-        assert!(of_outcomes(std::iter::empty()).is_none());
     }
 }

@@ -10,13 +10,11 @@ use vestnik_infer::Vestnik;
 use vestnik_train::{DataFile, RunRecord};
 
 use super::groups::SeenNames;
-use super::scored::{Scored, tag};
+use super::measured::{Measured, Sourced};
 use super::{Curves, DataFacts, Evaluation, ModelFacts, Report, ReportFiles, card};
 
 const LOG: &str = "log.jsonl";
 const CARD: &str = "README.md";
-/// Documents that are handed to the model at once.
-const CHUNK: usize = 64;
 
 /// What a report needs of the data of a run: the rest of them goes to the trainer.
 #[derive(Debug, Default)]
@@ -41,23 +39,29 @@ impl RunData {
         self.dev
             .extend(documents.map(|document| (document, source.to_owned())));
     }
+
+    /// The documents to measure on.
+    pub(crate) fn dev(&self) -> Vec<Sourced<'_>> {
+        let dev = self.dev.iter();
+        dev.map(|(document, source)| (document, source.clone()))
+            .collect()
+    }
 }
 
-/// Measures the model of a finished run on its dev data; writes the report to `out` and a card beside the model.
+/// Writes the report of a finished run to `out` and a card beside the model, from what was measured on its dev data.
 ///
 /// `dev_files` are the files of `data.dev`.
 pub(crate) fn write(
     out: &Path,
-    vestnik: &Vestnik,
+    (vestnik, measured): (&Vestnik, &Measured),
     record: &RunRecord,
     (data, dev_files): (&RunData, &[DataFile]),
 ) -> Result<()> {
     let mut report = Report::new(ModelFacts::of(vestnik), data_facts(dev_files));
     report.curves = Curves::read(&out.join(LOG));
     if !data.dev.is_empty() {
-        let scored = measure(vestnik, &data.dev)?;
         let seen = Some(&data.seen);
-        report.evaluation = Some(Evaluation::new(&scored, Bootstrap::default(), seen)?);
+        report.evaluation = Some(Evaluation::new(measured, Bootstrap::default(), seen)?);
     }
     ReportFiles::open(out, true)?.write(&report)?;
     let card = card::draft(record, &report, &data.languages);
@@ -83,18 +87,6 @@ fn data_facts(files: &[DataFile]) -> Vec<DataFacts> {
         documents: file.records,
     };
     files.iter().map(facts).collect()
-}
-
-fn measure(vestnik: &Vestnik, dev: &[(Document, String)]) -> Result<Vec<Scored>> {
-    let mut scored = Vec::with_capacity(dev.len());
-    for chunk in dev.chunks(CHUNK) {
-        let documents: Vec<(&Document, String)> = chunk
-            .iter()
-            .map(|(document, source)| (document, source.clone()))
-            .collect();
-        scored.extend(tag(vestnik, &documents)?.0);
-    }
-    Ok(scored)
 }
 
 /// A card that someone has worked on stays as it is.

@@ -1,11 +1,10 @@
 //! A document with what a model found in it.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
-use anyhow::Result;
 use vestnik_core::metrics::{EntityEvaluator, EntityScores};
 use vestnik_core::{Document, Entity, Span};
-use vestnik_infer::Vestnik;
 
 /// A document, its gold entities and the predictions; on both sides only labels that the document annotates.
 pub(crate) struct Scored {
@@ -15,35 +14,45 @@ pub(crate) struct Scored {
     pub(crate) words: Vec<Span>,
     pub(crate) gold: Vec<Entity>,
     pub(crate) predicted: Vec<Entity>,
+    /// For each gold entity whether it was found: span and label.
+    found: Vec<bool>,
+    /// For each prediction whether it is right: span and label.
+    right: Vec<bool>,
 }
 
 impl Scored {
     /// Leaves out on both sides what the document does not annotate.
     pub(crate) fn new(document: &Document, source: &str, predicted: Vec<Entity>) -> Self {
+        let gold = comparable(document, document.entities().to_vec());
+        let predicted = comparable(document, predicted);
         Self {
             source: document.source().unwrap_or(source).to_owned(),
             words: vestnik_text::words(document.text()),
-            gold: comparable(document, document.entities().to_vec()),
-            predicted: comparable(document, predicted),
+            found: in_other(&gold, &predicted),
+            right: in_other(&predicted, &gold),
+            gold,
+            predicted,
             document: document.clone(),
         }
     }
 
-    /// Predictions that are right: span and label.
-    pub(crate) fn is_hit(&self, predicted: &Entity) -> bool {
-        contains(&self.gold, predicted)
+    /// The gold entities, with whether each was found.
+    pub(crate) fn judged_gold(&self) -> impl Iterator<Item = (&Entity, bool)> {
+        self.gold.iter().zip(self.found.iter().copied())
     }
 
-    /// Gold entities that were found: span and label.
-    pub(crate) fn is_found(&self, gold: &Entity) -> bool {
-        contains(&self.predicted, gold)
+    /// The predictions, with whether each is right.
+    pub(crate) fn judged_predictions(&self) -> impl Iterator<Item = (&Entity, bool)> {
+        self.predicted.iter().zip(self.right.iter().copied())
     }
 }
 
-fn contains(entities: &[Entity], wanted: &Entity) -> bool {
-    entities
-        .iter()
-        .any(|entity| entity.span == wanted.span && entity.label == wanted.label)
+/// For each entity whether the other side has one with its span and label.
+fn in_other(entities: &[Entity], other: &[Entity]) -> Vec<bool> {
+    let place = |entity: &Entity| (entity.span, entity.label.clone());
+    let other: BTreeSet<(Span, String)> = other.iter().map(place).collect();
+    let is_there = |entity: &Entity| other.contains(&place(entity));
+    entities.iter().map(is_there).collect()
 }
 
 /// The entities that a document can judge: a type that it does not annotate is unknown there, not absent.
@@ -58,23 +67,6 @@ pub(crate) fn source_of(path: &Path) -> String {
         .unwrap_or(path.as_os_str())
         .to_string_lossy()
         .into_owned()
-}
-
-/// Tags documents, given with their sources; says how many tokens were read.
-pub(crate) fn tag(
-    vestnik: &Vestnik,
-    documents: &[(&Document, String)],
-) -> Result<(Vec<Scored>, usize)> {
-    let texts: Vec<&str> = documents
-        .iter()
-        .map(|(document, _)| document.text())
-        .collect();
-    let analyses = vestnik.analyze_batch(&texts)?;
-    let tokens = analyses.iter().map(|analysis| analysis.tokens).sum();
-    let scored = documents.iter().zip(analyses);
-    let scored = scored
-        .map(|((document, source), analysis)| Scored::new(document, source, analysis.entities));
-    Ok((scored.collect(), tokens))
 }
 
 /// Strict scores over all documents.

@@ -1,6 +1,5 @@
 //! The documents with the most errors, cut to the places of the errors.
 
-use std::cmp::Reverse;
 use std::ops::Range;
 
 use serde::Serialize;
@@ -28,6 +27,8 @@ pub(crate) struct WorstDocument {
     pub(crate) missed: usize,
     /// Predictions that are not right.
     pub(crate) wrong: usize,
+    /// Errors beyond what the error rate of all documents would give this one: what the order is by.
+    pub(crate) excess: f64,
     pub(crate) excerpts: Vec<Excerpt>,
     /// Errors that none of the excerpts shows.
     pub(crate) errors_not_shown: usize,
@@ -60,51 +61,96 @@ pub(crate) struct Mark {
     pub(crate) range: Range<usize>,
 }
 
-/// The documents with the most errors (missed and wrong entities); of equal ones the earlier.
+/// The documents that are worse than the rest would lead to expect: by their errors (missed and wrong entities) less the
+/// share of errors in all documents times their own entities (found, missed and wrong). So neither a long document with
+/// an ordinary share of errors comes first, nor a short one with a single error. Of equal ones the one with more errors,
+/// then the earlier.
 pub(crate) fn worst(documents: &[Scored]) -> Vec<WorstDocument> {
-    let mut ranked: Vec<(usize, &Scored)> = documents
-        .iter()
-        .map(|scored| (errors(scored).count(), scored))
-        .filter(|(errors, _)| *errors > 0)
+    let outcomes: Vec<Outcome> = documents.iter().map(Outcome::of).collect();
+    let errors: usize = outcomes.iter().map(Outcome::errors).sum();
+    let all: usize = outcomes.iter().map(Outcome::all).sum();
+    let rate = errors as f64 / all.max(1) as f64;
+    let mut ranked: Vec<(f64, Outcome, &Scored)> = outcomes
+        .into_iter()
+        .zip(documents)
+        .filter(|(outcome, _)| outcome.errors() > 0)
+        .map(|(outcome, scored)| (outcome.excess(rate), outcome, scored))
         .collect();
-    ranked.sort_by_key(|&(errors, _)| Reverse(errors));
+    ranked.sort_by(|a, b| {
+        let by_excess = b.0.total_cmp(&a.0);
+        by_excess.then(b.1.errors().cmp(&a.1.errors()))
+    });
     let worst = ranked.into_iter().take(DOCUMENTS);
-    worst.map(|(_, scored)| worst_document(scored)).collect()
+    worst
+        .map(|(excess, outcome, scored)| worst_document(scored, &outcome, excess))
+        .collect()
+}
+
+/// Numbers of a document.
+struct Outcome {
+    hits: usize,
+    missed: usize,
+    wrong: usize,
+}
+
+impl Outcome {
+    fn of(scored: &Scored) -> Self {
+        let missed = missed(scored).count();
+        Self {
+            hits: scored.gold.len() - missed,
+            missed,
+            wrong: wrong(scored).count(),
+        }
+    }
+
+    fn errors(&self) -> usize {
+        self.missed + self.wrong
+    }
+
+    fn all(&self) -> usize {
+        self.hits + self.errors()
+    }
+
+    /// Rounded, so that equal documents are equal.
+    fn excess(&self, rate: f64) -> f64 {
+        let excess = self.errors() as f64 - rate * self.all() as f64;
+        (excess * 1e6).round() / 1e6
+    }
 }
 
 fn missed(scored: &Scored) -> impl Iterator<Item = &Entity> {
-    let is_missed = |entity: &&Entity| !scored.is_found(entity);
-    scored.gold.iter().filter(is_missed)
+    let missed = scored.judged_gold().filter(|(_, found)| !found);
+    missed.map(|(entity, _)| entity)
 }
 
 fn wrong(scored: &Scored) -> impl Iterator<Item = &Entity> {
-    let is_wrong = |entity: &&Entity| !scored.is_hit(entity);
-    scored.predicted.iter().filter(is_wrong)
+    let wrong = scored.judged_predictions().filter(|(_, right)| !right);
+    wrong.map(|(entity, _)| entity)
 }
 
 fn errors(scored: &Scored) -> impl Iterator<Item = &Entity> {
     missed(scored).chain(wrong(scored))
 }
 
-fn worst_document(scored: &Scored) -> WorstDocument {
+fn worst_document(scored: &Scored, outcome: &Outcome, excess: f64) -> WorstDocument {
     let ranges = ranges(scored);
     let is_shown = |entity: &&Entity| {
         let start = entity.span.start();
         ranges.iter().any(|range| range.contains(&start))
     };
-    let n_errors = errors(scored).count();
-    let missed = missed(scored).count();
+    let map = OffsetMap::new(scored.document.text(), OffsetUnit::Char);
     WorstDocument {
         id: scored.document.id().to_owned(),
         lang: scored.document.lang().map(str::to_owned),
         source: scored.source.clone(),
-        hits: scored.gold.len() - missed,
-        missed,
-        wrong: n_errors - missed,
-        errors_not_shown: n_errors - errors(scored).filter(is_shown).count(),
+        hits: outcome.hits,
+        missed: outcome.missed,
+        wrong: outcome.wrong,
+        excess,
+        errors_not_shown: outcome.errors() - errors(scored).filter(is_shown).count(),
         excerpts: ranges
             .iter()
-            .map(|range| excerpt(scored, range.clone()))
+            .map(|range| excerpt(scored, range.clone(), &map))
             .collect(),
     }
 }
@@ -137,31 +183,27 @@ fn ranges(scored: &Scored) -> Vec<Range<usize>> {
     ranges
 }
 
-fn excerpt(scored: &Scored, range: Range<usize>) -> Excerpt {
+fn excerpt(scored: &Scored, range: Range<usize>, map: &OffsetMap<'_>) -> Excerpt {
     let text = scored.document.text();
-    let map = OffsetMap::new(text, OffsetUnit::Char);
-    let marks = |entities: &[Entity], is_right: &dyn Fn(&Entity) -> bool| -> Vec<Mark> {
-        let mark = |entity: &Entity| {
-            let start = entity.span.start().max(range.start);
-            let end = entity.span.end().min(range.end);
-            (start < end).then(|| Mark {
-                start: map.from_byte(entity.span.start()),
-                end: map.from_byte(entity.span.end()),
-                label: entity.label.clone(),
-                right: is_right(entity),
-                score: entity.score,
-                range: start - range.start..end - range.start,
-            })
-        };
-        entities.iter().filter_map(mark).collect()
+    let mark = |(entity, right): (&Entity, bool)| {
+        let start = entity.span.start().max(range.start);
+        let end = entity.span.end().min(range.end);
+        (start < end).then(|| Mark {
+            start: map.from_byte(entity.span.start()),
+            end: map.from_byte(entity.span.end()),
+            label: entity.label.clone(),
+            right,
+            score: entity.score,
+            range: start - range.start..end - range.start,
+        })
     };
     Excerpt {
         start: map.from_byte(range.start),
         end: map.from_byte(range.end),
         text: text[range.clone()].to_owned(),
         cut: [range.start > 0, range.end < text.len()],
-        gold: marks(&scored.gold, &|entity| scored.is_found(entity)),
-        predicted: marks(&scored.predicted, &|entity| scored.is_hit(entity)),
+        gold: scored.judged_gold().filter_map(mark).collect(),
+        predicted: scored.judged_predictions().filter_map(mark).collect(),
     }
 }
 
@@ -207,6 +249,21 @@ mod tests {
         let shown: usize = worst[0].excerpts.iter().map(|e| e.text.len()).sum();
         assert!(shown <= BUDGET, "{shown}");
         assert!(worst[0].errors_not_shown > 4000);
+    }
+
+    #[test]
+    fn neither_long_nor_short_documents_come_first_for_their_length() {
+        let text = "word ".repeat(40);
+        // (entities, found of them): a long ordinary one, a short one with its only entity missed, a bad one.
+        let documents: Vec<Scored> = [(40, 30), (1, 0), (10, 2), (40, 40)]
+            .into_iter()
+            .map(|(all, found)| {
+                let entities = |n: usize| (0..n).map(|i| entity(5 * i, 5 * i + 4)).collect();
+                scored(&text, entities(all), entities(found))
+            })
+            .collect();
+        let ranked: Vec<usize> = worst(&documents).iter().map(|worst| worst.missed).collect();
+        assert_eq!(ranked, [8, 10, 1]);
     }
 
     #[test]

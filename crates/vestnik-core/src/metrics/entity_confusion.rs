@@ -115,16 +115,53 @@ fn count(
     overlapping: &mut BTreeMap<String, u64>,
     alone: &mut BTreeMap<String, u64>,
 ) {
+    let others = Reach::new(others);
     for &(span, label) in left {
-        let overlaps = others
-            .iter()
-            .any(|other| other.span != span && other.span.overlaps(span));
-        let counts = if overlaps {
+        let counts = if others.touches(span) {
             &mut *overlapping
         } else {
             &mut *alone
         };
         *counts.entry(label.to_owned()).or_default() += 1;
+    }
+}
+
+/// Spans in order with how far those up to each one reach, so that an overlap is found without looking at all.
+struct Reach {
+    spans: Vec<Span>,
+    /// For each span the two among it and its predecessors that end last.
+    furthest: Vec<[Option<Span>; 2]>,
+}
+
+impl Reach {
+    fn new(entities: &[Entity]) -> Self {
+        let spans: BTreeSet<Span> = entities.iter().map(|entity| entity.span).collect();
+        let mut best = [None; 2];
+        let furthest = |&span: &Span| {
+            let end = |place: Option<Span>| place.map(Span::end);
+            if Some(span.end()) > end(best[0]) {
+                best = [Some(span), best[0]];
+            } else if Some(span.end()) > end(best[1]) {
+                best[1] = Some(span);
+            }
+            best
+        };
+        Self {
+            furthest: spans.iter().map(furthest).collect(),
+            spans: spans.into_iter().collect(),
+        }
+    }
+
+    /// Whether any span but `span` itself overlaps it.
+    fn touches(&self, span: Span) -> bool {
+        let begun = self
+            .spans
+            .partition_point(|other| other.start() < span.end());
+        let Some(last) = begun.checked_sub(1) else {
+            return false;
+        };
+        let mut others = self.furthest[last].into_iter().flatten();
+        others.any(|other| other != span && other.overlaps(span))
     }
 }
 
@@ -180,6 +217,26 @@ mod tests {
         assert_eq!(found.same_bounds["ORG"]["ORG"], 1);
         assert_eq!(found.missed["LOC"], 1);
         assert!(found.spurious.is_empty());
+    }
+
+    #[test]
+    fn overlaps_are_those_that_a_look_at_all_finds() {
+        let spans: Vec<(usize, usize)> = (0..40).map(|i| (i * 7 % 60, 1 + i * 5 % 9)).collect();
+        let entities: Vec<Entity> = spans
+            .iter()
+            .map(|&(start, n)| entity(start, start + n, "PER"))
+            .collect();
+        let reach = Reach::new(&entities);
+        for span in entities
+            .iter()
+            .map(|e| e.span)
+            .chain((0..70).map(|i| Span::new(i, i + 2).unwrap()))
+        {
+            let expected = entities
+                .iter()
+                .any(|other| other.span != span && other.span.overlaps(span));
+            assert_eq!(reach.touches(span), expected, "{span:?}");
+        }
     }
 
     #[test]

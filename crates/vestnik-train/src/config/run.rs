@@ -8,7 +8,8 @@ use vestnik_text::WindowOptions;
 
 use crate::config::adaptation::{adaptation, check_freeze};
 use crate::config::{
-    BatchConfig, MOST_WEIGHT, SaveDtype, ScheduleConfig, at_least, is_default, parse, within, yes,
+    BatchConfig, MOST_WEIGHT, SaveDtype, ScheduleConfig, at_least, is_default, parse, refused,
+    within, yes,
 };
 use crate::error::Result;
 use crate::optimizer::AdamWConfig;
@@ -57,6 +58,9 @@ pub struct RunConfig {
     /// Number format of the finished model. Default f32.
     #[serde(default)]
     pub save_dtype: SaveDtype,
+    /// Fit temperature and least scores of entities to `dev` at the end, and store them with the model. Default false.
+    #[serde(default)]
+    pub calibrate: bool,
     /// Event files for TensorBoard in `tensorboard/` of the output folder. Default true.
     #[serde(default = "yes")]
     pub tensorboard: bool,
@@ -179,6 +183,13 @@ impl RunConfig {
         at_least("checkpoint_every", self.checkpoint_every, 1)?;
         at_least("patience", self.patience.unwrap_or(1), 1)?;
         at_least("train (number of corpora)", self.train.len(), 1)?;
+        if self.calibrate && self.dev.is_empty() {
+            return Err(refused(
+                "calibrate",
+                &true,
+                "data in [[dev]] to calibrate on",
+            ));
+        }
         for dataset in &self.train {
             within("train.weight", dataset.weight, 0.0..=MOST_WEIGHT)?;
         }

@@ -19,7 +19,8 @@ const RECORD: &str = "run.json";
 const CARD: &str = "README.md";
 
 /// Settings that may change between a checkpoint and its resumption: they do not touch what was learnt so far.
-const CHANGEABLE: [&str; 8] = [
+const CHANGEABLE: [&str; 9] = [
+    "calibrate",
     "checkpoint_every",
     "epochs",
     "evaluate_every",

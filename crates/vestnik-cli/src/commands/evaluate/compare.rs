@@ -8,11 +8,12 @@ use anyhow::Result;
 use serde::Serialize;
 use vestnik_core::metrics::{Bootstrap, Counts, Interval, PairedDifference};
 
-use super::measure::{self, Gold};
+use super::gold::{self as annotated, Gold};
 use super::{Args, predictions};
 use crate::Outcome;
 use crate::output::print;
 use crate::report::groups::{Facet, Group, main_counts};
+use crate::report::measured;
 use crate::report::scored::{Scored, source_of};
 
 /// What `--json` prints.
@@ -39,7 +40,7 @@ struct Row {
 
 /// Measures both sides over the same documents.
 pub(super) fn run(args: &Args, a: &str, b: &str) -> Result<Outcome> {
-    let gold = measure::read(&args.data)?;
+    let gold = annotated::read(&args.data)?;
     // A file that does not fit is told before a model computes.
     let files = [read_file(a, &gold)?, read_file(b, &gold)?];
     let mut sides = Vec::new();
@@ -82,9 +83,9 @@ fn read_file(name: &str, gold: &[Gold<'_>]) -> Result<Option<Vec<Scored>>> {
 fn run_model(args: &Args, name: &str, gold: &[Gold<'_>]) -> Result<Vec<Scored>> {
     let model = args.model.named(name);
     let vestnik = model.open(args.aggregation)?;
-    measure::refuse_unknown_labels(gold, vestnik.entity_types())?;
+    annotated::refuse_unknown_labels(gold, vestnik.entity_types())?;
     model.tell_device(&vestnik);
-    Ok(measure::measure(args.progress, &vestnik, gold, None)?.scored)
+    Ok(measured::measure(&vestnik, &annotated::sourced(gold), args.progress)?.scored)
 }
 
 fn compare(a: &[Scored], b: &[Scored], bootstrap: &Bootstrap) -> Result<BTreeMap<Facet, Vec<Row>>> {

@@ -1,7 +1,8 @@
 //! `vestnik evaluate`: measures a model on annotated data, or compares two.
 
+mod calibrated_model;
 mod compare;
-mod measure;
+mod gold;
 mod predictions;
 mod table;
 
@@ -14,11 +15,14 @@ use vestnik_infer::{Aggregation, Vestnik};
 
 use crate::Outcome;
 use crate::model::{self, ModelArgs};
-use crate::output::{Output, print};
+use crate::output::{Output, note, print};
 use crate::progress::ProgressMode;
+use crate::report::groups::SeenNames;
+use crate::report::measured::{self, Measured};
 use crate::report::{Curves, DataFacts, Evaluation, ModelFacts, Report, ReportFiles};
 use crate::threads::parse_count;
-use measure::{Gold, Measured};
+use calibrated_model::CalibratedModel;
+use gold::Gold;
 
 /// Arguments of `vestnik evaluate`.
 #[derive(Debug, clap::Args)]
@@ -47,8 +51,18 @@ pub(crate) struct Args {
     report: Option<PathBuf>,
     /// Compare two models by a paired bootstrap over the documents. A and B are model directories or names, or files as
     /// --predictions writes them
-    #[arg(long, num_args = 2, value_names = ["A", "B"], conflicts_with_all = ["model", "predictions", "report"])]
+    #[arg(long, num_args = 2, value_names = ["A", "B"], conflicts_with_all = ["model", "predictions", "report", "calibrate", "train_data"])]
     compare: Option<Vec<String>>,
+    /// Fit temperature and least scores of entities to the data and store them in the model's vestnik.json; what is
+    /// printed is measured with them. Judge them on other data
+    #[arg(long, conflicts_with_all = ["min_score"])]
+    calibrate: bool,
+    /// With --calibrate: leave the model as it is and make a calibrated copy in this directory
+    #[arg(short, long, value_name = "DIR", requires = "calibrate")]
+    output: Option<PathBuf>,
+    /// Annotated files that the model learnt from: the report then says how well it finds names that it has not seen
+    #[arg(long, value_name = "FILE", num_args = 1.., requires = "report")]
+    train_data: Vec<PathBuf>,
     /// Bootstrap resamples of the documents, for intervals and comparisons
     #[arg(long, default_value_t = 1000, value_name = "N", value_parser = parse_count)]
     resamples: usize,
@@ -79,7 +93,11 @@ pub(crate) fn run(args: &Args) -> Result<Outcome> {
 }
 
 fn evaluate(args: &Args) -> Result<Outcome> {
-    let mut predictions = args
+    let calibrated_model = args
+        .calibrate
+        .then(|| CalibratedModel::open(args))
+        .transpose()?;
+    let predictions = args
         .predictions
         .as_deref()
         .map(|path| Output::open(Some(path), args.force))
@@ -89,16 +107,26 @@ fn evaluate(args: &Args) -> Result<Outcome> {
         .as_deref()
         .map(|folder| ReportFiles::open(folder, args.force))
         .transpose()?;
-    let gold = measure::read(&args.data)?;
+    let gold = gold::read(&args.data)?;
+    let seen = seen_names(&args.train_data)?;
     let vestnik = args.model.open(args.aggregation)?;
-    measure::refuse_unknown_labels(&gold, vestnik.entity_types())?;
+    gold::refuse_unknown_labels(&gold, vestnik.entity_types())?;
     args.model.tell_device(&vestnik);
-    let measured = measure::measure(args.progress, &vestnik, &gold, predictions.as_mut())?;
-    if let Some(predictions) = predictions {
+    let measured = match calibrated_model {
+        None => measured::measure(&vestnik, &gold::sourced(&gold), args.progress)?,
+        Some(place) => calibrate(args, &vestnik, &gold, place)?,
+    };
+    if let Some(mut predictions) = predictions {
+        predictions::write(&mut predictions, &measured.scored)?;
         predictions.commit()?;
     }
     if let Some(files) = report {
-        files.write(&full_report(args, &vestnik, &gold, &measured)?)?;
+        files.write(&full_report(
+            args,
+            &vestnik,
+            &gold,
+            (&measured, seen.as_ref()),
+        )?)?;
     }
     let summary = table::Summary::new(vestnik.name(), &measured, &args.bootstrap())?;
     print(&if args.json {
@@ -109,11 +137,40 @@ fn evaluate(args: &Args) -> Result<Outcome> {
     Ok(Outcome::Done)
 }
 
+/// Fits a calibration, stores it and measures with it.
+fn calibrate(
+    args: &Args,
+    vestnik: &Vestnik,
+    gold: &[Gold<'_>],
+    place: CalibratedModel,
+) -> Result<Measured> {
+    let (measured, calibration) =
+        measured::calibrate(vestnik, &gold::sourced(gold), args.progress)?;
+    let metadata = vestnik.metadata().clone().with_calibration(calibration);
+    let folder = place.write(&metadata)?;
+    note(&format!(
+        "the calibrated model is in {}; judge it on data that it was not calibrated on",
+        folder.display()
+    ));
+    Ok(measured)
+}
+
+/// The names of the training data; `None` when there are none.
+fn seen_names(paths: &[PathBuf]) -> Result<Option<SeenNames>> {
+    if paths.is_empty() {
+        return Ok(None);
+    }
+    let mut seen = SeenNames::default();
+    let documents = gold::read(paths)?;
+    seen.add(documents.iter().map(|gold| &gold.document));
+    Ok(Some(seen))
+}
+
 fn full_report(
     args: &Args,
     vestnik: &Vestnik,
     gold: &[Gold<'_>],
-    measured: &Measured,
+    (measured, seen): (&Measured, Option<&SeenNames>),
 ) -> Result<Report> {
     let data = args.data.iter().map(|path| {
         Ok(DataFacts {
@@ -124,7 +181,7 @@ fn full_report(
     });
     let data = data.collect::<Result<Vec<_>>>()?;
     let mut report = Report::new(ModelFacts::of(vestnik), data);
-    report.evaluation = Some(Evaluation::new(&measured.scored, args.bootstrap(), None)?);
+    report.evaluation = Some(Evaluation::new(measured, args.bootstrap(), seen)?);
     report.curves = args.model.folder().and_then(Curves::of_model);
     Ok(report)
 }

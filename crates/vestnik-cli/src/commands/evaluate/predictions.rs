@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use serde::Serialize;
 use vestnik_core::{Document, Entity, OffsetMap, OffsetUnit};
 
-use super::measure::Gold;
+use super::gold::Gold;
 use crate::corpus::Reading;
 use crate::failure::Mistake;
 use crate::output::Output;

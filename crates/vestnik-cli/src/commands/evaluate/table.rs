@@ -7,8 +7,9 @@ use anyhow::Result;
 use serde::Serialize;
 use vestnik_core::metrics::{Bootstrap, Counts, EntityScores, Interval};
 
-use super::measure::Measured;
 use crate::report::groups::{self, Facet};
+use crate::report::measured::{Calibrated, Measured};
+use crate::report::reliability::{Reliability, reliability};
 use crate::report::{scored, seqeval_f1};
 
 /// What `--json` prints.
@@ -31,10 +32,18 @@ pub(super) struct Summary<'a> {
     per_lang: BTreeMap<String, Counts>,
     per_lang_label: BTreeMap<String, BTreeMap<String, Counts>>,
     span_only: Counts,
+    /// Expected calibration error of the scores of entities; none without predictions.
+    ece: Option<f64>,
+    /// None for a model that is not calibrated.
+    calibration: Option<&'a Calibrated>,
 }
 
 impl<'a> Summary<'a> {
-    pub(super) fn new(model: &'a str, measured: &Measured, bootstrap: &Bootstrap) -> Result<Self> {
+    pub(super) fn new(
+        model: &'a str,
+        measured: &'a Measured,
+        bootstrap: &Bootstrap,
+    ) -> Result<Self> {
         let EntityScores {
             micro,
             macro_f1,
@@ -59,6 +68,8 @@ impl<'a> Summary<'a> {
             per_lang,
             per_lang_label,
             span_only,
+            ece: reliability(&measured.scored).map(|reliability| reliability.ece),
+            calibration: measured.calibrated.as_ref(),
         })
     }
 }
@@ -89,6 +100,41 @@ pub(super) fn table(summary: &Summary<'_>) -> String {
     );
     if let Some(Interval { low, high }) = summary.micro_f1_interval {
         let _ = write!(text, "; 95 % interval of strict F1 {low:.4} to {high:.4}");
+    }
+    if let Some(calibrated) = summary.calibration {
+        text.push_str(&calibration(calibrated, summary));
+    }
+    text
+}
+
+/// What the calibration is, and what it changes on these data.
+fn calibration(calibrated: &Calibrated, summary: &Summary<'_>) -> String {
+    let mut text = format!("\ncalibration: temperature {}", calibrated.temperature);
+    for (label, score) in &calibrated.min_scores {
+        let _ = write!(text, ", {label} from {score}");
+    }
+    let ece = |reliability: &Option<Reliability>| match reliability {
+        Some(Reliability { ece, .. }) => format!("{ece:.4}"),
+        None => "none".to_owned(),
+    };
+    let _ = write!(
+        text,
+        "\nwithout it: strict F1 {:.4}, now {:.4}; calibration error of the same entities {}, now {}",
+        calibrated.uncalibrated.f1(),
+        summary.micro_f1,
+        ece(&calibrated.uncalibrated_reliability),
+        ece(&calibrated.reliability)
+    );
+    if let Some(fit) = &calibrated.fit {
+        let _ = write!(
+            text,
+            "; loss of tags {:.4}, now {:.4} ({} words)",
+            fit.loss_before, fit.loss_after, fit.words
+        );
+        if !fit.rare.is_empty() {
+            let rare = fit.rare.join(", ");
+            let _ = write!(text, "\ntoo few entities for a least score: {rare}");
+        }
     }
     text
 }

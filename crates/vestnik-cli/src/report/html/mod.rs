@@ -3,6 +3,7 @@
 mod confusion;
 mod curves;
 mod markup;
+mod reliability;
 mod spans;
 
 use std::fmt::Write as _;
@@ -10,7 +11,6 @@ use std::fmt::Write as _;
 use vestnik_core::metrics::Interval;
 
 use super::groups::{Facet, GroupScore};
-use super::reliability::Reliability;
 use super::worst::WorstDocument;
 use super::{DataFacts, Evaluation, Report};
 use markup::{escape, table};
@@ -35,7 +35,7 @@ pub(super) fn page(report: &Report) -> String {
     }
     if let Some(evaluation) = &report.evaluation {
         page.push_str(&confusion::section(&evaluation.confusion));
-        page.push_str(&reliability(evaluation.reliability.as_ref()));
+        page.push_str(&reliability::section(evaluation));
         page.push_str(&worst(&evaluation.worst));
     }
     page.push_str("</body>\n</html>\n");
@@ -83,6 +83,7 @@ fn scores(evaluation: &Evaluation) -> String {
         (Facet::Overall, "All"),
         (Facet::Label, "By label"),
         (Facet::Language, "By language"),
+        (Facet::LanguageLabel, "By language and label"),
         (Facet::Source, "By source"),
         (
             Facet::DocumentLength,
@@ -92,6 +93,10 @@ fn scores(evaluation: &Evaluation) -> String {
         (
             Facet::Seen,
             "By whether the name occurs in the training data",
+        ),
+        (
+            Facet::SeenIgnoringCase,
+            "By whether the name occurs in the training data, in capital or small letters",
         ),
     ] {
         text.push_str(&group_table(title, evaluation.rows(facet)));
@@ -131,36 +136,12 @@ fn with_interval(value: f64, interval: Option<Interval>) -> String {
     }
 }
 
-fn reliability(reliability: Option<&Reliability>) -> String {
-    let Some(Reliability { ece, bins }) = reliability else {
-        return String::new();
-    };
-    let cells = |bin: &super::reliability::Bin| {
-        let share = |value: f64| match bin.n {
-            0 => String::new(),
-            _ => format!("{value:.3}"),
-        };
-        vec![
-            format!("{:.1} to {:.1}", bin.from, bin.to),
-            bin.n.to_string(),
-            share(bin.mean_score),
-            share(bin.accuracy),
-        ]
-    };
-    let rows: Vec<Vec<String>> = bins.iter().map(cells).collect();
-    let head = ["score", "predictions", "mean score", "share that is right"];
-    format!(
-        "<h2>Reliability of scores</h2>\n<p>Expected calibration error {ece:.4}: a score of 0.8 should be right four \
-         times in five.</p>\n{}",
-        table("Predicted entities by score", &head, &rows)
-    )
-}
-
 fn worst(documents: &[WorstDocument]) -> String {
     if documents.is_empty() {
         return String::new();
     }
-    let mut text = "<h2>Documents with the most errors</h2>\n<p>Cut to the places of the errors. Each place is shown \
+    let mut text = "<h2>Worst documents</h2>\n<p>In order of their errors beyond what the share of \
+                    errors in all documents would give them. Cut to the places of the errors. Each place is shown \
                     twice: with the annotation, and with what the model found. ✗ marks what the other side does not \
                     have.</p>\n"
         .to_owned();
