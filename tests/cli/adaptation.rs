@@ -96,5 +96,6 @@ fn a_run_is_resumed_with_what_it_froze() {
     exit 2
     --- stderr
     error: the run file differs from the one of the checkpoint in freeze
+    hint: put back what changed, or begin anew with -o
     "#);
 }

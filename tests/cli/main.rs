@@ -13,6 +13,7 @@ mod logits;
 mod malformed_models;
 mod model;
 mod report;
+mod resume;
 mod run_report;
 mod sandbox;
 mod tag_inputs;

@@ -9,11 +9,11 @@ use vestnik_data::sha256_file;
 use vestnik_infer::DeviceChoice;
 use vestnik_model::Device;
 use vestnik_train::{
-    DataFile, Error, EvaluationEvent, Event, FinishReason, Measures, RunRecord, StartEvent,
-    StepEvent,
+    DamagedCheckpoint, DataFile, Error, EvaluationEvent, Event, FinishReason, Measures, Resumed,
+    RunRecord, StartEvent, StepEvent,
 };
 
-use crate::failure::Mistake;
+use crate::failure::{Mistake, one_line};
 use crate::output::note;
 use crate::progress::{self, Progress, ProgressMode};
 use crate::{device, threads};
@@ -49,8 +49,8 @@ pub(crate) struct Setup<C> {
     pub(crate) config: C,
     pub(crate) device: Device,
     pub(crate) out: PathBuf,
-    pub(crate) resume: bool,
     pub(crate) choice: DeviceChoice,
+    resume: bool,
     folder: PathBuf,
     progress: ProgressMode,
 }
@@ -111,12 +111,31 @@ fn check_output(out: &Path, run_file: &Path, resume: bool) -> Result<()> {
             .hint("name a folder with -o")
             .into());
     }
-    match (vestnik_train::holds_run(out), resume) {
-        (true, false) => Err(Mistake::new(format!("{shown} already holds a run"))
+    if resume && !vestnik_train::has_begun(out) {
+        return Err(Mistake::new(format!("{shown} holds no run to resume")).into());
+    }
+    if !resume && vestnik_train::holds_run(out) {
+        return Err(Mistake::new(format!("{shown} already holds a run"))
             .hint("--resume goes on with it, -o names another folder")
-            .into()),
-        (false, true) => Err(Mistake::new(format!("{shown} holds no run to resume")).into()),
-        _ => Ok(()),
+            .into());
+    }
+    check_writable(out)
+}
+
+/// Tries to write where the run will, before anything takes time; leaves nothing behind.
+fn check_writable(out: &Path) -> Result<()> {
+    let there = out.ancestors().find(|folder| folder.exists());
+    let folder = match there {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    match tempfile::tempfile_in(folder) {
+        Ok(_) => Ok(()),
+        Err(error) => Err(
+            Mistake::new(format!("cannot write to {}: {error}", folder.display()))
+                .hint("name a folder with -o")
+                .into(),
+        ),
     }
 }
 
@@ -148,6 +167,45 @@ impl<C> Setup<C> {
         note(&format!("the report is in {}", report.display()));
     }
 
+    /// Goes back to a checkpoint with `resume` where that was asked for, and says which one when it is not the newest.
+    pub(crate) fn go_back(
+        &self,
+        resume: impl FnOnce() -> vestnik_train::Result<Resumed>,
+    ) -> Result<()> {
+        if !self.resume {
+            return Ok(());
+        }
+        let resumed = resume().map_err(|error| self.with_hint(error))?;
+        for DamagedCheckpoint { path, problem } in &resumed.damaged {
+            note(&format!(
+                "{} is damaged: {problem}; going on from update {}",
+                path.display(),
+                resumed.step
+            ));
+        }
+        Ok(())
+    }
+
+    /// The error with what to do about it.
+    fn with_hint(&self, error: Error) -> anyhow::Error {
+        let hint = match &error {
+            Error::NotFinite { .. } => {
+                "a smaller optimizer.learning_rate or optimizer.max_grad_norm, or a longer schedule.warmup, may help; \
+                 begin anew with -o, since settings of a run stay"
+            }
+            Error::DataChanged { .. } | Error::ConfigChanged { .. } => {
+                "put back what changed, or begin anew with -o"
+            }
+            Error::CheckpointDamaged { .. } => "begin anew with -o",
+            Error::Io { .. } | Error::Model(_) if vestnik_train::holds_run(&self.out) => {
+                "what was saved before is whole: --resume goes on from it"
+            }
+            _ => return error.into(),
+        };
+        let line = one_line(&error.into());
+        Mistake::new(line).hint(hint).into()
+    }
+
     /// Follows the run that `run` makes, on standard error; tells the device first.
     pub(crate) fn follow(
         &self,
@@ -161,8 +219,9 @@ impl<C> Setup<C> {
         let record = run(&mut |event| {
             follower.show(event);
             ControlFlow::Continue(())
-        })?;
+        });
         drop(follower);
+        let record = record.map_err(|error| self.with_hint(error))?;
         note(&format!(
             "the model is in {}",
             self.out.join("model").display()

@@ -245,7 +245,8 @@ pub fn write_file(path: &Path, bytes: &[u8]) -> Result<()> {
         let mut file = tempfile::Builder::new()
             .suffix(".partial")
             .tempfile_in(dir)?;
-        file.write_all(bytes)?;
+        // Not through `file` itself, whose errors name the temporary file.
+        file.as_file_mut().write_all(bytes)?;
         file.as_file().sync_all()?;
         file.persist(path).map_err(|error| error.error)?;
         make_readable(path)

@@ -125,6 +125,22 @@ pub enum Error {
         /// What differs.
         problem: String,
     },
+    /// No checkpoint is as it was written.
+    #[error("checkpoint {} is damaged: {problem}", path.display())]
+    CheckpointDamaged {
+        /// The newest checkpoint.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// The run would go on with other data than it began with.
+    #[error("{} changed since the checkpoint {} was written", what.join(", "), path.display())]
+    DataChanged {
+        /// The files, or "the tokenizer" when the files are the same.
+        what: Vec<String>,
+        /// The checkpoint.
+        path: PathBuf,
+    },
     /// The run file was changed between the checkpoint and the resumption.
     #[error("the run file differs from the one of the checkpoint in {}", keys.join(", "))]
     ConfigChanged {

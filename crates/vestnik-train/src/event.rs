@@ -203,6 +203,13 @@ impl EventLog {
         Ok(written)
     }
 
+    /// Flushes the log to disk.
+    pub(crate) fn sync(&self) -> Result<()> {
+        self.file
+            .sync_data()
+            .map_err(Error::io("flush", &self.path))
+    }
+
     /// Bytes written so far.
     pub(crate) fn bytes(&self) -> u64 {
         self.bytes

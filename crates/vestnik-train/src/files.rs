@@ -55,8 +55,13 @@ pub(crate) fn write_json<T: Serialize>(path: &Path, value: &T) -> Result<()> {
     let mut text = serde_json::to_vec_pretty(value)
         .map_err(|source| Error::io("write", path)(source.into()))?;
     text.push(b'\n');
+    write_bytes(path, &text)
+}
+
+/// Writes a file and flushes it to disk.
+pub(crate) fn write_bytes(path: &Path, bytes: &[u8]) -> Result<()> {
     let mut file = File::create(path).map_err(Error::io("write", path))?;
-    file.write_all(&text)
+    file.write_all(bytes)
         .and_then(|()| file.sync_all())
         .map_err(Error::io("write", path))
 }
@@ -85,23 +90,61 @@ pub(crate) fn sync(path: &Path) -> Result<()> {
 
 /// Replaces the folder `target` by what `fill` writes, so that a kill at any moment leaves a whole folder.
 ///
-/// The new folder is filled as `<target>.partial` and flushed; then the old one becomes `<target>.previous`, the new one
-/// takes its name, and the old one is removed. [`whole_folder`] finds the folder that is whole, whatever moment it was.
+/// The old one becomes `<target>.previous`, the new one takes its name, and the old one is removed. [`whole_folder`]
+/// finds the folder that is whole, whatever moment it was.
 pub(crate) fn replace_folder(target: &Path, fill: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
-    let (partial, previous) = (beside(target, "partial"), beside(target, "previous"));
-    remove_folder(&partial)?;
-    fs::create_dir_all(&partial).map_err(Error::io("create", &partial))?;
-    fill(&partial)?;
-    sync_folder(&partial)?;
+    let new = NewFolder::create(target)?;
+    fill(new.path())?;
+    let previous = beside(target, "previous");
     if target.exists() {
         remove_folder(&previous)?;
-        fs::rename(target, &previous).map_err(Error::io("rename", target))?;
+        rename(target, &previous)?;
     }
-    fs::rename(&partial, target).map_err(Error::io("rename", &partial))?;
-    if let Some(parent) = target.parent() {
-        sync(parent)?;
-    }
+    new.commit()?;
     remove_folder(&previous)
+}
+
+/// A folder that is filled beside its place, as `<target>.partial`, and removed unless it is committed.
+#[derive(Debug)]
+pub(crate) struct NewFolder {
+    target: PathBuf,
+    partial: PathBuf,
+}
+
+impl NewFolder {
+    /// An empty folder; one that a kill left there is removed.
+    pub(crate) fn create(target: &Path) -> Result<Self> {
+        let partial = beside(target, "partial");
+        remove_folder(&partial)?;
+        fs::create_dir_all(&partial).map_err(Error::io("create", &partial))?;
+        Ok(Self {
+            target: target.to_owned(),
+            partial,
+        })
+    }
+
+    /// Where to write.
+    pub(crate) fn path(&self) -> &Path {
+        &self.partial
+    }
+
+    /// Flushes the folder to disk and gives it its name, which must be free.
+    pub(crate) fn commit(self) -> Result<()> {
+        sync_folder(&self.partial)?;
+        rename(&self.partial, &self.target)?;
+        self.target.parent().map_or(Ok(()), sync)
+    }
+}
+
+impl Drop for NewFolder {
+    /// What is half-written would only take room, most of all when the disk is full.
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.partial);
+    }
+}
+
+pub(crate) fn rename(from: &Path, to: &Path) -> Result<()> {
+    fs::rename(from, to).map_err(Error::io("rename", from))
 }
 
 /// `target`, or the `.previous` one when a kill fell between the two renames; `None` when there is neither.
@@ -111,14 +154,14 @@ pub(crate) fn whole_folder(target: &Path) -> Option<PathBuf> {
         .find(|folder| folder.is_dir())
 }
 
-fn beside(target: &Path, suffix: &str) -> PathBuf {
+pub(crate) fn beside(target: &Path, suffix: &str) -> PathBuf {
     let mut name = target.as_os_str().to_owned();
     name.push(".");
     name.push(suffix);
     PathBuf::from(name)
 }
 
-fn remove_folder(folder: &Path) -> Result<()> {
+pub(crate) fn remove_folder(folder: &Path) -> Result<()> {
     match fs::remove_dir_all(folder) {
         Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
             Err(Error::io("remove", folder)(source))

@@ -11,7 +11,8 @@
 //! # What holds
 //! - A run is a function of its run file, its data and its seed. Whatever is random is drawn from the seed and the place
 //!   where it is used (epoch, batch), so a run that was killed and resumed ends with the same bits on a CPU.
-//! - A checkpoint is a folder that is replaced whole: a kill at any moment leaves a good one.
+//! - A checkpoint is a folder that is replaced whole: a kill at any moment leaves a good one. Its files are hashed, and
+//!   a damaged one is passed over for the one before.
 //! - Every example of an epoch is used: neither the last batch nor a rest of accumulated gradients is dropped.
 //! - The evaluation sees every document once and decodes as inference does.
 //!
@@ -31,6 +32,7 @@ mod row_gradient;
 mod run;
 mod sampling;
 mod schedule;
+mod sums;
 mod tensorboard;
 #[cfg(test)]
 mod testing;
@@ -50,6 +52,6 @@ pub use ner::{Evaluated, EvaluationOptions, Trainer, TrainingCorpus, TrainingDat
 pub use optimizer::{AdamW, AdamWConfig};
 pub use pretrain::{Pieces, PretrainData, Pretrainer, WeightedText};
 pub use record::{DataFile, RunRecord};
-pub use run::{OnEvent, holds_run};
+pub use run::{DamagedCheckpoint, OnEvent, Resumed, has_begun, holds_run};
 pub use schedule::{Decay, Schedule};
 pub use throughput::Throughput;

@@ -21,9 +21,7 @@ pub(crate) fn run(args: &Args) -> Result<Outcome> {
     let (model, _) = MaskedLm::load(&base, config.seed, &setup.device)?;
     let data = read(&setup, Pieces::new(tokenizer, config.piece_tokens))?;
     let mut trainer = Pretrainer::new(model, data, config, &setup.out)?;
-    if setup.resume {
-        trainer.resume()?;
-    }
+    setup.go_back(|| trainer.resume())?;
     let record = setup.follow(|on_event| trainer.run(on_event))?;
     report::run::write_curves(&setup.out, &record)?;
     setup.tell_report();

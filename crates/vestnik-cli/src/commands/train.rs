@@ -36,9 +36,7 @@ pub(crate) fn run(args: &Args) -> Result<Outcome> {
     let (data, run_data) = read(&setup)?;
     let dev_files = data.files[config.train.len()..].to_vec();
     let mut trainer = Trainer::new(model, tokenizer, data, config, &setup.out)?;
-    if setup.resume {
-        trainer.resume()?;
-    }
+    setup.go_back(|| trainer.resume())?;
     let record = setup.follow(|on_event| {
         trainer.run(&mut |event| {
             if matches!(event, Event::Evaluation(evaluation) if evaluation.is_best) {

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use vestnik_model::{Adaptation, EncoderConfig, Freeze, Precision};
 
 use crate::config::adaptation::{adaptation, check_freeze};
+use crate::config::shared::{check_keep_checkpoints, default_keep_checkpoints};
 use crate::config::{
     BatchConfig, MOST_WEIGHT, SaveDtype, ScheduleConfig, at_least, is_default, parse, within, yes,
 };
@@ -52,6 +53,10 @@ pub struct PretrainConfig {
     /// and optimizer are f32 either way. On a CPU with AVX-512 and bf16 instructions and on GPUs bf16 is faster.
     #[serde(default)]
     pub precision: Precision,
+    /// Checkpoints that are kept, 1 to 1000; a resumption falls back to an older one when the newest is damaged.
+    /// Default 2.
+    #[serde(default = "default_keep_checkpoints")]
+    pub keep_checkpoints: usize,
     /// Number format of the finished model. Default f32.
     #[serde(default)]
     pub save_dtype: SaveDtype,
@@ -161,6 +166,7 @@ impl PretrainConfig {
         at_least("piece_tokens", self.piece_tokens, 8)?;
         at_least("evaluate_every", self.evaluate_every, 1)?;
         at_least("checkpoint_every", self.checkpoint_every, 1)?;
+        check_keep_checkpoints(self.keep_checkpoints)?;
         at_least("text (number of files)", self.text.len(), 1)?;
         for source in &self.text {
             within("text.weight", source.weight, 0.0..=MOST_WEIGHT)?;

@@ -7,6 +7,7 @@ use vestnik_model::{Adaptation, EncoderConfig, Freeze, Precision};
 use vestnik_text::WindowOptions;
 
 use crate::config::adaptation::{adaptation, check_freeze};
+use crate::config::shared::{check_keep_checkpoints, default_keep_checkpoints};
 use crate::config::{
     BatchConfig, MOST_WEIGHT, SaveDtype, ScheduleConfig, at_least, is_default, parse, refused,
     within, yes,
@@ -48,6 +49,10 @@ pub struct RunConfig {
     /// Updates between checkpoints. One is also written at every evaluation. Default 500.
     #[serde(default = "default_checkpoint_every")]
     pub checkpoint_every: u64,
+    /// Checkpoints that are kept, 1 to 1000; a resumption falls back to an older one when the newest is damaged.
+    /// Default 2.
+    #[serde(default = "default_keep_checkpoints")]
+    pub keep_checkpoints: usize,
     /// Evaluations without a better F1 after which the run ends early. Default: never.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub patience: Option<u64>,
@@ -181,6 +186,7 @@ impl RunConfig {
         at_least("max_steps", self.max_steps.unwrap_or(1), 1)?;
         at_least("evaluate_every", self.evaluate_every.unwrap_or(1), 1)?;
         at_least("checkpoint_every", self.checkpoint_every, 1)?;
+        check_keep_checkpoints(self.keep_checkpoints)?;
         at_least("patience", self.patience.unwrap_or(1), 1)?;
         at_least("train (number of corpora)", self.train.len(), 1)?;
         if self.calibrate && self.dev.is_empty() {

@@ -3,7 +3,7 @@
 use candle_core::DType;
 use serde::{Deserialize, Serialize};
 
-use crate::config::{at_least, within};
+use crate::config::{at_least, refused, within};
 use crate::error::Result;
 use crate::schedule::{Decay, Schedule};
 
@@ -91,5 +91,25 @@ impl From<SaveDtype> for DType {
             SaveDtype::F32 => Self::F32,
             SaveDtype::F16 => Self::F16,
         }
+    }
+}
+
+/// Most checkpoints that a run keeps.
+const MOST_CHECKPOINTS: usize = 1000;
+
+/// The default of `keep_checkpoints`: one to fall back on.
+pub(super) fn default_keep_checkpoints() -> usize {
+    2
+}
+
+/// Checks `keep_checkpoints`.
+pub(super) fn check_keep_checkpoints(keep: usize) -> Result<()> {
+    match keep {
+        1..=MOST_CHECKPOINTS => Ok(()),
+        _ => Err(refused(
+            "keep_checkpoints",
+            &keep,
+            format!("1 to {MOST_CHECKPOINTS}"),
+        )),
     }
 }

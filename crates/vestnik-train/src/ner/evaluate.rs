@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use rayon::prelude::*;
+use sha2::{Digest, Sha256};
 use vestnik_core::metrics::{Counts, EntityEvaluator, EntityScores};
 use vestnik_core::{Document, Entity, TagSet};
 use vestnik_model::{Mode, TokenClassifier};
@@ -98,6 +99,24 @@ impl DevSet {
 
     pub(super) fn is_empty(&self) -> bool {
         self.documents.is_empty()
+    }
+
+    /// Adds all that the scores depend on.
+    pub(super) fn hash(&self, hash: &mut Sha256) {
+        for document in &self.documents {
+            let entities: Vec<_> = document
+                .entities()
+                .iter()
+                .map(|entity| (entity.span, &entity.label))
+                .collect();
+            let parts = (
+                document.lang(),
+                document.text(),
+                entities,
+                document.annotated(),
+            );
+            hash.update(format!("{parts:?}\n"));
+        }
     }
 
     /// Every document is seen once, whole.

@@ -78,17 +78,15 @@ impl Examples {
         format!("{} (window {window})", self.ids[document])
     }
 
-    /// Hash of ids, labels and weights in their order.
-    pub(super) fn digest(&self) -> String {
-        let mut hash = Sha256::new();
+    /// Adds ids, labels and weights in their order.
+    pub(super) fn hash(&self, hash: &mut Sha256) {
         for stratum in &self.strata {
             hash.update(stratum.weight.to_le_bytes());
             hash.update((stratum.examples.len() as u64).to_le_bytes());
         }
         self.examples
             .iter()
-            .for_each(|example| add_example(&mut hash, example));
-        format!("{:x}", hash.finalize())
+            .for_each(|example| add_example(hash, example));
     }
 
     /// The same for documents in any order: that of brat's files is another one than that of the lines of a corpus.

@@ -8,6 +8,7 @@ mod tests;
 use std::path::Path;
 
 use candle_core::{DType, Tensor};
+use sha2::{Digest, Sha256};
 use vestnik_core::{Document, TagSet};
 use vestnik_model::{Mode, Parameters, TokenClassifier, losses};
 use vestnik_text::{Batch, Collator, Example, Tokenizer};
@@ -17,7 +18,7 @@ use crate::error::Result;
 use crate::event::Measures;
 use crate::optimizer::AdamW;
 use crate::record::{DataFile, RunRecord};
-use crate::run::{OnEvent, Parts, Run, Settings, Task};
+use crate::run::{OnEvent, Parts, Resumed, Run, Settings, Task};
 use crate::sampling::Sampler;
 use evaluate::DevSet;
 pub use evaluate::{Evaluated, EvaluationOptions, evaluate};
@@ -89,11 +90,13 @@ impl Trainer {
         })
     }
 
-    /// Goes back to the last checkpoint in the output folder.
+    /// Goes back to the newest checkpoint in the output folder that is as it was written; to the first step when a kill
+    /// fell before the first checkpoint.
     ///
     /// # Errors
-    /// [`crate::Error::CheckpointMissing`], [`crate::Error::CheckpointMismatch`] or [`crate::Error::ConfigChanged`].
-    pub fn resume(&mut self) -> Result<()> {
+    /// [`crate::Error::CheckpointMissing`], [`crate::Error::CheckpointMismatch`], [`crate::Error::CheckpointDamaged`],
+    /// [`crate::Error::DataChanged`] or [`crate::Error::ConfigChanged`].
+    pub fn resume(&mut self) -> Result<Resumed> {
         self.run.resume()
     }
 
@@ -133,6 +136,7 @@ fn settings(config: &RunConfig, total_steps: u64, data: Vec<DataFile>) -> Result
         total_steps,
         evaluate_every: config.evaluate_every,
         checkpoint_every: config.checkpoint_every,
+        keep_checkpoints: config.keep_checkpoints,
         patience: config.patience,
         precision: config.precision,
         save_dtype: config.save_dtype.into(),
@@ -219,7 +223,10 @@ impl Task for NerTask {
     }
 
     fn digest(&self) -> String {
-        self.examples.digest()
+        let mut hash = Sha256::new();
+        self.examples.hash(&mut hash);
+        self.dev.hash(&mut hash);
+        format!("{:x}", hash.finalize())
     }
 
     fn unordered_digest(&self) -> String {

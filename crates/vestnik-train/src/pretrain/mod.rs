@@ -17,7 +17,7 @@ use crate::event::{MaskedLmMeasures, Measures};
 use crate::optimizer::AdamW;
 use crate::random::Random;
 use crate::record::{DataFile, RunRecord};
-use crate::run::{OnEvent, Parts, Run, Settings, Task};
+use crate::run::{OnEvent, Parts, Resumed, Run, Settings, Task};
 use crate::sampling::{Sampler, Stratum, stream};
 use masking::Masker;
 pub use pieces::{Pieces, WeightedText};
@@ -75,11 +75,13 @@ impl Pretrainer {
         })
     }
 
-    /// Goes back to the last checkpoint in the output folder.
+    /// Goes back to the newest checkpoint in the output folder that is as it was written; to the first step when a kill
+    /// fell before the first checkpoint.
     ///
     /// # Errors
-    /// [`Error::CheckpointMissing`], [`Error::CheckpointMismatch`] or [`Error::ConfigChanged`].
-    pub fn resume(&mut self) -> Result<()> {
+    /// [`Error::CheckpointMissing`], [`Error::CheckpointMismatch`], [`Error::CheckpointDamaged`],
+    /// [`Error::DataChanged`] or [`Error::ConfigChanged`].
+    pub fn resume(&mut self) -> Result<Resumed> {
         self.run.resume()
     }
 
@@ -115,6 +117,7 @@ fn settings(config: &PretrainConfig, data: Vec<DataFile>) -> Result<Settings> {
         total_steps: config.steps,
         evaluate_every: Some(config.evaluate_every),
         checkpoint_every: config.checkpoint_every,
+        keep_checkpoints: config.keep_checkpoints,
         patience: None,
         precision: config.precision,
         save_dtype: config.save_dtype.into(),

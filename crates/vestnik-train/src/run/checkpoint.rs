@@ -6,9 +6,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::event::FinishReason;
-use crate::files;
-use crate::record::RunRecord;
-use crate::run::{Run, State, Task, weights};
+use crate::files::{self, NewFolder};
+use crate::record::{DataFile, RunRecord};
+use crate::run::{LOG, Run, State, Task, weights};
+use crate::sums;
 
 const FORMAT_VERSION: u32 = 1;
 const CHECKPOINT: &str = "checkpoint";
@@ -19,11 +20,12 @@ const RECORD: &str = "run.json";
 const CARD: &str = "README.md";
 
 /// Settings that may change between a checkpoint and its resumption: they do not touch what was learnt so far.
-const CHANGEABLE: [&str; 9] = [
+const CHANGEABLE: [&str; 10] = [
     "calibrate",
     "checkpoint_every",
     "epochs",
     "evaluate_every",
+    "keep_checkpoints",
     "max_steps",
     "patience",
     "save_dtype",
@@ -37,7 +39,9 @@ struct Saved {
     format_version: u32,
     kind: String,
     config: serde_json::Value,
-    /// Hash of the examples in their order.
+    /// The files of the run.
+    data: Vec<DataFile>,
+    /// Hash of all that was learnt from and measured on, in its order.
     examples: String,
     /// Hash of the frozen weights, which come from the base model.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -48,42 +52,105 @@ struct Saved {
 /// Whether a folder already holds a checkpoint or a model of a run.
 #[must_use]
 pub fn holds_run(out: &Path) -> bool {
-    [CHECKPOINT, MODEL]
-        .iter()
-        .any(|name| files::whole_folder(&out.join(name)).is_some())
+    !checkpoints(out).is_empty() || files::whole_folder(&out.join(MODEL)).is_some()
+}
+
+/// Whether a run began in a folder, be it that a kill fell before its first checkpoint.
+#[must_use]
+pub fn has_begun(out: &Path) -> bool {
+    holds_run(out) || out.join(LOG).is_file()
+}
+
+/// The checkpoint with which a run goes on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Resumed {
+    /// Updates that it holds; 0 when a kill fell before the first checkpoint.
+    pub step: u64,
+    /// Newer checkpoints that were passed over and renamed to `<name>.damaged`.
+    pub damaged: Vec<DamagedCheckpoint>,
+}
+
+/// A checkpoint that is not as it was written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DamagedCheckpoint {
+    /// Where it was.
+    pub path: PathBuf,
+    /// What is wrong with it.
+    pub problem: String,
 }
 
 impl<T: Task> Run<T> {
-    /// Writes `checkpoint/`: f32 weights (as a model folder, unless some are frozen), moments and position.
-    pub(super) fn save_checkpoint(&self) -> Result<()> {
+    /// Writes `checkpoint/`: f32 weights (as a model folder, unless some are frozen), moments and position. The one
+    /// before is kept as `checkpoint-<step>/`, as many as the settings say.
+    pub(super) fn save_checkpoint(&mut self) -> Result<()> {
         let saved = Saved {
             format_version: FORMAT_VERSION,
             kind: T::KIND.to_owned(),
             config: self.settings.config.clone(),
+            data: self.settings.data.clone(),
             examples: self.examples.clone(),
             frozen: self.frozen.clone(),
             state: self.state.clone(),
         };
-        files::replace_folder(&self.out.join(CHECKPOINT), |folder| {
-            weights::save(&self.task, folder)?;
-            self.optimizer.save(&folder.join(MOMENTS))?;
-            files::write_json(&folder.join(STATE), &saved)
+        let newest = self.out.join(CHECKPOINT);
+        let new = NewFolder::create(&newest)?;
+        weights::save(&self.task, new.path())?;
+        self.optimizer.save(&new.path().join(MOMENTS))?;
+        files::write_json(&new.path().join(STATE), &saved)?;
+        sums::write(new.path())?;
+        if newest.exists() {
+            let older = self.out.join(format!("{CHECKPOINT}-{}", self.saved_step));
+            files::remove_folder(&older)?;
+            files::rename(&newest, &older)?;
+        }
+        new.commit()?;
+        self.saved_step = self.state.step;
+        let kept = checkpoints(&self.out);
+        let surplus = kept.iter().skip(self.settings.keep_checkpoints);
+        surplus
+            .into_iter()
+            .try_for_each(|folder| files::remove_folder(folder))
+    }
+
+    /// Goes back to the state of the newest checkpoint that is whole; to the first step when a kill fell before the
+    /// first checkpoint.
+    pub(crate) fn resume(&mut self) -> Result<Resumed> {
+        let mut damaged = Vec::new();
+        let whole = checkpoints(&self.out).into_iter().find(|folder| {
+            let problem = sums::problem(folder);
+            damaged.extend(problem.clone().map(|problem| DamagedCheckpoint {
+                path: folder.clone(),
+                problem,
+            }));
+            problem.is_none()
+        });
+        match whole {
+            Some(folder) => self.restore(&folder)?,
+            None => self.check_unsaved(damaged.first())?,
+        }
+        for DamagedCheckpoint { path, .. } in &damaged {
+            let aside = files::beside(path, "damaged");
+            files::remove_folder(&aside)?;
+            files::rename(path, &aside)?;
+        }
+        self.resumed = true;
+        Ok(Resumed {
+            step: self.state.step,
+            damaged,
         })
     }
 
-    /// Goes back to the state of the last checkpoint; to the first step when a kill fell before the first checkpoint.
-    pub(crate) fn resume(&mut self) -> Result<()> {
-        match files::whole_folder(&self.out.join(CHECKPOINT)) {
-            Some(folder) => self.restore(&folder)?,
-            None if unfinished(&self.out) => {}
-            None => {
-                return Err(Error::CheckpointMissing {
-                    path: self.out.clone(),
-                });
-            }
+    /// A run without a whole checkpoint may begin again only when it never had one.
+    fn check_unsaved(&self, damaged: Option<&DamagedCheckpoint>) -> Result<()> {
+        if let Some(DamagedCheckpoint { path, problem }) = damaged.cloned() {
+            return Err(Error::CheckpointDamaged { path, problem });
         }
-        self.resumed = true;
-        Ok(())
+        if has_begun(&self.out) && !is_finished(&self.out) {
+            return Ok(());
+        }
+        Err(Error::CheckpointMissing {
+            path: self.out.clone(),
+        })
     }
 
     fn restore(&mut self, folder: &Path) -> Result<()> {
@@ -93,6 +160,7 @@ impl<T: Task> Run<T> {
         weights::restore(self.task.parameters(), folder)?;
         self.optimizer.load(&folder.join(MOMENTS))?;
         self.state = saved.state;
+        self.saved_step = self.state.step;
         self.plan = self.sampler.batches(self.state.epoch);
         Ok(())
     }
@@ -115,10 +183,9 @@ impl<T: Task> Run<T> {
             return Err(Error::ConfigChanged { keys });
         }
         if saved.examples != self.examples {
-            return mismatch(
-                path,
-                "the training data or the tokenizer have changed since",
-            );
+            let what = changed_files(&saved.data, &self.settings.data);
+            let path = path.parent().map(Path::to_owned).unwrap_or_default();
+            return Err(Error::DataChanged { what, path });
         }
         if saved.frozen != self.frozen {
             return mismatch(
@@ -186,11 +253,49 @@ impl<T: Task> Run<T> {
     }
 }
 
-/// Whether the folder holds the model of a run that did not come to its end.
-fn unfinished(out: &Path) -> bool {
+/// The checkpoints of a run, the newest first.
+fn checkpoints(out: &Path) -> Vec<PathBuf> {
+    let newest = out.join(CHECKPOINT);
+    let mut older: Vec<(u64, PathBuf)> = std::fs::read_dir(out)
+        .into_iter()
+        .flatten()
+        .filter_map(|entry| {
+            let path = entry.ok()?.path();
+            let name = path.file_name()?.to_str()?;
+            let step = name.strip_prefix(CHECKPOINT)?.strip_prefix('-')?;
+            Some((step.parse().ok()?, path))
+        })
+        .filter(|(_, path)| path.is_dir())
+        .collect();
+    older.sort_unstable_by(|a, b| b.cmp(a));
+    let older = older.into_iter().map(|(_, path)| path);
+    newest
+        .is_dir()
+        .then_some(newest)
+        .into_iter()
+        .chain(older)
+        .collect()
+}
+
+/// Whether the folder holds the model of a run that came to its end.
+fn is_finished(out: &Path) -> bool {
     let record = files::whole_folder(&out.join(MODEL))
         .and_then(|folder| files::read_json::<RunRecord>(&folder.join(RECORD)).ok());
-    record.is_some_and(|record| record.finish.is_none())
+    record.is_some_and(|record| record.finish.is_some())
+}
+
+/// Names of the files whose bytes differ.
+fn changed_files(before: &[DataFile], now: &[DataFile]) -> Vec<String> {
+    let is_new = |file: &&DataFile| !before.iter().any(|known| known.sha256 == file.sha256);
+    let mut names: Vec<String> = now
+        .iter()
+        .filter(is_new)
+        .map(|file| file.path.display().to_string())
+        .collect();
+    if names.is_empty() {
+        names.push("the tokenizer".to_owned());
+    }
+    names
 }
 
 /// Top-level keys whose values differ, but for those that may.

@@ -24,7 +24,7 @@ use crate::sampling::{Sampler, stream};
 use crate::schedule::Schedule;
 use crate::tensorboard::EventFile;
 use crate::throughput::Throughput;
-pub use checkpoint::holds_run;
+pub use checkpoint::{DamagedCheckpoint, Resumed, has_begun, holds_run};
 use state::State;
 
 const LOG: &str = "log.jsonl";
@@ -49,7 +49,7 @@ pub(crate) trait Task {
     fn save(&self, folder: &Path, dtype: DType) -> Result<()>;
     /// A name of an example for messages.
     fn name(&self, example: usize) -> String;
-    /// Hash of all examples in their order.
+    /// Hash of all that is learnt from and measured on, in its order.
     fn digest(&self) -> String;
     /// Hash of all examples, where their order may be that of files, whatever it is.
     fn unordered_digest(&self) -> String {
@@ -66,6 +66,7 @@ pub(crate) struct Settings {
     /// `None`: at the end of every epoch.
     pub(crate) evaluate_every: Option<u64>,
     pub(crate) checkpoint_every: u64,
+    pub(crate) keep_checkpoints: usize,
     pub(crate) patience: Option<u64>,
     pub(crate) precision: Precision,
     pub(crate) save_dtype: DType,
@@ -93,6 +94,8 @@ pub(crate) struct Run<T> {
     examples: String,
     /// Hash of the frozen weights.
     frozen: Option<String>,
+    /// Updates in the checkpoint that was written or read last.
+    saved_step: u64,
     resumed: bool,
 }
 
@@ -162,6 +165,7 @@ impl<T: Task> Run<T> {
             state: State::default(),
             plan,
             throughput: Throughput::default(),
+            saved_step: 0,
             resumed: false,
         })
     }
@@ -400,6 +404,7 @@ impl<T: Task> Run<T> {
             step: self.state.step,
         };
         teller.log.write(&event)?;
+        teller.log.sync()?;
         self.state.log_bytes = teller.log.bytes();
         self.save_checkpoint()?;
         teller.stop |= (teller.on_event)(&event).is_break();
