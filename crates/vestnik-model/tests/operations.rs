@@ -200,6 +200,22 @@ fn attention_does_not_see_other_sequences() {
 }
 
 #[test]
+fn dropout_add_is_dropout_and_a_sum() {
+    let inputs = [var(&[130, 70], 1), var(&[130, 70], 2)];
+    for probability in [0.0, 0.3] {
+        let pass = || TrainingPass::new(3, 0);
+        let fused =
+            |v: &[Var]| ops::dropout_add(&v[0], &v[1], probability, Mode::Training(&pass()));
+        check_twins(&inputs, 0.0, fused, |v| {
+            ops::dropout(&v[0], probability, Mode::Training(&pass()))? + v[1].as_tensor()
+        });
+    }
+    let sum = ops::dropout_add(&inputs[0], &inputs[1], 0.3, Mode::Inference).unwrap();
+    let expected = (inputs[0].as_tensor() + inputs[1].as_tensor()).unwrap();
+    assert_eq!(largest_difference(&sum, &expected), 0.0);
+}
+
+#[test]
 fn dropout() {
     let x = var(&[30, 40], 1);
     let at_inference = ops::dropout(&x, 0.5, Mode::Inference).unwrap();

@@ -160,8 +160,8 @@ impl Layer {
             .attention
             .forward(x, cumulative_lengths, relative, mode)?;
         let attended = self.attention_output.forward(&context, mode)?;
-        let attended = ops::dropout(&attended, self.dropout, mode)?;
-        let x = self.attention_norm.forward(&ops::add(&attended, x)?)?;
+        let sum = ops::dropout_add(&attended, x, self.dropout, mode)?;
+        let x = self.attention_norm.forward(&sum)?;
         self.feed_forward.forward(&x, mode)
     }
 }

@@ -57,7 +57,8 @@ impl FeedForward {
     /// `[tokens, hidden]` → `[tokens, hidden]`.
     pub(crate) fn forward(&self, x: &Tensor, mode: Mode<'_>) -> Result<Tensor> {
         let inner = self.activation.forward(&self.inner.forward(x, mode)?)?;
-        let outer = ops::dropout(&self.outer.forward(&inner, mode)?, self.dropout, mode)?;
-        self.norm.forward(&ops::add(&outer, x)?)
+        let outer = self.outer.forward(&inner, mode)?;
+        self.norm
+            .forward(&ops::dropout_add(&outer, x, self.dropout, mode)?)
     }
 }

@@ -109,7 +109,8 @@ impl TransformerLayer {
 
     fn forward(&self, x: &Tensor, cumulative_lengths: &[usize], mode: Mode<'_>) -> Result<Tensor> {
         let attended = self.attend(x, cumulative_lengths, mode)?;
-        let x = self.attention_norm.forward(&ops::add(&attended, x)?)?;
+        let sum = ops::dropout_add(&attended, x, self.attention_output_dropout, mode)?;
+        let x = self.attention_norm.forward(&sum)?;
         self.feed_forward.forward(&x, mode)
     }
 
@@ -126,10 +127,6 @@ impl TransformerLayer {
             self.value.forward(x, mode)?,
         );
         let context = ops::attention(&query, &key, &value, options, mode)?;
-        Ok(ops::dropout(
-            &self.attention_output.forward(&context, mode)?,
-            self.attention_output_dropout,
-            mode,
-        )?)
+        self.attention_output.forward(&context, mode)
     }
 }

@@ -1,12 +1,14 @@
-//! Sums of which one side may be frozen.
+//! Sums of which one side may be frozen, and one may be dropped from.
 
-use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
+use std::borrow::Cow;
+
+use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor};
 use rayon::prelude::*;
 
-use crate::ops::cpu;
-
-/// Elements of one task.
-const CHUNK: usize = 16 * 1024;
+use crate::Mode;
+use crate::ops::dropout::{CHUNK, masked};
+use crate::ops::random::DropoutMask;
+use crate::ops::{self, cpu};
 
 /// `a + b`, differentiable in both. candle's own sum computes the gradient of a side that is not tracked, too; this one
 /// does not, on the CPU in `f32`.
@@ -16,42 +18,82 @@ const CHUNK: usize = 16 * 1024;
 /// # Errors
 /// When the shapes differ.
 pub fn add(a: &Tensor, b: &Tensor) -> Result<Tensor> {
-    let (learns, constant) = match (a.track_op(), b.track_op()) {
-        (true, false) => (a, b),
-        (false, true) => (b, a),
-        _ => return a + b,
+    dropout_add(a, b, 0.0, Mode::Inference)
+}
+
+/// `dropout(x) + residual` ([`dropout`]).
+///
+/// # Errors
+/// When the shapes differ, or the device fails.
+pub fn dropout_add(
+    x: &Tensor,
+    residual: &Tensor,
+    probability: f64,
+    mode: Mode<'_>,
+) -> Result<Tensor> {
+    if !cpu::is_cpu_f32(x) {
+        return ops::dropout(x, probability, mode)? + residual;
+    }
+    let mask = match mode {
+        Mode::Training(pass) if probability > 0.0 => {
+            Some(DropoutMask::new(pass.next_key(), probability))
+        }
+        _ => None,
     };
-    if !cpu::is_cpu_f32(a) {
-        return a + b;
-    }
-    if a.shape() != b.shape() {
-        candle_core::bail!("add: {:?} and {:?}", a.shape(), b.shape());
-    }
-    let constant = constant.contiguous()?;
-    learns.contiguous()?.apply_op1(AddConstant { constant })
+    x.contiguous()?
+        .apply_op2(&residual.contiguous()?, DropoutAdd { mask })
 }
 
-struct AddConstant {
-    constant: Tensor,
+struct DropoutAdd {
+    mask: Option<DropoutMask>,
 }
 
-impl CustomOp1 for AddConstant {
+impl DropoutAdd {
+    fn add(&self, x: &[f32], out: &mut [f32], first_group: u64) {
+        let mut x = Cow::Borrowed(x);
+        if let Some(mask) = self.mask {
+            mask.apply(x.to_mut(), first_group);
+        }
+        out.iter_mut().zip(&*x).for_each(|(out, x)| *out += x);
+    }
+}
+
+impl CustomOp2 for DropoutAdd {
     fn name(&self) -> &'static str {
-        "add_constant"
+        "dropout_add"
     }
 
-    fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
-        let constant = cpu::data_of(&self.constant);
-        let mut out = cpu::slice_of(x, layout)?.to_vec();
+    fn cpu_fwd(
+        &self,
+        x: &CpuStorage,
+        x_layout: &Layout,
+        residual: &CpuStorage,
+        residual_layout: &Layout,
+    ) -> Result<(CpuStorage, Shape)> {
+        if x_layout.shape() != residual_layout.shape() {
+            candle_core::bail!("dropout_add: {x_layout:?} and {residual_layout:?} differ in shape");
+        }
+        let mut out = cpu::slice_of(residual, residual_layout)?.to_vec();
+        let x = cpu::slice_of(x, x_layout)?.par_chunks(CHUNK);
         out.par_chunks_mut(CHUNK)
-            .zip(constant.as_slice()?.par_chunks(CHUNK))
-            .for_each(|(out, constant)| {
-                out.iter_mut().zip(constant).for_each(|(out, x)| *out += x);
-            });
-        Ok(cpu::output(out, layout.shape()))
+            .zip(x)
+            .enumerate()
+            .for_each(|(chunk, (out, x))| self.add(x, out, (chunk * CHUNK / 4) as u64));
+        Ok(cpu::output(out, x_layout.shape()))
     }
 
-    fn bwd(&self, _x: &Tensor, _res: &Tensor, grad: &Tensor) -> Result<Option<Tensor>> {
-        Ok(Some(grad.clone()))
+    fn bwd(
+        &self,
+        x: &Tensor,
+        residual: &Tensor,
+        _res: &Tensor,
+        grad: &Tensor,
+    ) -> Result<(Option<Tensor>, Option<Tensor>)> {
+        let grad_x = match self.mask {
+            _ if !x.track_op() => None,
+            Some(mask) => Some(masked(x, grad, &mask)?),
+            None => Some(grad.clone()),
+        };
+        Ok((grad_x, residual.track_op().then(|| grad.clone())))
     }
 }

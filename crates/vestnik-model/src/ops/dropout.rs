@@ -8,7 +8,7 @@ use crate::ops::cpu;
 use crate::ops::random::DropoutMask;
 
 /// Elements of one task, a multiple of the mask's groups of four.
-const CHUNK: usize = 8192;
+pub(super) const CHUNK: usize = 8192;
 
 /// Sets elements to zero with `probability` and scales the others by `1 / (1 - probability)`; the identity at inference.
 ///
@@ -53,9 +53,14 @@ impl CustomOp1 for Dropout {
     }
 
     fn bwd(&self, x: &Tensor, _res: &Tensor, grad: &Tensor) -> Result<Option<Tensor>> {
-        let grad = grad.contiguous()?;
-        let mut out = cpu::data_of(&grad).as_slice()?.to_vec();
-        apply(&self.mask, &mut out);
-        Ok(Some(Tensor::from_vec(out, x.shape(), x.device())?))
+        masked(x, grad, &self.mask).map(Some)
     }
+}
+
+/// The gradient of what a mask was applied to.
+pub(super) fn masked(x: &Tensor, grad: &Tensor, mask: &DropoutMask) -> Result<Tensor> {
+    let grad = grad.contiguous()?;
+    let mut out = cpu::data_of(&grad).as_slice()?.to_vec();
+    apply(mask, &mut out);
+    Tensor::from_vec(out, x.shape(), x.device())
 }

@@ -24,7 +24,7 @@ mod rotary;
 mod sequence_means;
 mod softmax;
 
-pub use add::add;
+pub use add::{add, dropout_add};
 pub use attention::{AttentionOptions, attention, attention_composed};
 pub use disentangled_attention::{
     PositionTables, disentangled_attention, disentangled_attention_composed,

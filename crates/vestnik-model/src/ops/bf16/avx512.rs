@@ -5,6 +5,9 @@
 //! (Goto & van de Geijn 2008).
 #![allow(unsafe_code)]
 
+use std::cell::Cell;
+use std::mem::MaybeUninit;
+
 use rayon::prelude::*;
 
 use super::kernel::{COLS, ROWS, Tile, multiply};
@@ -27,43 +30,57 @@ impl Avx512 {
         there.then_some(Self(()))
     }
 
-    /// See [`super::matmul`].
+    /// See [`super::matmul`]; the factors have at least one column and one row.
     pub(super) fn matmul(self, a: Matrix<'_>, b: Matrix<'_>, bias: Option<&[f32]>) -> Vec<f32> {
-        let (rows, cols) = (a.n_rows(), b.n_cols());
-        let mut out = vec![0.0; rows * cols];
         let (left, right) = (Factor::rows_of(a), Factor::rows_of(b.transposed()));
+        let [mut packed_left, mut packed_right] = PACKED.take();
+        left.pack_by_line(&mut packed_left);
+        right.pack_by_pair(COLS, &mut packed_right);
         let product = Product {
             left,
-            lines: rows.next_multiple_of(16),
-            packed_left: left.packed_by_line(),
-            packed_right: right.packed_by_pair(COLS),
-            cols,
+            lines: a.n_rows().next_multiple_of(16),
+            packed_left: &packed_left,
+            packed_right: &packed_right,
+            cols: b.n_cols(),
             bias: bias.unwrap_or_default(),
         };
-        let bands = BANDS_PER_THREAD * rayon::current_num_threads();
-        let band = rows.div_ceil(bands).next_multiple_of(ROWS);
-        if !out.is_empty() {
-            out.par_chunks_mut(band * cols)
-                .enumerate()
-                .for_each(|(index, out)| product.band(index * band, out));
-        }
+        let out = product.compute(a.n_rows());
+        PACKED.set([packed_left, packed_right]);
         out
     }
+}
+
+thread_local! {
+    /// Room for the packed factors, kept from product to product: clearing it anew takes longer than packing.
+    static PACKED: Cell<[Vec<u32>; 2]> = Cell::default();
 }
 
 struct Product<'a> {
     left: Factor<'a>,
     /// Lines of a block of the packed left factor.
     lines: usize,
-    packed_left: Vec<u32>,
-    packed_right: Vec<u32>,
+    packed_left: &'a [u32],
+    packed_right: &'a [u32],
     cols: usize,
     bias: &'a [f32],
 }
 
 impl Product<'_> {
+    fn compute(&self, rows: usize) -> Vec<f32> {
+        let mut out = Vec::with_capacity(rows * self.cols);
+        let bands = BANDS_PER_THREAD * rayon::current_num_threads();
+        let band = rows.div_ceil(bands).next_multiple_of(ROWS);
+        out.spare_capacity_mut()[..rows * self.cols]
+            .par_chunks_mut((band * self.cols).max(1))
+            .enumerate()
+            .for_each(|(index, out)| self.band(index * band, out));
+        // SAFETY: the bands cover all elements, and each band wrote all of its elements in the first block.
+        unsafe { out.set_len(rows * self.cols) };
+        out
+    }
+
     /// The rows from `first`, as many as `out` has.
-    fn band(&self, first: usize, out: &mut [f32]) {
+    fn band(&self, first: usize, out: &mut [MaybeUninit<f32>]) {
         let rows = out.len() / self.cols;
         let panels = self.cols.div_ceil(COLS);
         for block in 0..self.left.blocks() {
@@ -79,7 +96,8 @@ impl Product<'_> {
                         cols: (self.cols - col).min(COLS),
                     };
                     let start = (block == 0).then(|| self.bias.get(col..).unwrap_or_default());
-                    // SAFETY: a `Product` is made by `Avx512` alone, which exists only where the instructions do.
+                    // SAFETY: a `Product` is made by `Avx512` alone, which exists only where the instructions do; the first block
+                    // comes first.
                     unsafe { multiply(self.left.pairs(block), left, right, &mut tile, start) };
                 }
             }

@@ -5,7 +5,7 @@ use std::arch::x86_64::{
     __m512, __m512bh, __m512i, _mm512_add_ps, _mm512_dpbf16_ps, _mm512_loadu_si512,
     _mm512_mask_storeu_ps, _mm512_maskz_loadu_ps, _mm512_set1_epi32, _mm512_setzero_ps,
 };
-use std::mem::transmute;
+use std::mem::{MaybeUninit, transmute};
 
 use super::packing::PAIRS;
 
@@ -18,21 +18,24 @@ const LANES: usize = 16;
 
 /// Where a tile of the product goes: the first `rows` rows and `cols` columns of it, `stride` elements from row to row.
 pub(super) struct Tile<'a> {
-    pub(super) out: &'a mut [f32],
+    pub(super) out: &'a mut [MaybeUninit<f32>],
     pub(super) stride: usize,
     pub(super) rows: usize,
     pub(super) cols: usize,
 }
 
 /// Multiplies one block of `pairs` pairs: `left` holds [`ROWS`] lines of [`PAIRS`] pairs, `right` `pairs` times [`COLS`]
-/// pairs. The product is added to the tile, or, in the first block, to `bias` (zeros where it is empty).
+/// pairs. The product is added to the tile, or, in the first block, to the bias of its columns (zeros where there is none).
+///
+/// # Safety
+/// Without a bias the tile has been written before.
 #[target_feature(enable = "avx512f,avx512bf16")]
-pub(super) fn multiply(
+pub(super) unsafe fn multiply(
     pairs: usize,
     left: &[u32],
     right: &[u32],
     tile: &mut Tile<'_>,
-    start: Option<&[f32]>,
+    first: Option<&[f32]>,
 ) {
     let sums = sums(pairs, left, right);
     for (row, sums) in sums.iter().enumerate().take(tile.rows) {
@@ -40,18 +43,15 @@ pub(super) fn multiply(
         for (vector, sum) in sums.iter().enumerate() {
             let at = (vector * LANES).min(tile.cols);
             let out = &mut out[at..tile.cols.min(at + LANES)];
-            let before = match start {
-                Some(bias) => load(bias.get(at..).unwrap_or_default(), out.len()),
-                None => load(out, out.len()),
-            };
-            // SAFETY: the mask admits only the elements of `out`.
+            let (mask, out) = (mask(out.len()), out.as_mut_ptr().cast());
+            // SAFETY: the mask admits only the elements of `out`, which were written in the first block.
             unsafe {
-                _mm512_mask_storeu_ps(
-                    out.as_mut_ptr(),
-                    mask(out.len()),
-                    _mm512_add_ps(before, *sum),
-                )
-            };
+                let before = match first {
+                    Some(bias) => load(bias.get(at..).unwrap_or_default()),
+                    None => _mm512_maskz_loadu_ps(mask, out),
+                };
+                _mm512_mask_storeu_ps(out, mask, _mm512_add_ps(before, *sum));
+            }
         }
     }
 }
@@ -85,12 +85,11 @@ fn sums(pairs: usize, left: &[u32], right: &[u32]) -> [[__m512; VECTORS]; ROWS] 
     sums
 }
 
-/// The first `n` of 16 elements; zeros where `from` has none.
+/// The first 16 elements; zeros where `from` has none.
 #[target_feature(enable = "avx512f")]
-fn load(from: &[f32], n: usize) -> __m512 {
-    let n = n.min(from.len());
+fn load(from: &[f32]) -> __m512 {
     // SAFETY: the mask admits only elements of `from`.
-    unsafe { _mm512_maskz_loadu_ps(mask(n), from.as_ptr()) }
+    unsafe { _mm512_maskz_loadu_ps(mask(from.len()), from.as_ptr()) }
 }
 
 /// The first `n` of 16 bits.

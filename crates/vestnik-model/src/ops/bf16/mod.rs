@@ -19,7 +19,9 @@ use crate::ops::cpu::{self, Matrix};
 /// rows there are.
 pub(crate) fn matmul(a: Matrix<'_>, b: Matrix<'_>, bias: Option<&[f32]>) -> Result<Vec<f32>> {
     #[cfg(target_arch = "x86_64")]
-    if let Some(avx512) = avx512::Avx512::detect() {
+    if let Some(avx512) = avx512::Avx512::detect()
+        && a.n_cols() > 0
+    {
         return Ok(avx512.matmul(a, b, bias));
     }
     rounded_matmul(a, b, bias)
@@ -116,6 +118,13 @@ mod tests {
             product,
             matmul(Matrix::new(&copied, 7, 40), b, None).unwrap()
         );
+    }
+
+    #[test]
+    fn without_depth_only_the_bias_is_left() {
+        let (a, b) = (Matrix::new(&[], 2, 0), Matrix::new(&[], 0, 3));
+        let product = matmul(a, b, Some(&[1.0, 2.0, 3.0])).unwrap();
+        assert_eq!(product, [1.0, 2.0, 3.0, 1.0, 2.0, 3.0]);
     }
 
     #[test]

@@ -12,6 +12,7 @@ use std::arch::x86_64::{
     _mm512_unpacklo_epi64,
 };
 use std::mem::transmute;
+use std::ops::Range;
 
 use rayon::prelude::*;
 
@@ -64,57 +65,58 @@ impl<'a> Factor<'a> {
         (self.depth - block * DEPTH).min(DEPTH).div_ceil(2)
     }
 
-    /// `[block][line, a multiple of 16][PAIRS]`.
-    pub(super) fn packed_by_line(self) -> Vec<u32> {
-        self.packed(
-            TILE,
-            |chunk, _, pair, vectors| {
-                for (line, vector) in vectors.into_iter().enumerate() {
-                    store(&mut chunk[line * PAIRS + pair..], vector);
-                }
-            },
-            Order::Lines,
-        )
+    /// `[block][line, a multiple of 16][PAIRS]` into `packed`.
+    pub(super) fn pack_by_line(self, packed: &mut Vec<u32>) {
+        self.pack(TILE, Order::Lines, packed);
     }
 
-    /// `[block][line / panel][PAIRS][line % panel]`; `panel` is a multiple of 16.
-    pub(super) fn packed_by_pair(self, panel: usize) -> Vec<u32> {
-        self.packed(
-            panel,
-            |chunk, line, pair, vectors| {
-                for (next, vector) in vectors.into_iter().enumerate() {
-                    store(&mut chunk[(pair + next) * panel + line..], vector);
-                }
-            },
-            Order::Pairs,
-        )
+    /// `[block][line / panel][PAIRS][line % panel]` into `packed`; `panel` is a multiple of 16.
+    pub(super) fn pack_by_pair(self, panel: usize, packed: &mut Vec<u32>) {
+        self.pack(panel, Order::Pairs, packed);
     }
 
-    /// Chunks of `lines` lines of a block, in parallel; `write` puts the tile at a line and pair of the chunk in place.
-    fn packed(
-        self,
-        lines: usize,
-        write: impl Fn(&mut [u32], usize, usize, [__m512i; TILE]) + Sync,
-        order: Order,
-    ) -> Vec<u32> {
+    /// Chunks of `lines` lines of a block, in parallel. What `packed` held before stays where the kernel does not look.
+    fn pack(self, lines: usize, order: Order, packed: &mut Vec<u32>) {
         let chunks = self.lines.div_ceil(lines);
-        let mut packed = vec![0; self.blocks() * chunks * lines * PAIRS];
-        let pack = |(index, chunk): (usize, &mut [u32])| {
-            let (block, first) = (index / chunks, index % chunks * lines);
-            for line in (0..lines.min(self.lines - first)).step_by(TILE) {
-                for pair in (0..self.pairs(block)).step_by(TILE) {
-                    // SAFETY: a `Factor` is packed by `Avx512` alone, which exists only where the instructions do.
-                    let vectors =
-                        unsafe { self.tile(first + line, block * DEPTH + 2 * pair, order) };
-                    write(chunk, line, pair, vectors);
-                }
-            }
-        };
-        packed
+        let length = self.blocks() * chunks * lines * PAIRS;
+        if packed.len() < length {
+            packed.resize(length, 0);
+        }
+        packed[..length]
             .par_chunks_mut(lines * PAIRS)
             .enumerate()
-            .for_each(pack);
-        packed
+            .for_each(|(index, chunk)| {
+                let (block, first) = (index / chunks, index % chunks * lines);
+                let there = first..self.lines.min(first + lines);
+                // SAFETY: a `Factor` is packed by `Avx512` alone, which exists only where the instructions do.
+                unsafe { self.pack_chunk(block, there, lines, order, chunk) };
+            });
+    }
+
+    /// The lines of one chunk, of which there is room for `lines`.
+    #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
+    fn pack_chunk(
+        &self,
+        block: usize,
+        there: Range<usize>,
+        lines: usize,
+        order: Order,
+        chunk: &mut [u32],
+    ) {
+        let [line_stride, pair_stride] = match order {
+            Order::Lines => [PAIRS, 1],
+            Order::Pairs => [1, lines],
+        };
+        let vector_stride = line_stride.max(pair_stride);
+        for line in (0..there.len()).step_by(TILE) {
+            for pair in (0..self.pairs(block)).step_by(TILE) {
+                let tile = self.tile(there.start + line, block * DEPTH + 2 * pair, order);
+                let start = line * line_stride + pair * pair_stride;
+                for (index, vector) in tile.into_iter().enumerate() {
+                    store(&mut chunk[start + index * vector_stride..], vector);
+                }
+            }
+        }
     }
 
     /// 16 lines and 32 numbers of each, from the line and depth given.
@@ -199,9 +201,10 @@ fn interleaving() -> __m512i {
     unsafe { _mm512_loadu_si512(INDICES.as_ptr().cast()) }
 }
 
+#[target_feature(enable = "avx512f")]
 fn store(out: &mut [u32], vector: __m512i) {
     let out: &mut [u32; TILE] = (&mut out[..TILE]).try_into().expect("16 elements");
-    // SAFETY: vectors exist only where AVX-512 does; 64 bytes are written to 64 bytes.
+    // SAFETY: 64 bytes are written to 64 bytes.
     unsafe { _mm512_storeu_si512(out.as_mut_ptr().cast(), vector) }
 }
 
