@@ -41,7 +41,7 @@ pub(crate) struct Builder<'a> {
     /// Which of the layers' tensors are tracked for gradients; none of them without.
     adaptation: Option<Adaptation>,
     /// Tensors whose names begin so are made afresh, whatever the checkpoint holds.
-    fresh: Option<&'static str>,
+    fresh: &'static [&'static str],
     missing: Vec<String>,
     used: BTreeSet<String>,
     random: SeededRandom,
@@ -66,7 +66,7 @@ impl<'a> Builder<'a> {
             parameters: Parameters::new(device),
             given: None,
             adaptation: Some(Adaptation::default()),
-            fresh: None,
+            fresh: &[],
             missing: vec![],
             used: BTreeSet::new(),
             random: SeededRandom::new(seed),
@@ -88,9 +88,9 @@ impl<'a> Builder<'a> {
         }
     }
 
-    /// Makes the tensors whose names begin with `prefix` afresh: a head for other labels than the checkpoint's.
-    pub(crate) fn fresh_head(mut self, prefix: &'static str) -> Self {
-        self.fresh = Some(prefix);
+    /// Makes the tensors whose names begin with one of the prefixes afresh: heads for other labels than the checkpoint's.
+    pub(crate) fn fresh_heads(mut self, prefixes: &'static [&'static str]) -> Self {
+        self.fresh = prefixes;
         self
     }
 
@@ -133,7 +133,7 @@ impl<'a> Builder<'a> {
         let Some(checkpoint) = self.checkpoint else {
             return Ok(None);
         };
-        if self.fresh.is_some_and(|prefix| name.starts_with(prefix)) {
+        if self.fresh.iter().any(|prefix| name.starts_with(prefix)) {
             return Ok(None);
         }
         let name = name.strip_prefix(self.strip).unwrap_or(name);

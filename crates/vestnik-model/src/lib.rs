@@ -41,13 +41,18 @@ pub use encoders::{
     RobertaEncoder,
 };
 pub use error::{Error, Result};
-pub use heads::{MaskedLmHead, NoHead, SequenceClassificationHead, TokenClassificationHead};
+pub use heads::{
+    HeadOptions, MaskedLmHead, NoHead, PooledHead, Reads, SequenceClassificationHead, SpanPlace,
+    TokenClassificationHead,
+};
 pub use mode::Mode;
 pub use model_dir::{
     CONFIG_FILE, EmbeddedModel, ModelDir, SETTINGS_FILE, TOKENIZER_FILE, WEIGHTS_FILE,
     WEIGHTS_INDEX_FILE, has_placeholder_labels, make_directory, write_file,
 };
-pub use models::{EncoderModel, MaskedLm, Model, SequenceClassifier, TokenClassifier};
+pub use models::{
+    EncoderModel, MaskedLm, Model, MultiTaskModel, SequenceClassifier, TaskHeads, TokenClassifier,
+};
 pub use parameters::Parameters;
 pub use pickle::PickleProblem;
 pub use place::Place;

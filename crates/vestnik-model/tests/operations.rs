@@ -200,6 +200,20 @@ fn attention_does_not_see_other_sequences() {
 }
 
 #[test]
+fn range_means() {
+    let inputs = [var(&[9, 5], 1)];
+    let ranges = [0..4, 4..9, 3..5, 8..9, 0..9];
+    let fused = |v: &[Var]| ops::range_means(&v[0], &ranges);
+    check_twins(&inputs, 1e-6, fused, |v| {
+        ops::range_means_composed(&v[0], &ranges)
+    });
+    check_finite_differences(&inputs, 1e-2, fused);
+    for ranges in [&[0..4, 5..5][..], &[0..10], &[]] {
+        assert!(ops::range_means(&inputs[0], ranges).is_err());
+    }
+}
+
+#[test]
 fn dropout_add_is_dropout_and_a_sum() {
     let inputs = [var(&[130, 70], 1), var(&[130, 70], 2)];
     for probability in [0.0, 0.3] {

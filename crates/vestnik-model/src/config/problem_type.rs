@@ -1,15 +1,19 @@
 //! What the outputs of a sequence classifier mean together.
 
+use serde::{Deserialize, Serialize};
+
 use super::Reader;
 use crate::Result;
 
 /// What the outputs of a sequence classifier mean together (`problem_type`).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ProblemType {
     /// Exactly one label holds: probabilities are the softmax of the logits.
     #[default]
+    #[serde(rename = "single_label_classification")]
     SingleLabel,
     /// Any number of labels hold: each probability is the sigmoid of its logit.
+    #[serde(rename = "multi_label_classification")]
     MultiLabel,
 }
 

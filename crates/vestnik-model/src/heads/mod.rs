@@ -1,12 +1,15 @@
 //! Task layers on top of an encoder, one per file.
 
 mod masked_lm;
+mod pooled;
 mod prediction;
 mod sequence_classification;
 mod token_classification;
 mod transform;
 
 pub use masked_lm::MaskedLmHead;
+pub(crate) use pooled::HEADS;
+pub use pooled::{HeadOptions, PooledHead, Reads, SpanPlace};
 pub use sequence_classification::SequenceClassificationHead;
 pub use token_classification::TokenClassificationHead;
 

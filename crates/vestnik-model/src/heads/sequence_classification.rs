@@ -1,5 +1,7 @@
 //! Labels for a whole sequence.
 
+use std::ops::Range;
+
 use candle_core::Tensor;
 use vestnik_core::LabelSet;
 use vestnik_text::Batch;
@@ -57,7 +59,6 @@ impl SequenceClassificationHead {
         batch: &Batch,
         mode: Mode<'_>,
     ) -> Result<Tensor> {
-        let ends = &batch.cumulative_lengths;
         let pooled = match self.pooling {
             Pooling::First => {
                 let firsts: Vec<u32> = batch
@@ -66,7 +67,10 @@ impl SequenceClassificationHead {
                     .collect();
                 ops::gather_rows(hidden_states, &firsts)?
             }
-            Pooling::Mean => ops::sequence_means(hidden_states, ends)?,
+            Pooling::Mean => {
+                let sequences: Vec<Range<usize>> = batch.sequences().collect();
+                ops::range_means(hidden_states, &sequences)?
+            }
         };
         let pooled = ops::dropout(&pooled, self.dropout_before, mode)?;
         let transformed = self.transform.forward(&pooled, mode)?;

@@ -9,7 +9,7 @@ use crate::models::Model;
 use crate::{Adaptation, Encoder, HeadKind, LoadReport, ModelConfig, ModelDir, Result};
 
 /// How the names of the tensors begin whose shape depends on the labels.
-const OUTPUT: &str = "classifier.";
+pub(crate) const OUTPUT: &str = "classifier.";
 /// The one part of a head that the reference keeps among the encoder's tensors.
 const POOLER: &str = "bert.pooler.";
 
@@ -74,7 +74,7 @@ impl<H: ClassificationHead> Model<H> {
         let config = dir.config().with_labels(labels, H::KIND);
         let checkpoint = dir.checkpoint()?;
         let prefix = dir.prefix();
-        let builder = Builder::new(Some(&checkpoint), prefix, seed, device).fresh_head(OUTPUT);
+        let builder = Builder::new(Some(&checkpoint), prefix, seed, device).fresh_heads(&[OUTPUT]);
         let (model, report) = Self::build(builder, config, labels.clone())?;
         dir.require(&report, |name| {
             name.starts_with(prefix) && !name.starts_with(POOLER)

@@ -3,6 +3,7 @@
 mod classifier;
 mod encoder_model;
 mod masked_lm;
+mod multi_task;
 mod sequence_classifier;
 mod token_classifier;
 
@@ -13,6 +14,7 @@ use candle_core::DType;
 pub(crate) use classifier::ClassificationHead;
 pub use encoder_model::EncoderModel;
 pub use masked_lm::MaskedLm;
+pub use multi_task::{MultiTaskModel, TaskHeads};
 pub use sequence_classifier::SequenceClassifier;
 pub use token_classifier::TokenClassifier;
 

@@ -11,7 +11,7 @@ use vestnik_text::Batch;
 use crate::support::{expected, open};
 
 /// Pretrained models, one of each architecture.
-const PRETRAINED: [&str; 8] = [
+pub(crate) const PRETRAINED: [&str; 8] = [
     "bert_mlm",
     "roberta_mlm",
     "xlm_roberta_mlm",

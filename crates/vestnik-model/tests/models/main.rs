@@ -5,6 +5,7 @@
 mod freezing;
 mod gradients;
 mod heads;
+mod multi_task;
 mod parity;
 mod support;
 

@@ -63,21 +63,16 @@ fn sums(pairs: usize, left: &[u32], right: &[u32]) -> [[__m512; VECTORS]; ROWS] 
     let mut sums = [[_mm512_setzero_ps(); VECTORS]; ROWS];
     let (left, right) = (left.as_ptr(), right.as_ptr());
     for pair in 0..pairs {
-        for row in 0..ROWS {
+        for (row, sums) in sums.iter_mut().enumerate() {
             // SAFETY: `row * PAIRS + pair` and `(pair * VECTORS + vector + 1) * LANES` are within the lengths asserted above;
             // all vectors are 64 bytes that may hold anything.
             unsafe {
-                let factor = transmute::<__m512i, __m512bh>(_mm512_set1_epi32(
-                    (*left.add(row * PAIRS + pair)).cast_signed(),
-                ));
-                for vector in 0..VECTORS {
-                    let factors =
-                        _mm512_loadu_si512(right.add((pair * VECTORS + vector) * LANES).cast());
-                    sums[row][vector] = _mm512_dpbf16_ps(
-                        sums[row][vector],
-                        factor,
-                        transmute::<__m512i, __m512bh>(factors),
-                    );
+                let factor = _mm512_set1_epi32((*left.add(row * PAIRS + pair)).cast_signed());
+                let factor = transmute::<__m512i, __m512bh>(factor);
+                for (vector, sum) in sums.iter_mut().enumerate() {
+                    let factors = right.add((pair * VECTORS + vector) * LANES);
+                    let factors = _mm512_loadu_si512(factors.cast());
+                    *sum = _mm512_dpbf16_ps(*sum, factor, transmute::<__m512i, __m512bh>(factors));
                 }
             }
         }

@@ -6,7 +6,7 @@
 #![allow(unsafe_code)]
 
 use std::arch::x86_64::{
-    __m512, __m512i, _mm512_cvtne2ps_pbh, _mm512_loadu_si512, _mm512_maskz_loadu_ps,
+    __m512, __m512bh, __m512i, _mm512_cvtne2ps_pbh, _mm512_loadu_si512, _mm512_maskz_loadu_ps,
     _mm512_permutexvar_epi16, _mm512_setzero_ps, _mm512_setzero_si512, _mm512_shuffle_i32x4,
     _mm512_storeu_si512, _mm512_unpackhi_epi32, _mm512_unpackhi_epi64, _mm512_unpacklo_epi32,
     _mm512_unpacklo_epi64,
@@ -89,20 +89,14 @@ impl<'a> Factor<'a> {
                 let (block, first) = (index / chunks, index % chunks * lines);
                 let there = first..self.lines.min(first + lines);
                 // SAFETY: a `Factor` is packed by `Avx512` alone, which exists only where the instructions do.
-                unsafe { self.pack_chunk(block, there, lines, order, chunk) };
+                unsafe { self.pack_chunk(block, there, order, chunk) };
             });
     }
 
-    /// The lines of one chunk, of which there is room for `lines`.
+    /// The lines of one chunk, which has room for more.
     #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
-    fn pack_chunk(
-        &self,
-        block: usize,
-        there: Range<usize>,
-        lines: usize,
-        order: Order,
-        chunk: &mut [u32],
-    ) {
+    fn pack_chunk(&self, block: usize, there: Range<usize>, order: Order, chunk: &mut [u32]) {
+        let lines = chunk.len() / PAIRS;
         let [line_stride, pair_stride] = match order {
             Order::Lines => [PAIRS, 1],
             Order::Pairs => [1, lines],
@@ -137,7 +131,7 @@ impl<'a> Factor<'a> {
             };
             let rounded = _mm512_cvtne2ps_pbh(high, low);
             // SAFETY: both are 64 bytes that may hold anything.
-            let rounded = unsafe { transmute::<_, __m512i>(rounded) };
+            let rounded = unsafe { transmute::<__m512bh, __m512i>(rounded) };
             *vector = match found {
                 Order::Lines => rounded,
                 Order::Pairs => _mm512_permutexvar_epi16(interleaving(), rounded),
