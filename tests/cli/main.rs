@@ -16,6 +16,7 @@ mod report;
 mod resume;
 mod run_report;
 mod sandbox;
+mod sweep;
 mod tag_inputs;
 mod tag_mistakes;
 mod tag_output;

@@ -20,19 +20,20 @@ use crate::{device, threads};
 
 /// Arguments of a training run.
 #[derive(Debug, clap::Args)]
+#[group(id = "run")]
 pub(crate) struct Args {
-    /// The run file; paths in it are relative to its folder
+    /// The run file; paths in it are relative to its folder. (With `train --reproduce`: a finished run)
     #[arg(value_name = "RUN.toml")]
-    run_file: PathBuf,
+    pub(crate) run_file: PathBuf,
     /// Folder for checkpoint, model and log [default: the run file without .toml]
     #[arg(short, long, value_name = "DIR")]
-    output: Option<PathBuf>,
+    pub(crate) output: Option<PathBuf>,
     /// Go on from the last checkpoint
     #[arg(long)]
-    resume: bool,
+    pub(crate) resume: bool,
     /// Override a setting of the run file, e.g. optimizer.learning_rate=1e-4
     #[arg(long, value_name = "KEY=VALUE")]
-    set: Vec<String>,
+    pub(crate) set: Vec<String>,
     /// Device: auto, cpu, cuda or cuda:N
     #[arg(long, default_value_t, value_name = "DEVICE")]
     device: DeviceChoice,
@@ -55,6 +56,17 @@ pub(crate) struct Setup<C> {
     progress: ProgressMode,
 }
 
+/// Where a run begins and where it goes.
+#[derive(Clone, Debug)]
+pub(crate) struct Place {
+    /// What the paths of the run file are relative to.
+    pub(crate) folder: PathBuf,
+    /// The output folder.
+    pub(crate) out: PathBuf,
+    /// Whether to go on with the run that is there.
+    pub(crate) resume: bool,
+}
+
 impl Args {
     /// Reads the run file with `parse` and prepares everything around it.
     ///
@@ -64,15 +76,57 @@ impl Args {
         &self,
         parse: impl FnOnce(&str, &[String]) -> vestnik_train::Result<C>,
     ) -> Result<Setup<C>> {
+        let config = self.read(parse, &[])?;
+        let place = Place {
+            folder: self.folder(),
+            out: self.default_output(""),
+            resume: self.resume,
+        };
+        self.set_up(config, place)
+    }
+
+    /// Reads the run file with `parse`, with `more` overrides after those of the command line.
+    ///
+    /// # Errors
+    /// The run file is missing or wrong.
+    pub(crate) fn read<C>(
+        &self,
+        parse: impl FnOnce(&str, &[String]) -> vestnik_train::Result<C>,
+        more: &[String],
+    ) -> Result<C> {
         let path = &self.run_file;
         let text = std::fs::read_to_string(path)
             .with_context(|| format!("cannot read the run file {}", path.display()))?;
-        let config = parse(&text, &self.set).map_err(|error| explain(error, path, &text))?;
-        let out = self
-            .output
-            .clone()
-            .unwrap_or_else(|| path.with_extension(""));
-        check_output(&out, path, self.resume)?;
+        let set = [&self.set, more].concat();
+        parse(&text, &set).map_err(|error| explain(error, path, &text))
+    }
+
+    /// The folder of the run file.
+    pub(crate) fn folder(&self) -> PathBuf {
+        let parent = self.run_file.parent();
+        parent.map(Path::to_owned).unwrap_or_default()
+    }
+
+    /// The folder that was named, or that of the run file's name without `.toml` and with `suffix`.
+    pub(crate) fn default_output(&self, suffix: &str) -> PathBuf {
+        self.output.clone().unwrap_or_else(|| {
+            let mut name = self.run_file.with_extension("").into_os_string();
+            name.push(suffix);
+            name.into()
+        })
+    }
+
+    /// Prepares everything around a run.
+    ///
+    /// # Errors
+    /// The output folder holds a run (or, to resume, none), the device is not there.
+    pub(crate) fn set_up<C>(&self, config: C, place: Place) -> Result<Setup<C>> {
+        let Place {
+            folder,
+            out,
+            resume,
+        } = place;
+        check_output(&out, &self.run_file, resume)?;
         threads::set(self.threads)?;
         let device = self.device.open()?;
         Ok(Setup {
@@ -80,8 +134,8 @@ impl Args {
             choice: self.device,
             device,
             out,
-            resume: self.resume,
-            folder: path.parent().map(Path::to_owned).unwrap_or_default(),
+            resume,
+            folder,
             progress: self.progress,
         })
     }

@@ -53,5 +53,6 @@ pub use optimizer::{AdamW, AdamWConfig};
 pub use pretrain::{Pieces, PretrainData, Pretrainer, WeightedText};
 pub use record::{DataFile, RunRecord};
 pub use run::{DamagedCheckpoint, OnEvent, Resumed, has_begun, holds_run};
+pub use sampling::draw_documents;
 pub use schedule::{Decay, Schedule};
 pub use throughput::Throughput;

@@ -12,6 +12,22 @@ pub(crate) mod stream {
     pub(crate) const MASKS: u64 = 4;
     pub(crate) const DEV_MASKS: u64 = 5;
     pub(crate) const DEV_PIECES: u64 = 6;
+    pub(crate) const DOCUMENTS: u64 = 1001;
+}
+
+/// The places of `limit` of `n_documents` documents, in order: all, or a random choice that depends on the seed and the
+/// place of the corpus among those of the run alone.
+///
+/// A larger limit adds documents to those of a smaller one, so that the points of a learning curve build on each other.
+#[must_use]
+pub fn draw_documents(n_documents: usize, limit: usize, seed: u64, corpus: usize) -> Vec<usize> {
+    let mut places: Vec<usize> = (0..n_documents).collect();
+    if limit < n_documents {
+        Random::derive(seed, &[stream::DOCUMENTS, corpus as u64]).shuffle(&mut places);
+        places.truncate(limit);
+        places.sort_unstable();
+    }
+    places
 }
 
 /// Examples that are seen equally often: those of one corpus or language.
@@ -117,6 +133,17 @@ mod tests {
             counts(&sampler.batches(0))[10..30],
             counts(&sampler.batches(1))[10..30]
         );
+    }
+
+    #[test]
+    fn larger_limits_add_documents() {
+        let all = draw_documents(50, 50, 1, 0);
+        assert_eq!(all, (0..50).collect::<Vec<_>>());
+        let (few, more) = (draw_documents(50, 10, 1, 0), draw_documents(50, 20, 1, 0));
+        assert_eq!((few.len(), more.len()), (10, 20));
+        assert!(few.is_sorted() && few.iter().all(|place| more.contains(place)));
+        assert_ne!(few, draw_documents(50, 10, 2, 0), "another seed");
+        assert_ne!(few, draw_documents(50, 10, 1, 1), "another corpus");
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! `vestnik train`: fine-tunes a model on annotated data.
 
+use std::path::PathBuf;
 use std::str::FromStr;
 
 use anyhow::Result;
@@ -8,7 +9,8 @@ use vestnik_data::{Format, sha256_documents};
 use vestnik_infer::{Metadata, Options, Vestnik};
 use vestnik_model::{ModelDir, SETTINGS_FILE, TokenClassifier, write_file};
 use vestnik_train::{
-    DataFile, Dataset, Event, RunConfig, SchemeName, Trainer, TrainingCorpus, TrainingData,
+    DataFile, Dataset, Event, RunConfig, RunRecord, SchemeName, Trainer, TrainingCorpus,
+    TrainingData, draw_documents,
 };
 
 use crate::corpus::Reading;
@@ -18,22 +20,56 @@ use crate::progress::ProgressMode;
 use crate::report::measured::{self, Measured};
 use crate::report::run::RunData;
 use crate::report::scored::source_of;
-use crate::training::Setup;
+use crate::training::{self, Setup};
 use crate::{Outcome, model, report};
 
-pub(crate) use crate::training::Args;
+mod grid;
+mod record;
+mod reproduce;
+mod sweep;
+
+/// Number of the first corpus of `dev` in draws: corpora of `train` that are added change nothing there.
+const DEV: usize = 1 << 20;
+
+/// Arguments of `vestnik train`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    run: training::Args,
+    /// Make a run for each of these values of a setting, e.g. seed=1,2,3; given several times, for all combinations. The
+    /// output folder gets a folder for each run, and sweep.json
+    #[arg(long, value_name = "KEY=VALUE,…")]
+    sweep: Vec<String>,
+    /// Make a finished run again and compare all its evaluations: RUN.toml is the folder of the run, or its run.json
+    #[arg(long, conflicts_with_all = ["sweep", "set"])]
+    reproduce: bool,
+    /// With --reproduce: the folder that the paths of the run file begin at [default: the one that holds the run's folder]
+    #[arg(long, value_name = "DIR", requires = "reproduce")]
+    paths_from: Option<PathBuf>,
+}
 
 /// Runs the command.
 pub(crate) fn run(args: &Args) -> Result<Outcome> {
-    let setup = args.prepare(RunConfig::parse)?;
+    if args.reproduce {
+        return reproduce::run(&args.run, args.paths_from.as_deref());
+    }
+    if !args.sweep.is_empty() {
+        return sweep::run(&args.run, &args.sweep);
+    }
+    train(&args.run.prepare(RunConfig::parse)?)?;
+    Ok(Outcome::Done)
+}
+
+/// Makes one run, to its report.
+fn train(setup: &Setup<RunConfig>) -> Result<RunRecord> {
     let config = &setup.config;
     for dataset in config.train.iter().chain(&config.dev) {
-        format(&setup, dataset)?;
+        format(setup, dataset)?;
     }
     let base = model::base(&setup.path(&config.model.base), &config.model.base)?;
     let tokenizer = base.tokenizer()?;
-    let model = model(&base, &setup)?;
-    let (data, run_data) = read(&setup)?;
+    let model = model(&base, setup)?;
+    let (data, run_data) = read(setup)?;
     let dev_files = data.files[config.train.len()..].to_vec();
     let mut trainer = Trainer::new(model, tokenizer, data, config, &setup.out)?;
     setup.go_back(|| trainer.resume())?;
@@ -41,17 +77,17 @@ pub(crate) fn run(args: &Args) -> Result<Outcome> {
         trainer.run(&mut |event| {
             if matches!(event, Event::Evaluation(evaluation) if evaluation.is_best) {
                 // For those who look at the model while the run goes on; at its end a failure is told.
-                let _ = write_metadata(&setup);
+                let _ = write_metadata(setup);
             }
             on_event(event)
         })
     })?;
-    write_metadata(&setup)?;
+    write_metadata(setup)?;
     drop(trainer);
     let options = Options::default().with_device(setup.choice);
     let vestnik =
         Vestnik::from_dir_with(setup.out.join("model"), &options)?.with_name(setup.name());
-    let measured = measure(&setup, &vestnik, &run_data)?;
+    let measured = measure(setup, &vestnik, &run_data)?;
     report::run::write(
         &setup.out,
         (&vestnik, &measured),
@@ -59,7 +95,7 @@ pub(crate) fn run(args: &Args) -> Result<Outcome> {
         (&run_data, &dev_files),
     )?;
     setup.tell_report();
-    Ok(Outcome::Done)
+    Ok(record)
 }
 
 /// Measures the finished model on its dev data, calibrated on them where the run file asks for it.
@@ -100,16 +136,17 @@ fn read(setup: &Setup<RunConfig>) -> Result<(TrainingData, RunData)> {
     let mut reading = Reading::flat();
     let mut data = TrainingData::default();
     let mut run_data = RunData::default();
-    for dataset in &setup.config.train {
-        let documents = documents(setup, dataset, &mut reading, &mut data)?;
+    for (number, dataset) in setup.config.train.iter().enumerate() {
+        let documents = documents(setup, (number, dataset), &mut reading, &mut data)?;
         run_data.add_train(&documents);
         data.train.push(TrainingCorpus {
             documents,
             weight: dataset.weight,
         });
     }
-    for dataset in &setup.config.dev {
-        let documents = documents(setup, dataset, &mut reading, &mut data)?;
+    for (number, dataset) in setup.config.dev.iter().enumerate() {
+        let number = DEV + number;
+        let documents = documents(setup, (number, dataset), &mut reading, &mut data)?;
         run_data.add_dev(&documents, &source_of(&dataset.path));
         data.dev.extend(documents);
     }
@@ -125,10 +162,10 @@ fn format(setup: &Setup<RunConfig>, dataset: &Dataset) -> Result<Option<Format>>
     })?)
 }
 
-/// The documents of one corpus in the languages asked for.
+/// The documents of one corpus in the languages asked for, as many as are wanted.
 fn documents(
     setup: &Setup<RunConfig>,
-    dataset: &Dataset,
+    (number, dataset): (usize, &Dataset),
     reading: &mut Reading,
     data: &mut TrainingData,
 ) -> Result<Vec<Document>> {
@@ -149,6 +186,16 @@ fn documents(
             dataset.lang.join(", ")
         );
         return Err(Mistake::new(message).into());
+    }
+    if let Some(limit) = dataset.limit {
+        let drawn = draw_documents(documents.len(), limit, setup.config.seed, number);
+        let mut drawn = drawn.into_iter().peekable();
+        let mut place = 0..;
+        documents.retain(|_| {
+            drawn
+                .next_if_eq(&place.next().unwrap_or_default())
+                .is_some()
+        });
     }
     if in_file > 0 {
         let file = setup.data_file(&dataset.path, documents.len())?;

@@ -19,7 +19,7 @@ use crate::error::{Error, Result};
 /// Most times that an example may be seen in an epoch.
 const MOST_WEIGHT: f64 = 1000.0;
 
-/// Reads a run file, with `key=value` overrides laid over it (`optimizer.learning_rate=1e-4`).
+/// Reads a run file, with `key=value` overrides laid over it (`optimizer.learning_rate=1e-4`, `train.0.weight=2`).
 ///
 /// A value that is not TOML by itself is taken as a string, so that `model.base=models/x` needs no quotes.
 fn parse<T: DeserializeOwned>(text: &str, overrides: &[String]) -> Result<T> {
@@ -47,21 +47,36 @@ fn lay_over(table: &mut toml::Table, entry: &str) -> Result<()> {
         text: entry.to_owned(),
     };
     let (path, value) = entry.split_once('=').ok_or_else(malformed)?;
-    let mut keys: Vec<&str> = path.trim().split('.').collect();
-    let last = keys
-        .pop()
-        .filter(|key| !key.is_empty())
-        .ok_or_else(malformed)?;
-    let mut inner = table;
-    for key in keys {
-        inner = inner
-            .entry(key)
-            .or_insert_with(|| toml::Value::Table(toml::Table::new()))
-            .as_table_mut()
-            .ok_or_else(malformed)?;
+    let keys: Vec<&str> = path.trim().split('.').collect();
+    set(table, &keys, &override_value(value.trim())).ok_or_else(malformed)
+}
+
+/// Sets the value that `keys` lead to. Of a list of tables, such as `train`, a number leads to one of them, from 0, and any
+/// other key to all of them. `None` when the keys lead nowhere.
+fn set(table: &mut toml::Table, keys: &[&str], value: &toml::Value) -> Option<()> {
+    let (first, rest) = keys.split_first().filter(|(key, _)| !key.is_empty())?;
+    if rest.is_empty() {
+        table.insert((*first).to_owned(), value.clone());
+        return Some(());
     }
-    inner.insert(last.to_owned(), override_value(value.trim()));
-    Ok(())
+    let inner = table
+        .entry(*first)
+        .or_insert_with(|| toml::Value::Table(toml::Table::new()));
+    match inner {
+        toml::Value::Table(inner) => set(inner, rest, value),
+        toml::Value::Array(list) => set_in_list(list, rest, value),
+        _ => None,
+    }
+}
+
+fn set_in_list(list: &mut [toml::Value], keys: &[&str], value: &toml::Value) -> Option<()> {
+    let (first, rest) = keys.split_first()?;
+    match first.parse::<usize>() {
+        Ok(number) => set(list.get_mut(number)?.as_table_mut()?, rest, value),
+        Err(_) => list
+            .iter_mut()
+            .try_for_each(|inner| set(inner.as_table_mut()?, keys, value)),
+    }
 }
 
 fn override_value(text: &str) -> toml::Value {

@@ -163,6 +163,10 @@ pub struct Dataset {
     /// Only documents of these languages. Default: all.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub lang: Vec<String>,
+    /// At most so many documents (of these languages), drawn by the seed of the run: see
+    /// [`draw_documents`](crate::draw_documents). Default: all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<usize>,
 }
 
 impl RunConfig {
@@ -198,6 +202,10 @@ impl RunConfig {
         }
         for dataset in &self.train {
             within("train.weight", dataset.weight, 0.0..=MOST_WEIGHT)?;
+            at_least("train.limit", dataset.limit.unwrap_or(1) as u64, 1)?;
+        }
+        for dataset in &self.dev {
+            at_least("dev.limit", dataset.limit.unwrap_or(1) as u64, 1)?;
         }
         let windows = &self.windows;
         let least = windows.context.saturating_mul(2).saturating_add(1);

@@ -130,3 +130,30 @@ fn warm_up_is_a_share_of_the_steps() {
     assert_eq!((schedule.warmup_steps, schedule.total_steps), (20, 200));
     assert_eq!(schedule.peak, 0.5);
 }
+
+#[test]
+fn overrides_reach_into_lists_of_corpora() {
+    let run = format!("{RUN}\n[[train]]\npath = \"more.jsonl\"\n");
+    let parse = |overrides: &[&str]| {
+        let overrides: Vec<String> = overrides.iter().map(|&entry| entry.to_owned()).collect();
+        RunConfig::parse(&run, &overrides)
+    };
+    let all = parse(&["train.limit=7"]).unwrap();
+    assert!(all.train.iter().all(|dataset| dataset.limit == Some(7)));
+    let one = parse(&["train.1.limit=7"]).unwrap();
+    let last = one.train.len() - 1;
+    assert_eq!(
+        (one.train[0].limit, one.train[last].limit),
+        (None, Some(7).filter(|_| last == 1))
+    );
+    for wrong in ["train.9.limit=7", "seed.x=1", "train.=1", "=1"] {
+        assert!(
+            matches!(parse(&[wrong]), Err(crate::Error::Override { .. })),
+            "{wrong}"
+        );
+    }
+    assert!(matches!(
+        parse(&["train.limit=0"]),
+        Err(crate::Error::Setting { .. })
+    ));
+}
