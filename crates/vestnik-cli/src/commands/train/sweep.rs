@@ -129,7 +129,7 @@ fn one(args: &Args, config: RunConfig, out: PathBuf) -> Result<RunRecord> {
     }
     let place = Place {
         folder: args.folder(),
-        resume: args.resume && vestnik_train::holds_run(&out),
+        resume: args.resume && vestnik_train::has_begun(&out),
         out,
     };
     super::train(&args.set_up(config, place)?)
