@@ -42,7 +42,7 @@ pub use encoders::{
 };
 pub use error::{Error, Result};
 pub use heads::{
-    HeadOptions, MaskedLmHead, NoHead, PooledHead, Reads, SequenceClassificationHead, SpanPlace,
+    HeadOptions, MaskedLmHead, NoHead, PooledHead, Reads, SequenceClassificationHead,
     TokenClassificationHead,
 };
 pub use mode::Mode;

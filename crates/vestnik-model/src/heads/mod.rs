@@ -9,7 +9,7 @@ mod transform;
 
 pub use masked_lm::MaskedLmHead;
 pub(crate) use pooled::HEADS;
-pub use pooled::{HeadOptions, PooledHead, Reads, SpanPlace};
+pub use pooled::{HeadOptions, PooledHead, Reads};
 pub use sequence_classification::SequenceClassificationHead;
 pub use token_classification::TokenClassificationHead;
 

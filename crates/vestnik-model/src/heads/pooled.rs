@@ -5,7 +5,7 @@ use std::ops::Range;
 use candle_core::Tensor;
 use serde::{Deserialize, Serialize};
 use vestnik_core::LabelSet;
-use vestnik_text::Batch;
+use vestnik_text::SpanPlace;
 
 use crate::builder::Builder;
 use crate::config::{Activation, ProblemType};
@@ -20,9 +20,9 @@ pub(crate) const HEADS: &str = "heads.";
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Reads {
-    /// The mean of all tokens of a sequence: a label of the text.
-    Sequence,
-    /// The means of a span's tokens, of its sentence and of its sequence, side by side: a label of the span in its text.
+    /// The mean of all tokens of a text, special ones left out: a label of the text.
+    Text,
+    /// The means of a span's tokens, of its sentence's and of its text's, side by side: a label of the span in its text.
     Span,
 }
 
@@ -30,7 +30,7 @@ impl Reads {
     /// Means side by side.
     fn n_means(self) -> usize {
         match self {
-            Self::Sequence => 1,
+            Self::Text => 1,
             Self::Span => 3,
         }
     }
@@ -49,17 +49,6 @@ pub struct HeadOptions {
     /// Whether one label holds, or any number of them.
     #[serde(default)]
     pub problem_type: ProblemType,
-}
-
-/// Where a span stands in a packed batch, in tokens of the batch.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SpanPlace {
-    /// The tokens of the span.
-    pub span: Range<usize>,
-    /// Those of its sentence.
-    pub sentence: Range<usize>,
-    /// Those of its sequence.
-    pub sequence: Range<usize>,
 }
 
 /// Means of token states, an affine layer with a tanh after it, dropout, and an affine layer to the labels
@@ -100,22 +89,21 @@ impl PooledHead {
         &self.options
     }
 
-    /// `[tokens, hidden]` → logits `[sequences, labels]`.
-    pub(crate) fn of_sequences(
+    /// `[tokens, hidden]` → logits `[texts, labels]`.
+    pub(crate) fn of_texts(
         &self,
-        hidden_states: &Tensor,
-        batch: &Batch,
+        states: &Tensor,
+        texts: &[Range<usize>],
         mode: Mode<'_>,
     ) -> Result<Tensor> {
-        self.expect(Reads::Sequence)?;
-        let sequences: Vec<Range<usize>> = batch.sequences().collect();
-        self.logits(&ops::range_means(hidden_states, &sequences)?, mode)
+        self.expect(Reads::Text)?;
+        self.logits(&ops::range_means(states, texts)?, mode)
     }
 
     /// `[tokens, hidden]` → logits `[places, labels]`.
     pub(crate) fn of_spans(
         &self,
-        hidden_states: &Tensor,
+        states: &Tensor,
         places: &[SpanPlace],
         mode: Mode<'_>,
     ) -> Result<Tensor> {
@@ -123,14 +111,11 @@ impl PooledHead {
         let means = |part: fn(&SpanPlace) -> &Range<usize>| {
             let ranges: Vec<Range<usize>> =
                 places.iter().map(|place| part(place).clone()).collect();
-            ops::range_means(hidden_states, &ranges)
+            ops::range_means(states, &ranges)
         };
         let spans = means(|place| &place.span)?;
-        let (sentences, sequences) = (
-            means(|place| &place.sentence)?,
-            means(|place| &place.sequence)?,
-        );
-        self.logits(&Tensor::cat(&[spans, sentences, sequences], 1)?, mode)
+        let (sentences, texts) = (means(|place| &place.sentence)?, means(|place| &place.text)?);
+        self.logits(&Tensor::cat(&[spans, sentences, texts], 1)?, mode)
     }
 
     fn logits(&self, means: &Tensor, mode: Mode<'_>) -> Result<Tensor> {

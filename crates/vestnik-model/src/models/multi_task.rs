@@ -1,8 +1,10 @@
 //! Several heads on one encoder.
 
+use std::ops::Range;
+
 use candle_core::{Device, Tensor};
 use vestnik_core::LabelSet;
-use vestnik_text::Batch;
+use vestnik_text::{Batch, SpanPlace};
 
 use crate::builder::Builder;
 use crate::heads::HEADS;
@@ -10,7 +12,7 @@ use crate::models::classifier::OUTPUT;
 use crate::models::{ClassificationHead, Model};
 use crate::{
     Adaptation, Encoder, Error, HeadKind, HeadOptions, LoadReport, Mode, ModelConfig, ModelDir,
-    PooledHead, Result, SpanPlace, TokenClassificationHead,
+    PooledHead, Result, TokenClassificationHead,
 };
 
 /// An encoder with a head for tokens and any number of heads for texts and spans, all fed by one forward pass.
@@ -142,7 +144,7 @@ impl MultiTaskModel {
     ///
     /// # Errors
     /// As [`Encoder::forward`].
-    pub fn hidden_states(&self, batch: &Batch, mode: Mode<'_>) -> Result<Tensor> {
+    pub fn states(&self, batch: &Batch, mode: Mode<'_>) -> Result<Tensor> {
         self.encoder.forward(batch, mode)
     }
 
@@ -150,37 +152,40 @@ impl MultiTaskModel {
     ///
     /// # Errors
     /// Those of the device.
-    pub fn token_logits(&self, hidden_states: &Tensor, mode: Mode<'_>) -> Result<Tensor> {
-        self.head.tokens.forward(hidden_states, mode)
+    pub fn token_logits(&self, states: &Tensor, mode: Mode<'_>) -> Result<Tensor> {
+        self.head.tokens.forward(states, mode)
     }
 
-    /// Logits of the sequences of a batch. **Shapes** `[tokens, hidden]` → `[sequences, labels of the task]`.
+    /// Logits of texts, given the tokens of each. A long article may be one text although it was read in several windows:
+    /// `states` then holds each token as the window gave it that owns it.
+    ///
+    /// **Shapes** `[tokens, hidden]`, `texts` ranges of tokens → `[texts, labels of the task]`.
     ///
     /// # Errors
-    /// [`Error::Argument`] for a task that the model does not have, or one that reads spans.
-    pub fn sequence_logits(
+    /// [`Error::Argument`] for a task that the model does not have, or one that reads spans; [`Error::Tensor`] for no text at all,
+    /// or one that is empty or beyond the tokens.
+    pub fn text_logits(
         &self,
         task: &str,
-        hidden_states: &Tensor,
-        batch: &Batch,
+        states: &Tensor,
+        texts: &[Range<usize>],
         mode: Mode<'_>,
     ) -> Result<Tensor> {
-        self.pooled(task)?.of_sequences(hidden_states, batch, mode)
+        self.pooled(task)?.of_texts(states, texts, mode)
     }
 
     /// Logits of spans. **Shapes** `[tokens, hidden]`, `places` places → `[places, labels of the task]`.
     ///
     /// # Errors
-    /// [`Error::Argument`] for a task that the model does not have, or one that reads sequences; [`Error::Tensor`] for no
-    /// place at all, or one that is empty or beyond the batch.
+    /// As [`Self::text_logits`], for places.
     pub fn span_logits(
         &self,
         task: &str,
-        hidden_states: &Tensor,
+        states: &Tensor,
         places: &[SpanPlace],
         mode: Mode<'_>,
     ) -> Result<Tensor> {
-        self.pooled(task)?.of_spans(hidden_states, places, mode)
+        self.pooled(task)?.of_spans(states, places, mode)
     }
 
     fn pooled(&self, task: &str) -> Result<&PooledHead> {

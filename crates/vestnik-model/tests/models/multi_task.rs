@@ -1,12 +1,14 @@
 //! Models with a head for tokens, one for texts and one for spans.
 
+use std::ops::Range;
+
 use candle_core::{DType, Tensor};
 use vestnik_core::LabelSet;
 use vestnik_model::{
-    Device, Error, HeadOptions, Mode, ModelDir, MultiTaskModel, ProblemType, Reads, SpanPlace,
+    Device, Error, HeadOptions, Mode, ModelDir, MultiTaskModel, ProblemType, Reads,
     TokenClassifier, TrainingPass, losses,
 };
-use vestnik_text::Batch;
+use vestnik_text::{Batch, SpanPlace};
 
 use crate::heads::PRETRAINED;
 use crate::support::{expected, norm, open};
@@ -23,7 +25,7 @@ fn heads() -> [HeadOptions; 2] {
         problem_type: ProblemType::SingleLabel,
     };
     [
-        head("topic", Reads::Sequence, labels(["sport", "politics"])),
+        head("topic", Reads::Text, labels(["sport", "politics"])),
         head(
             "stance",
             Reads::Span,
@@ -38,18 +40,21 @@ fn fresh(folder: &str) -> MultiTaskModel {
     model.unwrap().0
 }
 
-/// A span of two tokens in each sequence, in a sentence of the sequence without its ends.
+/// The tokens of each sequence without the special ones.
+fn texts(batch: &Batch) -> Vec<Range<usize>> {
+    let text = |tokens: Range<usize>| tokens.start + 1..tokens.end - 1;
+    let long = batch.sequences().filter(|tokens| tokens.len() > 3);
+    long.map(text).collect()
+}
+
+/// The first two tokens of each text, in a sentence of the text without its last token.
 fn places(batch: &Batch) -> Vec<SpanPlace> {
-    let place = |sequence: std::ops::Range<usize>| SpanPlace {
-        span: sequence.start + 1..(sequence.start + 3).min(sequence.end),
-        sentence: sequence.start + 1..sequence.end.max(sequence.start + 3) - 1,
-        sequence,
+    let place = |text: Range<usize>| SpanPlace {
+        span: text.start..text.start + 2,
+        sentence: text.start..(text.end - 1).max(text.start + 2),
+        text,
     };
-    batch
-        .sequences()
-        .filter(|tokens| tokens.len() > 3)
-        .map(place)
-        .collect()
+    texts(batch).into_iter().map(place).collect()
 }
 
 struct Logits {
@@ -59,11 +64,11 @@ struct Logits {
 }
 
 fn logits(model: &MultiTaskModel, batch: &Batch, mode: Mode<'_>) -> Logits {
-    let states = model.hidden_states(batch, mode).unwrap();
+    let states = model.states(batch, mode).unwrap();
     Logits {
         tokens: model.token_logits(&states, mode).unwrap(),
         topics: model
-            .sequence_logits("topic", &states, batch, mode)
+            .text_logits("topic", &states, &texts(batch), mode)
             .unwrap(),
         stances: model
             .span_logits("stance", &states, &places(batch), mode)
@@ -164,15 +169,7 @@ fn texts_and_spans_do_not_depend_on_the_batch() {
             topics.extend(values(&alone.topics));
             stances.extend(values(&alone.stances));
         }
-        let long = case
-            .batch()
-            .sequences()
-            .map(|tokens| tokens.len() > 3)
-            .collect::<Vec<_>>();
-        let mut of_long = long.iter();
-        let mut expected = values(&together.topics);
-        expected.retain(|_| *of_long.next().unwrap());
-        assert_eq!(topics, expected, "{folder}");
+        assert_eq!(topics, values(&together.topics), "{folder}");
         assert_eq!(stances, values(&together.stances), "{folder}");
     }
 }
@@ -195,28 +192,18 @@ fn what_is_no_head_is_refused() {
     }
     let (model, _) = build(&heads()).unwrap();
     let batch = a_batch("bert_mlm");
-    let states = model.hidden_states(&batch, Mode::Inference).unwrap();
+    let states = model.states(&batch, Mode::Inference).unwrap();
+    let whole = texts(&batch);
     let refused = [
-        model.sequence_logits("colour", &states, &batch, Mode::Inference),
-        model.sequence_logits("stance", &states, &batch, Mode::Inference),
+        model.text_logits("colour", &states, &whole, Mode::Inference),
+        model.text_logits("stance", &states, &whole, Mode::Inference),
         model.span_logits("topic", &states, &places(&batch), Mode::Inference),
     ];
     for result in refused {
         assert!(matches!(result, Err(Error::Argument { .. })));
     }
-    let beyond = [SpanPlace {
-        span: 0..1,
-        sentence: 0..1,
-        sequence: 0..batch.ids.len() + 1,
-    }];
-    assert!(
-        model
-            .span_logits("stance", &states, &beyond, Mode::Inference)
-            .is_err()
-    );
-    assert!(
-        model
-            .span_logits("stance", &states, &[], Mode::Inference)
-            .is_err()
-    );
+    for texts in [&[0..1, 5..5][..], &[0..batch.ids.len() + 1], &[]] {
+        let logits = model.text_logits("topic", &states, texts, Mode::Inference);
+        assert!(matches!(logits, Err(Error::Tensor { .. })), "{logits:?}");
+    }
 }
