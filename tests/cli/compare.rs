@@ -185,3 +185,41 @@ fn nothing_to_compare() {
     For more information, try '--help'.
     "#);
 }
+
+/// Entities and their scores as seqeval 1.2.2 in its strict mode gives them: `scripts/record_entity_scores.py`.
+const RECORDED: &str = include_str!("../../crates/vestnik-core/tests/fixtures/entity_scores.json");
+
+#[test]
+fn f1_is_that_of_an_independent_scorer() {
+    let recorded: Value = serde_json::from_str(RECORDED).unwrap();
+    let sandbox = Sandbox::new();
+    for side in ["gold", "predicted"] {
+        let record = |document: &Value| {
+            let entities = document[side].as_array().unwrap().iter();
+            let entity = |e: &Value| json!({"start": e[0], "end": e[1], "label": e[2]});
+            let entities: Vec<Value> = entities.map(entity).collect();
+            json!({"id": document["id"], "lang": document["lang"], "text": document["text"], "entities": entities})
+                .to_string()
+        };
+        let documents = recorded["documents"].as_array().unwrap().iter();
+        let lines: Vec<String> = documents.map(record).collect();
+        sandbox.write(&format!("{side}.jsonl"), lines.join("\n"));
+    }
+    let ran = sandbox.run(
+        "evaluate --compare predicted.jsonl predicted.jsonl --data gold.jsonl --json --progress none",
+    );
+    let groups = ran.records().remove(0)["groups"].clone();
+    let check = |row: &Value, scores: &Value| {
+        let (found, expected) = (row["a_f1"].as_f64().unwrap(), scores[2].as_f64().unwrap());
+        assert!((found - expected).abs() < 1e-12, "{row} {scores}");
+        assert_eq!(row["gold"], scores[3], "{row}");
+    };
+    check(&groups["overall"][0], &recorded["micro"]);
+    for (facet, field) in [("label", "per_label"), ("language", "per_lang")] {
+        let rows = groups[facet].as_array().unwrap();
+        assert_eq!(rows.len(), recorded[field].as_object().unwrap().len());
+        for row in rows {
+            check(row, &recorded[field][row["name"].as_str().unwrap()]);
+        }
+    }
+}

@@ -6,6 +6,7 @@
 )]
 
 mod columns;
+mod entity_scores;
 mod metrics;
 mod seqeval;
 mod tags;

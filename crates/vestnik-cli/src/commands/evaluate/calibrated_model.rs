@@ -14,7 +14,7 @@ use crate::failure::Mistake;
 /// The place for a calibrated model, checked before anything is computed.
 pub(super) enum CalibratedModel {
     /// The model itself; the file appears when it is complete.
-    Itself(AtomicFile),
+    Itself(Box<AtomicFile>),
     Copy {
         from: PathBuf,
         to: PathBuf,
@@ -40,9 +40,8 @@ impl CalibratedModel {
             None => {
                 let folder = args.model.folder();
                 let folder = folder.ok_or_else(|| no_directory("it stays as it is"))?;
-                Ok(Self::Itself(AtomicFile::create(
-                    &folder.join(SETTINGS_FILE),
-                )?))
+                let file = AtomicFile::create(&folder.join(SETTINGS_FILE))?;
+                Ok(Self::Itself(Box::new(file)))
             }
         }
     }
