@@ -17,6 +17,10 @@ const KILLS: usize = 10;
 const LONG: &str =
     "--set epochs=40 --set checkpoint_every=2 --set evaluate_every=7 --set keep_checkpoints=3";
 
+/// [`LONG`] with low-rank updates above a frozen layer.
+const LORA: &str = "--set epochs=40 --set checkpoint_every=2 --set evaluate_every=7 --set keep_checkpoints=3 \
+     --set lora.rank=2 --set lora.dropout=0.1 --set freeze.layers=1 --set gradient_checkpointing=true";
+
 const WEIGHTS: [&str; 3] = [
     "model/model.safetensors",
     "checkpoint/model.safetensors",
@@ -45,15 +49,33 @@ fn assert_same_weights(sandbox: &Sandbox, a: &str, b: &str) {
 
 #[test]
 fn ten_kills_leave_no_trace() {
-    let sandbox = sandbox();
-    assert_eq!(train(&sandbox, &format!("-o whole {LONG}")).code, 0);
-    let mut random = Random(11);
-    for kill in 0..KILLS {
-        kill_once(&sandbox, kill > 0, &mut random);
-    }
-    let ran = train(&sandbox, &format!("-o killed --resume {LONG}"));
-    assert_eq!(ran.code, 0, "{ran}");
+    let sandbox = check_kills(LONG, KILLS);
     assert_same_weights(&sandbox, "whole", "killed");
+}
+
+#[test]
+fn kills_leave_no_trace_in_low_rank_updates() {
+    let sandbox = check_kills(LORA, 3);
+    for file in [
+        "model/model.safetensors",
+        "checkpoint/trainable.safetensors",
+        "checkpoint/optimizer.safetensors",
+    ] {
+        let bytes = |run: &str| sandbox.read(&format!("{run}/{file}"));
+        assert!(bytes("whole") == bytes("killed"), "{file} differs");
+    }
+}
+
+/// A run in one go, and one that is killed again and again: both leave the same files and tell the same.
+fn check_kills(settings: &str, kills: usize) -> Sandbox {
+    let sandbox = sandbox();
+    assert_eq!(train(&sandbox, &format!("-o whole {settings}")).code, 0);
+    let mut random = Random(11);
+    for kill in 0..kills {
+        kill_once(&sandbox, settings, kill > 0, &mut random);
+    }
+    let ran = train(&sandbox, &format!("-o killed --resume {settings}"));
+    assert_eq!(ran.code, 0, "{ran}");
     assert_eq!(told(&sandbox, "whole"), told(&sandbox, "killed"));
     assert_eq!(
         tensorboard_steps(&sandbox.path("whole")),
@@ -68,14 +90,15 @@ fn ten_kills_leave_no_trace() {
         names
     };
     assert_eq!(names("whole"), names("killed"));
+    sandbox
 }
 
 /// Kills a run some lines of its log after it began or went on, and up to 15 ms later: in an update, in an evaluation,
 /// or while a checkpoint or a model is written.
-fn kill_once(sandbox: &Sandbox, resume: bool, random: &mut Random) {
+fn kill_once(sandbox: &Sandbox, settings: &str, resume: bool, random: &mut Random) {
     let resume = if resume { "--resume" } else { "" };
     let args =
-        format!("train runs/ner.toml --device cpu --progress json -o killed {LONG} {resume}");
+        format!("train runs/ner.toml --device cpu --progress json -o killed {settings} {resume}");
     let mut run = Command::new(env!("CARGO_BIN_EXE_vestnik"))
         .args(args.split_whitespace())
         .current_dir(sandbox.path(""))

@@ -2,13 +2,15 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::Place;
+use crate::{Lora, LoraTarget, Place};
 
 /// What of a pretrained model learns; everything by default.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Adaptation {
     /// What keeps its values.
     pub freeze: Freeze,
+    /// Low-rank updates in the layers that are not frozen, in place of their own weights.
+    pub lora: Option<Lora>,
 }
 
 /// Parts of the encoder that keep their values.
@@ -51,6 +53,18 @@ impl Adaptation {
     /// Whether the parameter of this Hugging Face name learns.
     #[must_use]
     pub fn trains(&self, name: &str) -> bool {
-        !self.freeze.covers(Place::of(name))
+        let place = Place::of(name);
+        match &self.lora {
+            _ if self.freeze.covers(place) => false,
+            Some(lora) if place != Place::Head => lora.trains(name, place),
+            _ => true,
+        }
+    }
+
+    /// The settings of the update that the affine layer of this name gets, if it gets one.
+    pub(crate) fn lora_at(&self, layer: &str, target: LoraTarget) -> Option<&Lora> {
+        let lora = self.lora.as_ref()?;
+        let asked = lora.targets.contains(&target) && !self.freeze.covers(Place::of(layer));
+        asked.then_some(lora)
     }
 }

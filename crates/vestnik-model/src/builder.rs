@@ -6,7 +6,8 @@ use candle_core::{DType, Device, Tensor, Var};
 
 use crate::checkpoint::Checkpoint;
 use crate::ops::SeededRandom;
-use crate::{Adaptation, Error, Parameters, Result};
+use crate::parameters::LowRankUpdate;
+use crate::{Adaptation, Error, Lora, LoraTarget, Parameters, Result};
 
 /// A fresh tensor with more numbers is a mistake in the sizes: 2 GiB, twice the largest table of embeddings.
 const MOST_FRESH: usize = 1 << 29;
@@ -18,6 +19,8 @@ pub(crate) enum Init {
     Ones,
     /// Normal with mean 0 and this standard deviation.
     Normal(f64),
+    /// Uniform between this and its negative.
+    Uniform(f64),
 }
 
 /// Which tensors of a model and a file did not meet.
@@ -165,13 +168,47 @@ impl<'a> Builder<'a> {
             Init::Zeros => Tensor::zeros(shape, DType::F32, &device)?,
             Init::Ones => Tensor::ones(shape, DType::F32, &device)?,
             Init::Normal(deviation) => {
-                let n = shape.iter().product();
-                let values: Vec<f32> = (0..n)
-                    .map(|_| (self.random.normal() * deviation) as f32)
-                    .collect();
-                Tensor::from_vec(values, shape, &device)?
+                self.drawn(shape, |random| (random.normal() * deviation) as f32)?
             }
+            Init::Uniform(bound) => self.drawn(shape, |random| {
+                ((2.0 * random.uniform() - 1.0) * bound) as f32
+            })?,
         })
+    }
+
+    fn drawn(
+        &mut self,
+        shape: &[usize],
+        draw: impl Fn(&mut SeededRandom) -> f32,
+    ) -> Result<Tensor> {
+        let n = shape.iter().product();
+        let values: Vec<f32> = (0..n).map(|_| draw(&mut self.random)).collect();
+        Ok(Tensor::from_vec(values, shape, self.parameters.device())?)
+    }
+
+    /// The settings of the low-rank update of an affine layer, where the run asks for one.
+    pub(crate) fn lora_at(&self, layer: &str, target: LoraTarget) -> Option<Lora> {
+        let adaptation = self.adaptation.as_ref()?;
+        adaptation.lora_at(layer, target).cloned()
+    }
+
+    /// Fresh factors `A [rank, inputs]`, as PEFT draws them, and `B [outputs, rank]`, zero.
+    pub(crate) fn low_rank_update(
+        &mut self,
+        update: LowRankUpdate,
+        rank: usize,
+        [outputs, inputs]: [usize; 2],
+    ) -> Result<[Tensor; 2]> {
+        let bound = 1.0 / (inputs as f64).sqrt();
+        let a = Var::from_tensor(&self.fresh(&[rank, inputs], Init::Uniform(bound))?)?;
+        let b = Var::from_tensor(&self.fresh(&[outputs, rank], Init::Zeros)?)?;
+        let tensors = [&a, &b].map(|var| var.as_tensor().clone());
+        self.parameters.insert_update(update, a, b);
+        Ok(tensors)
+    }
+
+    pub(crate) fn device(&self) -> &Device {
+        self.parameters.device()
     }
 
     /// All tensors made, and what did not meet.

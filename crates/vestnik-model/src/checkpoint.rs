@@ -60,13 +60,9 @@ impl<'a> Checkpoint<'a> {
 /// The parameters as the bytes of a safetensors file, converted to `dtype`.
 pub(crate) fn serialize(parameters: &Parameters, dtype: DType) -> Result<Vec<u8>> {
     let tensors = parameters
-        .iter()
-        .map(|(name, tensor)| {
-            Ok((
-                name.to_owned(),
-                tensor.as_tensor().to_dtype(dtype)?.contiguous()?,
-            ))
-        })
+        .merged()?
+        .into_iter()
+        .map(|(name, tensor)| Ok((name.to_owned(), tensor.to_dtype(dtype)?.contiguous()?)))
         .collect::<Result<Vec<_>>>()?;
     safetensors::serialize(tensors, Some(metadata())).map_err(|error| Error::Weights {
         path: PathBuf::from("model.safetensors"),

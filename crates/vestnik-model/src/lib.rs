@@ -16,6 +16,7 @@ mod encoders;
 mod error;
 mod heads;
 mod layers;
+mod lora;
 pub mod losses;
 mod mode;
 mod model_dir;
@@ -25,6 +26,7 @@ mod parameters;
 mod pickle;
 mod place;
 mod precision;
+mod recompute;
 mod training_pass;
 mod transplant;
 
@@ -45,6 +47,7 @@ pub use heads::{
     HeadOptions, MaskedLmHead, NoHead, PooledHead, Reads, SequenceClassificationHead,
     TokenClassificationHead,
 };
+pub use lora::{Lora, LoraTarget};
 pub use mode::Mode;
 pub use model_dir::{
     CONFIG_FILE, EmbeddedModel, ModelDir, SETTINGS_FILE, TOKENIZER_FILE, WEIGHTS_FILE,

@@ -2,7 +2,23 @@
 
 use std::collections::BTreeMap;
 
-use candle_core::{Device, Var};
+use candle_core::{Device, Tensor, Var};
+
+use crate::Result;
+
+/// `scale · B A`, added to rows of a weight matrix.
+#[derive(Clone, Debug)]
+pub(crate) struct LowRankUpdate {
+    /// The matrix.
+    pub(crate) weight: String,
+    /// Its first row that changes; there are as many as `B` has.
+    pub(crate) first: usize,
+    /// The name of `A [rank, inputs]`.
+    pub(crate) a: String,
+    /// The name of `B [outputs, rank]`.
+    pub(crate) b: String,
+    pub(crate) scale: f64,
+}
 
 /// The tensors of a model in the order of their names, which are those of the Hugging Face checkpoint, and which of them
 /// learn.
@@ -10,6 +26,7 @@ use candle_core::{Device, Var};
 pub struct Parameters {
     tensors: BTreeMap<String, Var>,
     trainable: BTreeMap<String, Var>,
+    updates: Vec<LowRankUpdate>,
     device: Device,
 }
 
@@ -20,6 +37,7 @@ impl Parameters {
         Self {
             tensors: BTreeMap::new(),
             trainable: BTreeMap::new(),
+            updates: vec![],
             device: device.clone(),
         }
     }
@@ -50,7 +68,39 @@ impl Parameters {
         self.tensors.insert(name, tensor);
     }
 
-    /// The tensors that learn, sorted by name: those that have gradients, and that an optimizer changes.
+    /// Adds the factors of an update of a tensor that is there.
+    pub(crate) fn insert_update(&mut self, update: LowRankUpdate, a: Var, b: Var) {
+        self.trainable.insert(update.a.clone(), a);
+        self.trainable.insert(update.b.clone(), b);
+        self.updates.push(update);
+    }
+
+    /// All tensors of the model as they are to be saved, sorted by name: low-rank updates are added to the weights that
+    /// they belong to, so that none of their factors is left.
+    ///
+    /// # Errors
+    /// Those of the device.
+    pub fn merged(&self) -> Result<Vec<(&str, Tensor)>> {
+        self.iter()
+            .map(|(name, var)| Ok((name, self.merged_tensor(name, var)?)))
+            .collect()
+    }
+
+    fn merged_tensor(&self, name: &str, var: &Var) -> Result<Tensor> {
+        let updates = self.updates.iter().filter(|update| update.weight == name);
+        updates
+            .into_iter()
+            .try_fold(var.as_detached_tensor(), |weight, update| {
+                let [a, b] =
+                    [&update.a, &update.b].map(|name| self.trainable[name].as_detached_tensor());
+                let change = (b.matmul(&a)? * update.scale)?;
+                let rows = weight.narrow(0, update.first, change.dim(0)?)?;
+                Ok(weight.slice_scatter0(&(rows + change)?, update.first)?)
+            })
+    }
+
+    /// The tensors that learn, sorted by name: those that have gradients, and that an optimizer changes. Factors of
+    /// low-rank updates are named as in PEFT, `….lora_A.weight` and `….lora_B.weight` after the layer.
     pub fn trainable(&self) -> impl Iterator<Item = (&str, &Var)> {
         self.trainable
             .iter()

@@ -1,12 +1,14 @@
 //! What one forward pass in training carries along: dropout keys, and the rows of tables that it looked up.
 
 use std::cell::{Cell, RefCell};
+use std::sync::{Arc, PoisonError};
 
 use candle_core::backprop::GradStore;
 use candle_core::{Result, Tensor, Var};
 
 use crate::Precision;
 use crate::ops::{self, mix};
+use crate::recompute::{Collected, Fork};
 
 /// One forward pass in training.
 ///
@@ -18,6 +20,8 @@ pub struct TrainingPass {
     next_site: Cell<u64>,
     lookups: Option<RefCell<Vec<Lookup>>>,
     precision: Precision,
+    /// Where recomputed parts put the gradients of their variables; none without gradient checkpointing.
+    collected: Option<Collected>,
 }
 
 impl TrainingPass {
@@ -29,6 +33,61 @@ impl TrainingPass {
             next_site: Cell::new(0),
             lookups: None,
             precision: Precision::F32,
+            collected: None,
+        }
+    }
+
+    /// Keeps only the inputs of every encoder layer for the backward pass, which computes what is inside of them again
+    /// (gradient checkpointing, Chen et al. 2016): less memory for about a third more time. Gradients must then be taken
+    /// with [`Self::backward`].
+    #[must_use]
+    pub fn with_gradient_checkpointing(mut self) -> Self {
+        self.collected = Some(Arc::default());
+        self
+    }
+
+    /// The gradients of `loss`, which this pass computed: `loss.backward()`, and those that recomputed layers found.
+    ///
+    /// # Errors
+    /// Those of the device.
+    pub fn backward(&self, loss: &Tensor) -> Result<GradStore> {
+        let mut gradients = loss.backward()?;
+        let Some(collected) = &self.collected else {
+            return Ok(gradients);
+        };
+        let mut collected = collected.lock().unwrap_or_else(PoisonError::into_inner);
+        for (var, gradient) in collected.drain(..) {
+            let sum = match gradients.remove(&var) {
+                Some(other) => (other + gradient)?,
+                None => gradient,
+            };
+            gradients.insert(&var, sum);
+        }
+        Ok(gradients)
+    }
+
+    /// Where recomputed parts put the gradients of their variables, with gradient checkpointing.
+    pub(crate) fn checkpointing(&self) -> Option<Collected> {
+        self.collected.clone()
+    }
+
+    /// What is needed to run the rest of this pass again.
+    pub(crate) fn fork(&self) -> Fork {
+        Fork {
+            base: self.base,
+            site: self.next_site.get(),
+            precision: self.precision,
+        }
+    }
+
+    /// A pass that goes on where another one was, without lookups and checkpointing.
+    pub(crate) fn at(fork: Fork) -> Self {
+        Self {
+            base: fork.base,
+            next_site: Cell::new(fork.site),
+            lookups: None,
+            precision: fork.precision,
+            collected: None,
         }
     }
 

@@ -11,7 +11,8 @@ use vestnik_text::Batch;
 use crate::builder::Builder;
 use crate::config::{ArchitectureOptions, DebertaV2Options};
 use crate::layers::{EmbeddingTables, FeedForward, FeedForwardNames, LayerNorm, Linear};
-use crate::{EncoderConfig, Error, Mode, Result, ops};
+use crate::recompute::recomputed;
+use crate::{EncoderConfig, Error, LoraTarget, Mode, Result, ops};
 use attention::SelfAttention;
 use convolution::Convolution;
 use relative::{RelativeEmbeddings, RelativeRows};
@@ -66,9 +67,9 @@ impl DebertaV2Encoder {
         };
         let mut states = embedded.clone();
         for (index, layer) in self.layers.iter().enumerate() {
-            states = layer.forward(&states, &batch.cumulative_lengths, relative.as_ref(), mode)?;
+            states = layer.recomputed(&states, batch, relative.as_ref(), mode)?;
             if let (0, Some(convolution)) = (index, &self.convolution) {
-                states = convolution.forward(&embedded, &states, batch, mode)?;
+                states = convolution.recomputed(&embedded, &states, batch, mode)?;
             }
         }
         Ok(states)
@@ -141,10 +142,41 @@ impl Layer {
         let attention = format!("{name}.attention.self");
         Ok(Self {
             attention: SelfAttention::load(builder, &attention, config, options)?,
-            attention_output: Linear::load(builder, &output, width, width, deviation)?,
+            attention_output: Linear::load_adapted(
+                builder,
+                &output,
+                LoraTarget::Output,
+                [width, width],
+                deviation,
+            )?,
             attention_norm: LayerNorm::load(builder, &norm, width, config.layer_norm_eps)?,
             feed_forward: FeedForward::load(builder, name, FeedForwardNames::BERT, config)?,
             dropout: config.hidden_dropout_prob,
+        })
+    }
+
+    /// [`Self::forward`], computed again in the backward pass with gradient checkpointing.
+    fn recomputed(
+        &self,
+        x: &Tensor,
+        batch: &Batch,
+        relative: Option<&RelativeRows>,
+        mode: Mode<'_>,
+    ) -> Result<Tensor> {
+        let (layer, lengths) = (self.clone(), batch.cumulative_lengths.clone());
+        let Some(relative) = relative else {
+            return recomputed(&[x], mode, move |inputs, mode| {
+                layer.forward(&inputs[0], &lengths, None, mode)
+            });
+        };
+        let (first_row, positions) = (relative.first_row, relative.positions);
+        recomputed(&[x, &relative.embeddings], mode, move |inputs, mode| {
+            let relative = RelativeRows {
+                embeddings: inputs[1].clone(),
+                first_row,
+                positions,
+            };
+            layer.forward(&inputs[0], &lengths, Some(&relative), mode)
         })
     }
 

@@ -5,9 +5,10 @@ use vestnik_text::Batch;
 
 use crate::builder::{Builder, Init};
 use crate::config::{Activation, ArchitectureOptions, ModernBertOptions};
-use crate::layers::{LayerNorm, Linear, check_batch};
+use crate::layers::{LayerNorm, Linear, Site, check_batch};
 use crate::ops::{self, AttentionOptions, RotaryAngles};
-use crate::{EncoderConfig, Error, Mode, Result};
+use crate::recompute::recomputed;
+use crate::{EncoderConfig, Error, LoraTarget, Mode, Result};
 
 /// Layers that normalize before each sub-layer, with rotary positions and gated feed-forward blocks; in most of them
 /// a token sees only its neighbours.
@@ -59,7 +60,11 @@ impl ModernBertEncoder {
         let [global, local] = self.angles(batch)?;
         let states = self.layers.iter().try_fold(embedded, |x, layer| {
             let angles = if layer.is_local() { &local } else { &global };
-            layer.forward(&x, &batch.cumulative_lengths, angles, mode)
+            let (layer, lengths) = (layer.clone(), batch.cumulative_lengths.clone());
+            let angles = angles.clone();
+            recomputed(&[&x], mode, move |inputs, mode| {
+                layer.forward(&inputs[0], &lengths, &angles, mode)
+            })
         })?;
         self.final_norm.forward(&states)
     }
@@ -170,11 +175,11 @@ impl Layer {
 /// Self-attention with rotary positions.
 #[derive(Clone, Debug)]
 struct Attention {
-    /// Queries, keys and values, one after the other.
-    qkv: Linear,
+    /// Queries, keys and values: parts of one layer in the checkpoint. One product each, since cutting their common
+    /// result apart would copy it, and its gradient.
+    qkv: [Linear; 3],
     output: Linear,
     n_heads: usize,
-    hidden_size: usize,
     window: Option<usize>,
     dropout: f64,
 }
@@ -183,11 +188,30 @@ impl Attention {
     fn load(parts: &mut Parts<'_, '_>, layer: usize, name: &str) -> Result<Self> {
         let (config, options) = (parts.config, parts.options);
         let (width, has_bias) = (config.hidden_size, options.attention_bias);
+        let layer_name = format!("{name}.Wqkv");
+        let qkv = parts.first(&layer_name, [width, 3 * width], has_bias)?;
+        let mut part = |index: usize, part: &str, target| {
+            let outputs = index * width..(index + 1) * width;
+            let site = Site {
+                layer: &layer_name,
+                part: Some((part, &outputs)),
+                target,
+            };
+            qkv.outputs(&outputs)?.adapted(parts.builder, site)
+        };
         Ok(Self {
-            qkv: parts.first(&format!("{name}.Wqkv"), [width, 3 * width], has_bias)?,
-            output: parts.last(&format!("{name}.Wo"), [width, width], has_bias)?,
+            qkv: [
+                part(0, "query", LoraTarget::Query)?,
+                part(1, "key", LoraTarget::Key)?,
+                part(2, "value", LoraTarget::Value)?,
+            ],
+            output: parts
+                .last(&format!("{name}.Wo"), [width, width], has_bias)?
+                .adapted(
+                    parts.builder,
+                    Site::whole(&format!("{name}.Wo"), LoraTarget::Output),
+                )?,
             n_heads: config.num_attention_heads,
-            hidden_size: width,
             window: options.window(layer),
             dropout: config.attention_probs_dropout_prob,
         })
@@ -200,20 +224,17 @@ impl Attention {
         angles: &RotaryAngles,
         mode: Mode<'_>,
     ) -> Result<Tensor> {
-        // One product each, by parts of the weights: cutting their common result apart would copy it, and its gradient.
-        let part = |index: usize| {
-            let outputs = index * self.hidden_size..(index + 1) * self.hidden_size;
-            self.qkv.outputs(outputs)?.forward(x, mode)
-        };
-        let query = ops::rotary(&part(0)?, angles, self.n_heads)?;
-        let key = ops::rotary(&part(1)?, angles, self.n_heads)?;
+        let [query, key, value] = &self.qkv;
+        let query = ops::rotary(&query.forward(x, mode)?, angles, self.n_heads)?;
+        let key = ops::rotary(&key.forward(x, mode)?, angles, self.n_heads)?;
+        let value = value.forward(x, mode)?;
         let options = AttentionOptions {
             cumulative_lengths,
             n_heads: self.n_heads,
             dropout: self.dropout,
             window: self.window,
         };
-        let context = ops::attention(&query, &key, &part(2)?, options, mode)?;
+        let context = ops::attention(&query, &key, &value, options, mode)?;
         Ok(ops::dropout(
             &self.output.forward(&context, mode)?,
             self.dropout,
@@ -235,10 +256,15 @@ impl FeedForward {
     fn load(parts: &mut Parts<'_, '_>, name: &str) -> Result<Self> {
         let (config, has_bias) = (parts.config, parts.options.mlp_bias);
         let (width, inner) = (config.hidden_size, config.intermediate_size);
+        let (first, last) = (format!("{name}.Wi"), format!("{name}.Wo"));
         Ok(Self {
-            inner: parts.first(&format!("{name}.Wi"), [width, 2 * inner], has_bias)?,
+            inner: parts
+                .first(&first, [width, 2 * inner], has_bias)?
+                .adapted(parts.builder, Site::whole(&first, LoraTarget::FeedForward))?,
             activation: config.hidden_act,
-            outer: parts.last(&format!("{name}.Wo"), [inner, width], has_bias)?,
+            outer: parts
+                .last(&last, [inner, width], has_bias)?
+                .adapted(parts.builder, Site::whole(&last, LoraTarget::FeedForward))?,
             dropout: parts.options.mlp_dropout,
         })
     }

@@ -5,7 +5,7 @@ use candle_core::Tensor;
 use crate::builder::Builder;
 use crate::config::Activation;
 use crate::layers::{LayerNorm, Linear};
-use crate::{EncoderConfig, Mode, Result, ops};
+use crate::{EncoderConfig, LoraTarget, Mode, Result, ops};
 
 /// Two affine layers with a function between them, then dropout, the residual and a layer norm (Vaswani et al. 2017).
 #[derive(Clone, Debug)]
@@ -45,10 +45,14 @@ impl FeedForward {
         let (width, inner) = (config.hidden_size, config.intermediate_size);
         let deviation = config.initializer_range;
         let name = |part: &str| format!("{layer}.{part}");
+        let mut linear = |part, shape| {
+            let target = LoraTarget::FeedForward;
+            Linear::load_adapted(builder, &name(part), target, shape, deviation)
+        };
         Ok(Self {
-            inner: Linear::load(builder, &name(names.inner), width, inner, deviation)?,
+            inner: linear(names.inner, [width, inner])?,
             activation: config.hidden_act,
-            outer: Linear::load(builder, &name(names.outer), inner, width, deviation)?,
+            outer: linear(names.outer, [inner, width])?,
             norm: LayerNorm::load(builder, &name(names.norm), width, config.layer_norm_eps)?,
             dropout: config.hidden_dropout_prob,
         })

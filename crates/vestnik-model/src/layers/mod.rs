@@ -4,6 +4,7 @@ mod embedding_tables;
 mod embeddings;
 mod feed_forward;
 mod linear;
+mod low_rank;
 mod norm;
 mod transformer;
 
@@ -11,5 +12,6 @@ pub(crate) use embedding_tables::{EmbeddingTables, check_batch};
 pub(crate) use embeddings::Embeddings;
 pub(crate) use feed_forward::{FeedForward, FeedForwardNames};
 pub(crate) use linear::Linear;
+pub(crate) use low_rank::{LowRank, Site};
 pub(crate) use norm::LayerNorm;
 pub(crate) use transformer::{LayerNames, TransformerStack};

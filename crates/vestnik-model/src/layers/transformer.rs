@@ -6,7 +6,8 @@ use vestnik_text::Batch;
 use crate::builder::Builder;
 use crate::layers::{FeedForward, FeedForwardNames, LayerNorm, Linear};
 use crate::ops::{self, AttentionOptions};
-use crate::{EncoderConfig, Mode, Result};
+use crate::recompute::recomputed;
+use crate::{EncoderConfig, LoraTarget, Mode, Result};
 
 /// Names of a layer's parts in a checkpoint.
 #[derive(Clone, Copy, Debug)]
@@ -57,7 +58,10 @@ impl TransformerStack {
     /// `[tokens, hidden]` → `[tokens, hidden]`.
     pub(crate) fn forward(&self, x: Tensor, batch: &Batch, mode: Mode<'_>) -> Result<Tensor> {
         self.0.iter().try_fold(x, |x, layer| {
-            layer.forward(&x, &batch.cumulative_lengths, mode)
+            let (layer, lengths) = (layer.clone(), batch.cumulative_lengths.clone());
+            recomputed(&[&x], mode, move |inputs, mode| {
+                layer.forward(&inputs[0], &lengths, mode)
+            })
         })
     }
 }
@@ -85,15 +89,15 @@ impl TransformerLayer {
         config: &EncoderConfig,
     ) -> Result<Self> {
         let width = config.hidden_size;
-        let mut square = |part: &str| {
-            let name = format!("{layer}.{part}");
-            Linear::load(builder, &name, width, width, config.initializer_range)
+        let mut square = |part: &str, target| {
+            let (name, shape) = (format!("{layer}.{part}"), [width, width]);
+            Linear::load_adapted(builder, &name, target, shape, config.initializer_range)
         };
         Ok(Self {
-            query: square(names.query)?,
-            key: square(names.key)?,
-            value: square(names.value)?,
-            attention_output: square(names.attention_output)?,
+            query: square(names.query, LoraTarget::Query)?,
+            key: square(names.key, LoraTarget::Key)?,
+            value: square(names.value, LoraTarget::Value)?,
+            attention_output: square(names.attention_output, LoraTarget::Output)?,
             attention_norm: LayerNorm::load(
                 builder,
                 &format!("{layer}.{}", names.attention_norm),

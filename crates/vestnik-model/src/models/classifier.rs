@@ -99,7 +99,8 @@ impl<H: ClassificationHead> Model<H> {
         Ok((model, report))
     }
 
-    /// The same model, of which `adaptation` says what learns. The tensors are shared with this one.
+    /// The same model, of which `adaptation` says what learns. The tensors are shared with this one, but for the factors
+    /// of low-rank updates: they are fresh, drawn by `seed`, and those that this model has are left out.
     ///
     /// # Errors
     /// Those of the device.

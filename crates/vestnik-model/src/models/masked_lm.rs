@@ -29,7 +29,8 @@ impl MaskedLm {
         Ok((model, report))
     }
 
-    /// The same model, of which `adaptation` says what learns. The tensors are shared with this one. Word embeddings that
+    /// The same model, of which `adaptation` says what learns. The tensors are shared with this one, but for the factors
+    /// of low-rank updates: they are fresh, drawn by `seed`, and those that this model has are left out. Word embeddings that
     /// are frozen are so as output weights, too, where they are tied.
     ///
     /// # Errors

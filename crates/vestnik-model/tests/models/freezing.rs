@@ -32,7 +32,7 @@ pub(crate) fn check_cost(folder: &str) {
             ..Freeze::default()
         },
     ] {
-        let adaptation = Adaptation { freeze };
+        let adaptation = adaptation(freeze);
         let adapted = model.adapted(&adaptation);
         let (nodes, gradients) = backward(&adapted, folder);
         check_partition(adapted.parameters(), freeze);
@@ -51,6 +51,13 @@ pub(crate) fn check_cost(folder: &str) {
         if freeze.embeddings() {
             assert!(nodes < nodes_of_all, "{nodes} of {nodes_of_all} nodes");
         }
+    }
+}
+
+fn adaptation(freeze: Freeze) -> Adaptation {
+    Adaptation {
+        freeze,
+        ..Adaptation::default()
     }
 }
 
@@ -88,7 +95,7 @@ fn a_frozen_encoder_records_no_graph() {
         let (model, _) = Model::load(folder);
         let pass = TrainingPass::new(11, 4);
         let batch = training_case(folder).batch();
-        let adapted = model.adapted(&Adaptation { freeze });
+        let adapted = model.adapted(&adaptation(freeze));
         let states = adapted.states(&batch, Mode::Training(&pass));
         assert!(!states.track_op(), "{folder}");
         assert!(
@@ -112,5 +119,5 @@ fn freezing_does_not_change_the_loss() {
         encoder: true,
         ..Freeze::default()
     };
-    assert_eq!(loss(&model), loss(&model.adapted(&Adaptation { freeze })));
+    assert_eq!(loss(&model), loss(&model.adapted(&adaptation(freeze))));
 }

@@ -54,11 +54,15 @@ fn row_groups(name: &str, n_heads: usize) -> usize {
 
 /// Three elements of every tensor: the gradient against a central difference of the loss.
 pub(crate) fn check_finite_differences(folder: &str) {
+    check_differences(&Model::load(folder).0, folder);
+}
+
+/// The same for every tensor of a model that learns.
+pub(crate) fn check_differences(model: &Model, folder: &str) {
     const STEP: f32 = 1e-3;
-    let (model, _) = Model::load(folder);
     let case = training_case(folder);
-    let gradients = loss(&model, &case).backward().unwrap();
-    for (name, var) in model.parameters().iter() {
+    let gradients = loss(model, &case).backward().unwrap();
+    for (name, var) in model.parameters().trainable() {
         let gradient = gradients.get(var).unwrap().flatten_all().unwrap();
         let gradient = gradient.to_vec1::<f32>().unwrap();
         // The largest gradient and two fixed places: a wrong sign or factor cannot hide in small numbers.
@@ -67,7 +71,7 @@ pub(crate) fn check_finite_differences(folder: &str) {
             .unwrap();
         for element in [largest, 0, gradient.len() / 2] {
             let [above, below] =
-                [STEP, -STEP].map(|step| shifted(var, element, step, || loss(&model, &case)));
+                [STEP, -STEP].map(|step| shifted(var, element, step, || loss(model, &case)));
             let expected = (above - below) / (2.0 * STEP);
             let got = gradient[element];
             let tolerance = 2e-3 + 3e-2 * expected.abs();
@@ -81,7 +85,7 @@ pub(crate) fn check_finite_differences(folder: &str) {
 
 /// The loss while training. The same dropout in every pass, so that differences see the function that was
 /// differentiated.
-fn loss(model: &Model, case: &Case) -> Tensor {
+pub(crate) fn loss(model: &Model, case: &Case) -> Tensor {
     let state = TrainingPass::new(11, 4);
     model.loss(case, Mode::Training(&state))
 }

@@ -2,9 +2,11 @@
 
 #![expect(clippy::unwrap_used, reason = "a helper of a test fails like the test")]
 
+mod checkpointing;
 mod freezing;
 mod gradients;
 mod heads;
+mod low_rank;
 mod multi_task;
 mod parity;
 mod support;
@@ -41,6 +43,23 @@ macro_rules! test_folders {
             #[test]
             fn computes_nothing_for_what_is_frozen() {
                 crate::freezing::check_cost(FOLDER);
+            }
+
+            #[test]
+            fn has_the_same_gradients_with_checkpointing() {
+                crate::checkpointing::check_gradients(FOLDER);
+            }
+
+            #[test]
+            fn learns_low_rank_updates() {
+                crate::low_rank::check_start(FOLDER);
+                crate::low_rank::check_coverage(FOLDER);
+                crate::low_rank::check_finite_differences(FOLDER);
+            }
+
+            #[test]
+            fn is_saved_with_its_updates_merged() {
+                crate::low_rank::check_merging(FOLDER);
             }
         })*
     };

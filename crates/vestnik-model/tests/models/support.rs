@@ -3,15 +3,15 @@
 //! `scripts/make_fixtures.py` made them; the reference computes in f64, so its digits are exact to those shown.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use candle_core::Tensor;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use vestnik_model::{
-    Adaptation, Device, LoadReport, MaskedLm, Mode, ModelConfig, ModelDir, Parameters, ProblemType,
-    SequenceClassifier, TokenClassifier, losses,
+    Adaptation, DType, Device, LoadReport, MaskedLm, Mode, ModelConfig, ModelDir, Parameters,
+    ProblemType, SequenceClassifier, TokenClassifier, losses,
 };
 use vestnik_text::Batch;
 
@@ -146,17 +146,20 @@ pub(crate) enum Model {
 
 impl Model {
     pub(crate) fn load(name: &str) -> (Self, LoadReport) {
-        let dir = open(name);
+        Self::load_dir(&open(name))
+    }
+
+    pub(crate) fn load_dir(dir: &ModelDir) -> (Self, LoadReport) {
         let class = dir.config().class_names()[0].to_owned();
         if class.ends_with("ForTokenClassification") {
-            let (model, report) = TokenClassifier::load(&dir, &Device::Cpu).unwrap();
+            let (model, report) = TokenClassifier::load(dir, &Device::Cpu).unwrap();
             (Self::Token(model), report)
         } else if class.ends_with("ForSequenceClassification") {
-            let (model, report) = SequenceClassifier::load(&dir, &Device::Cpu).unwrap();
+            let (model, report) = SequenceClassifier::load(dir, &Device::Cpu).unwrap();
             (Self::Sequence(model), report)
         } else {
             assert!(class.ends_with("ForMaskedLM"), "{class}");
-            let (model, report) = MaskedLm::load(&dir, 0, &Device::Cpu).unwrap();
+            let (model, report) = MaskedLm::load(dir, 0, &Device::Cpu).unwrap();
             (Self::Masked(model), report)
         }
     }
@@ -211,6 +214,16 @@ impl Model {
             Self::Sequence(model) => Self::Sequence(model.adapted(adaptation, 3).unwrap()),
             Self::Masked(model) => Self::Masked(model.adapted(adaptation, 3).unwrap()),
         }
+    }
+
+    /// Writes it in the Hugging Face layout.
+    pub(crate) fn save(&self, folder: &Path) {
+        match self {
+            Self::Token(model) => model.save(folder, DType::F32),
+            Self::Sequence(model) => model.save(folder, DType::F32),
+            Self::Masked(model) => model.save(folder, DType::F32),
+        }
+        .unwrap();
     }
 
     pub(crate) fn parameters(&self) -> &Parameters {

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
-use vestnik_model::{Adaptation, EncoderConfig, Freeze, Precision};
+use vestnik_model::{Adaptation, EncoderConfig, Freeze, Lora, Precision};
 
-use crate::config::adaptation::{adaptation, check_freeze};
 use crate::config::shared::{check_keep_checkpoints, default_keep_checkpoints};
 use crate::config::{
-    BatchConfig, MOST_WEIGHT, SaveDtype, ScheduleConfig, at_least, is_default, parse, within, yes,
+    BatchConfig, MOST_WEIGHT, SaveDtype, ScheduleConfig, adaptation, at_least, is_default, parse,
+    within, yes,
 };
 use crate::error::Result;
 use crate::optimizer::AdamWConfig;
@@ -63,6 +63,10 @@ pub struct PretrainConfig {
     /// Event files for TensorBoard in `tensorboard/` of the output folder. Default true.
     #[serde(default = "yes")]
     pub tensorboard: bool,
+    /// Whether the insides of encoder layers are computed again for the backward pass: less memory for more time. Default
+    /// false.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub gradient_checkpointing: bool,
     /// What to train.
     pub model: PretrainModel,
     /// What is hidden.
@@ -71,6 +75,9 @@ pub struct PretrainConfig {
     /// What keeps its values. Default: nothing.
     #[serde(default, skip_serializing_if = "is_default")]
     pub freeze: Freeze,
+    /// Low-rank updates in place of the encoder's own weights. Default: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lora: Option<Lora>,
     /// Size of an update.
     #[serde(default)]
     pub batch: BatchConfig,
@@ -175,7 +182,7 @@ impl PretrainConfig {
             within("languages", weight, 0.0..=MOST_WEIGHT)?;
         }
         self.masking.check()?;
-        check_freeze(&self.freeze)?;
+        adaptation::check(&self.freeze, self.lora.as_ref())?;
         self.batch.check()?;
         self.optimizer.check()?;
         self.schedule.check()
@@ -184,9 +191,10 @@ impl PretrainConfig {
     /// What of a model with this encoder learns.
     ///
     /// # Errors
-    /// [`crate::Error::Setting`] for more layers than the encoder has.
+    /// [`crate::Error::Setting`] for more frozen layers than the encoder has, updates of a rank beyond its width, or no layer
+    /// left to update.
     pub fn adaptation(&self, encoder: &EncoderConfig) -> Result<Adaptation> {
-        adaptation(self.freeze, encoder)
+        adaptation::adaptation(self.freeze, self.lora.as_ref(), encoder)
     }
 
     /// How often a text of this file weight and language is seen in an epoch.

@@ -3,14 +3,13 @@
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
-use vestnik_model::{Adaptation, EncoderConfig, Freeze, Precision};
+use vestnik_model::{Adaptation, EncoderConfig, Freeze, Lora, Precision};
 use vestnik_text::WindowOptions;
 
-use crate::config::adaptation::{adaptation, check_freeze};
 use crate::config::shared::{check_keep_checkpoints, default_keep_checkpoints};
 use crate::config::{
-    BatchConfig, MOST_WEIGHT, SaveDtype, ScheduleConfig, at_least, is_default, parse, refused,
-    within, yes,
+    BatchConfig, MOST_WEIGHT, SaveDtype, ScheduleConfig, adaptation, at_least, is_default, parse,
+    refused, within, yes,
 };
 use crate::error::Result;
 use crate::optimizer::AdamWConfig;
@@ -69,6 +68,10 @@ pub struct RunConfig {
     /// Event files for TensorBoard in `tensorboard/` of the output folder. Default true.
     #[serde(default = "yes")]
     pub tensorboard: bool,
+    /// Whether the insides of encoder layers are computed again for the backward pass: less memory for more time. Default
+    /// false.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub gradient_checkpointing: bool,
     /// What to train.
     pub model: RunModel,
     /// How articles are cut.
@@ -77,6 +80,9 @@ pub struct RunConfig {
     /// What keeps its values. Default: nothing.
     #[serde(default, skip_serializing_if = "is_default")]
     pub freeze: Freeze,
+    /// Low-rank updates in place of the encoder's own weights. Default: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lora: Option<Lora>,
     /// Size of an update.
     #[serde(default)]
     pub batch: BatchConfig,
@@ -210,7 +216,7 @@ impl RunConfig {
         let windows = &self.windows;
         let least = windows.context.saturating_mul(2).saturating_add(1);
         at_least("windows.max_tokens", windows.max_tokens, least as u64)?;
-        check_freeze(&self.freeze)?;
+        adaptation::check(&self.freeze, self.lora.as_ref())?;
         self.batch.check()?;
         self.optimizer.check()?;
         self.schedule.check()
@@ -219,9 +225,10 @@ impl RunConfig {
     /// What of a model with this encoder learns.
     ///
     /// # Errors
-    /// [`crate::Error::Setting`] for more layers than the encoder has.
+    /// [`crate::Error::Setting`] for more frozen layers than the encoder has, updates of a rank beyond its width, or no layer
+    /// left to update.
     pub fn adaptation(&self, encoder: &EncoderConfig) -> Result<Adaptation> {
-        adaptation(self.freeze, encoder)
+        adaptation::adaptation(self.freeze, self.lora.as_ref(), encoder)
     }
 }
 

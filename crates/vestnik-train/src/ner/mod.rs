@@ -139,6 +139,7 @@ fn settings(config: &RunConfig, total_steps: u64, data: Vec<DataFile>) -> Result
         keep_checkpoints: config.keep_checkpoints,
         patience: config.patience,
         precision: config.precision,
+        gradient_checkpointing: config.gradient_checkpointing,
         save_dtype: config.save_dtype.into(),
         tensorboard: config.tensorboard,
         config: crate::config::to_json(config)?,

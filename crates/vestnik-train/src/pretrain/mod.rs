@@ -120,6 +120,7 @@ fn settings(config: &PretrainConfig, data: Vec<DataFile>) -> Result<Settings> {
         keep_checkpoints: config.keep_checkpoints,
         patience: None,
         precision: config.precision,
+        gradient_checkpointing: config.gradient_checkpointing,
         save_dtype: config.save_dtype.into(),
         tensorboard: config.tensorboard,
         config: crate::config::to_json(config)?,

@@ -123,22 +123,40 @@ fn loss_falls() {
 
 #[test]
 fn resumed_run_ends_with_the_same_bits() {
-    let config = config(&[]);
+    check_resuming(&config(&[]));
+}
+
+#[test]
+fn resumed_run_of_a_part_of_the_model_ends_with_the_same_bits() {
+    check_resuming(&config(&["freeze.layers=1", "gradient_checkpointing=true"]));
+    check_resuming(&config(&[
+        "lora.rank=2",
+        "lora.dropout=0.1",
+        "lora.embeddings=true",
+        "gradient_checkpointing=true",
+    ]));
+}
+
+fn check_resuming(config: &PretrainConfig) {
     let [whole_out, parts_out] = [(); 2].map(|()| tempfile::tempdir().unwrap());
-    let mut whole = pretrainer(&config, whole_out.path());
+    let mut whole = pretrainer(config, whole_out.path());
     let (expected, _) = run(&mut whole);
-    let mut first = pretrainer(&config, parts_out.path());
+    let mut first = pretrainer(config, parts_out.path());
     let mut stop = |event: &Event| match event {
         Event::Step(step) if step.step == 5 => ControlFlow::Break(()),
         _ => ControlFlow::Continue(()),
     };
     first.run(&mut stop).unwrap();
-    let mut second = pretrainer(&config, parts_out.path());
+    let mut second = pretrainer(config, parts_out.path());
     second.resume().unwrap();
     let (found, _) = run(&mut second);
     assert_eq!(
         testing::weights(whole.model().parameters()),
         testing::weights(second.model().parameters())
+    );
+    assert_eq!(
+        testing::trainable(whole.model().parameters()),
+        testing::trainable(second.model().parameters())
     );
     assert_eq!(found.evaluations, expected.evaluations);
     assert_eq!(found.tokens, expected.tokens);

@@ -20,11 +20,12 @@ const RECORD: &str = "run.json";
 const CARD: &str = "README.md";
 
 /// Settings that may change between a checkpoint and its resumption: they do not touch what was learnt so far.
-const CHANGEABLE: [&str; 10] = [
+const CHANGEABLE: [&str; 11] = [
     "calibrate",
     "checkpoint_every",
     "epochs",
     "evaluate_every",
+    "gradient_checkpointing",
     "keep_checkpoints",
     "max_steps",
     "patience",

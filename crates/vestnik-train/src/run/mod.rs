@@ -69,6 +69,7 @@ pub(crate) struct Settings {
     pub(crate) keep_checkpoints: usize,
     pub(crate) patience: Option<u64>,
     pub(crate) precision: Precision,
+    pub(crate) gradient_checkpointing: bool,
     pub(crate) save_dtype: DType,
     /// Whether to write event files for TensorBoard.
     pub(crate) tensorboard: bool,
@@ -302,9 +303,18 @@ impl<T: Task> Run<T> {
         MicroBatch {
             labelled: labels.filter(|&&label| label >= 0).count(),
             batch,
-            pass: TrainingPass::new(derive_seed(seed, &[stream::DROPOUT, epoch]), place)
-                .with_lookups()
-                .with_precision(self.settings.precision),
+            pass: self.pass(epoch, place),
+        }
+    }
+
+    fn pass(&self, epoch: u64, place: u64) -> TrainingPass {
+        let seed = derive_seed(self.settings.seed, &[stream::DROPOUT, epoch]);
+        let pass = TrainingPass::new(seed, place)
+            .with_lookups()
+            .with_precision(self.settings.precision);
+        match self.settings.gradient_checkpointing {
+            true => pass.with_gradient_checkpointing(),
+            false => pass,
         }
     }
 
@@ -315,8 +325,9 @@ impl<T: Task> Run<T> {
         for micro in micro_batches.iter().filter(|micro| micro.labelled > 0) {
             let weight = micro.labelled as f64 / labelled as f64;
             let loss = self.task.loss(&micro.batch, Mode::Training(&micro.pass))?;
-            let mut store = loss
-                .backward()
+            let mut store = micro
+                .pass
+                .backward(&loss)
                 .map_err(Error::tensor("computing gradients"))?;
             total += weight * scalar(&loss)?;
             let lookups = micro.pass.take_lookups();

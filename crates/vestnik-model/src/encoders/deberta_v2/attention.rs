@@ -7,7 +7,7 @@ use crate::builder::Builder;
 use crate::config::DebertaV2Options;
 use crate::layers::Linear;
 use crate::ops::{self, AttentionOptions, PositionTables};
-use crate::{EncoderConfig, Mode, Result};
+use crate::{EncoderConfig, LoraTarget, Mode, Result};
 
 /// The projections of one layer, and what they make of the distances.
 #[derive(Clone, Debug)]
@@ -35,10 +35,16 @@ impl SelfAttention {
         options: &DebertaV2Options,
     ) -> Result<Self> {
         let (width, deviation) = (config.hidden_size, config.initializer_range);
+        let mut adapted = |part: &str, target| {
+            let (name, shape) = (format!("{name}.{part}"), [width, width]);
+            Linear::load_adapted(builder, &name, target, shape, deviation)
+        };
+        let query = adapted("query_proj", LoraTarget::Query)?;
+        let key = adapted("key_proj", LoraTarget::Key)?;
+        let value = adapted("value_proj", LoraTarget::Value)?;
         let mut square =
             |part: &str| Linear::load(builder, &format!("{name}.{part}"), width, width, deviation);
-        let (query, key) = (square("query_proj")?, square("key_proj")?);
-        let value = square("value_proj")?;
+        // Where they are shared, updates are, too, as in PEFT, which adapts modules.
         let mut of_positions = |wanted: bool, shared: &Linear, own: &str| {
             (wanted && options.relative_attention)
                 .then(|| match options.share_att_key {

@@ -6,6 +6,7 @@ use vestnik_text::Batch;
 use crate::builder::{Builder, Init};
 use crate::config::ConvolutionOptions;
 use crate::layers::LayerNorm;
+use crate::recompute::recomputed;
 use crate::{EncoderConfig, Mode, Result, ops};
 
 /// A convolution along each sequence, as wide as the hidden states, with zeros beyond both ends.
@@ -37,8 +38,22 @@ impl Convolution {
         })
     }
 
+    /// [`Self::forward`], computed again in the backward pass with gradient checkpointing.
+    pub(super) fn recomputed(
+        &self,
+        x: &Tensor,
+        residual: &Tensor,
+        batch: &Batch,
+        mode: Mode<'_>,
+    ) -> Result<Tensor> {
+        let (convolution, batch) = (self.clone(), batch.clone());
+        recomputed(&[x, residual], mode, move |inputs, mode| {
+            convolution.forward(&inputs[0], &inputs[1], &batch, mode)
+        })
+    }
+
     /// The convolution of `x`, normalized together with `residual`; both `[tokens, hidden]`, as is the result.
-    pub(super) fn forward(
+    fn forward(
         &self,
         x: &Tensor,
         residual: &Tensor,

@@ -1,0 +1,99 @@
+//! Gradient checkpointing: the gradients of the plain pass, from a smaller graph.
+
+use candle_core::Tensor;
+use candle_core::backprop::GradStore;
+use vestnik_model::{Adaptation, Freeze, Mode, Place, TrainingPass};
+
+use crate::low_rank::after_some_steps;
+use crate::support::{Model, norm, training_case};
+
+/// Of the whole model, above and below frozen layers, and of low-rank updates.
+pub(crate) fn check_gradients(folder: &str) {
+    let (model, _) = Model::load(folder);
+    let freezes = [
+        Freeze::default(),
+        Freeze {
+            layers: 1,
+            ..Freeze::default()
+        },
+        Freeze {
+            layers: 1,
+            embeddings: Some(false),
+            ..Freeze::default()
+        },
+        Freeze {
+            encoder: true,
+            ..Freeze::default()
+        },
+    ];
+    for freeze in freezes {
+        let adaptation = Adaptation {
+            freeze,
+            ..Adaptation::default()
+        };
+        check_pass(&model.adapted(&adaptation), folder);
+    }
+    check_pass(&after_some_steps(folder), folder);
+}
+
+fn check_pass(model: &Model, folder: &str) {
+    let (loss, plain) = backward(model, folder, TrainingPass::new(11, 4));
+    let pass = TrainingPass::new(11, 4).with_gradient_checkpointing();
+    let (checkpointed_loss, checkpointed) = backward(model, folder, pass);
+    assert_eq!(loss, checkpointed_loss);
+    for (name, var) in model.parameters().trainable() {
+        let [expected, found] = [&plain, &checkpointed].map(|store| store.get(var).unwrap());
+        if name.starts_with("deberta.") && Place::of(name) == Place::Embeddings {
+            // What layers share gets one sum a layer, and what is below the convolution one a part.
+            let difference = norm(&(expected - found).unwrap());
+            assert!(difference <= 1e-6 * norm(expected), "{name}: {difference}");
+        } else {
+            assert_eq!(values(expected), values(found), "{name}");
+        }
+    }
+    for (name, var) in model.parameters().frozen() {
+        assert!(checkpointed.get(var).is_none(), "{name}");
+    }
+}
+
+fn backward(model: &Model, folder: &str, pass: TrainingPass) -> (f32, GradStore) {
+    let loss = model.loss(&training_case(folder), Mode::Training(&pass));
+    let gradients = pass.backward(&loss).unwrap();
+    (loss.to_scalar().unwrap(), gradients)
+}
+
+fn values(tensor: &Tensor) -> Vec<f32> {
+    tensor.flatten_all().unwrap().to_vec1().unwrap()
+}
+
+/// The graph holds one node for a layer, not one for every operation inside.
+#[test]
+fn the_graph_has_no_insides_of_layers() {
+    for folder in ["bert", "deberta_v2", "modernbert"] {
+        let (model, _) = Model::load(folder);
+        let batch = training_case(folder).batch();
+        let nodes = |pass: TrainingPass| {
+            let states = model.states(&batch, Mode::Training(&pass));
+            states.sorted_nodes().len()
+        };
+        let plain = nodes(TrainingPass::new(11, 4));
+        let checkpointed = nodes(TrainingPass::new(11, 4).with_gradient_checkpointing());
+        assert!(
+            3 * checkpointed < plain,
+            "{folder}: {checkpointed} of {plain}"
+        );
+    }
+}
+
+/// A pass can be taken backward again, and gradients do not add up over passes.
+#[test]
+fn gradients_are_taken_once() {
+    let (model, _) = Model::load("bert");
+    let pass = TrainingPass::new(11, 4).with_gradient_checkpointing();
+    let loss = model.loss(&training_case("bert"), Mode::Training(&pass));
+    let [first, second] = [(); 2].map(|()| pass.backward(&loss).unwrap());
+    for (name, var) in model.parameters().trainable() {
+        let [a, b] = [&first, &second].map(|store| values(store.get(var).unwrap()));
+        assert_eq!(a, b, "{name}");
+    }
+}
