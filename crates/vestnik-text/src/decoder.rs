@@ -1,6 +1,10 @@
 //! From scores of words to entities.
 
+use std::borrow::Cow;
+
 use vestnik_core::{Entity, Span, TagSet, TypedRange};
+
+use crate::{Chain, Transitions};
 
 /// The log-probability that an impossible or undefined score counts as: low enough to lose against any real one, finite so
 /// that one broken word does not decide over a whole text.
@@ -28,27 +32,52 @@ const IMPOSSIBLE: f64 = -1e6;
 #[derive(Clone, Debug)]
 pub struct Decoder {
     tags: TagSet,
-    /// For each tag those that may stand before it.
-    predecessors: Vec<Vec<usize>>,
-    may_start: Vec<bool>,
-    may_end: Vec<bool>,
+    transitions: Transitions,
+    /// Whether the transitions have scores besides the rules of the tags.
+    learned: bool,
 }
 
 impl Decoder {
     /// A decoder for these tags.
     #[must_use]
     pub fn new(tags: TagSet) -> Self {
-        let ids = 0..tags.len();
-        let before = |next| {
-            let may_stand = |&previous: &usize| tags.may_follow(Some(previous), next);
-            ids.clone().filter(may_stand).collect()
-        };
         Self {
-            predecessors: ids.clone().map(before).collect(),
-            may_start: ids.clone().map(|tag| tags.may_follow(None, tag)).collect(),
-            may_end: ids.clone().map(|tag| tags.may_end(tag)).collect(),
+            transitions: Transitions::rules(&tags),
+            learned: false,
             tags,
         }
+    }
+
+    /// The decoder of a conditional random field: the score of a sequence of tags is the sum of its tags' scores and of
+    /// its transitions' ([`Chain`]), and the probability of a word's tag is the marginal one over all sequences.
+    ///
+    /// # Panics
+    /// When the transitions are those of another number of tags.
+    #[must_use]
+    pub fn with_transitions(self, transitions: Transitions) -> Self {
+        assert_eq!(
+            transitions.n_tags(),
+            self.tags.len(),
+            "transitions between these tags"
+        );
+        Self {
+            transitions,
+            learned: true,
+            ..self
+        }
+    }
+
+    /// The decoder for scores that were divided by `temperature` before they became log-probabilities: learnt transitions
+    /// are divided alike, so that the entities stay what they are, and only their scores change.
+    #[must_use]
+    pub fn at_temperature(&self, temperature: f64) -> Cow<'_, Self> {
+        if !self.learned || temperature == 1.0 {
+            return Cow::Borrowed(self);
+        }
+        Cow::Owned(Self {
+            transitions: self.transitions.at_temperature(temperature),
+            ..self.clone()
+        })
     }
 
     /// The tags.
@@ -57,8 +86,14 @@ impl Decoder {
         &self.tags
     }
 
+    /// The transitions, where there are learnt ones.
+    #[must_use]
+    pub fn transitions(&self) -> Option<&Transitions> {
+        self.learned.then_some(&self.transitions)
+    }
+
     /// Entities of a text from the log-probabilities of its words' tags, in order and disjoint. An entity's score is the
-    /// mean probability of its words' tags.
+    /// mean probability of its words' tags: with learnt transitions the marginal one.
     ///
     /// A word that no token stands for is to have 0 for `O` and negative infinity for all others. NaN counts as impossible.
     /// Takes time linear in the words.
@@ -75,8 +110,18 @@ impl Decoder {
             words.len() * n_tags,
             "one row of scores for each word"
         );
-        let path = self.best_path(scores);
-        let probability = |word: usize| finite(scores[word * n_tags + path[word]]).exp();
+        let chain = self.chain(scores);
+        let path = chain.best_path();
+        let ranges = self.tags.decode(&path);
+        let marginals = match self.learned && !ranges.is_empty() {
+            true => chain.marginals(),
+            false => Vec::new(),
+        };
+        let probability = |word: usize| {
+            let place = word * n_tags + path[word];
+            let marginal = marginals.get(place).copied();
+            marginal.unwrap_or_else(|| finite(scores[place]).exp())
+        };
         let entity = |range: TypedRange| {
             let span = words[range.start].cover(words[range.end - 1]);
             debug_assert!(span.slice(text).is_ok(), "the words are those of the text");
@@ -85,50 +130,13 @@ impl Decoder {
             let label = self.tags.types().label(range.type_id).unwrap_or_default();
             Entity::new(span, label).with_score(mean.clamp(0.0, 1.0) as f32)
         };
-        self.tags.decode(&path).into_iter().map(entity).collect()
+        ranges.into_iter().map(entity).collect()
     }
 
-    /// The most probable valid sequence of tags.
-    fn best_path(&self, scores: &[f32]) -> Vec<usize> {
-        let n_tags = self.tags.len();
-        // Score of the best sequence up to a word that gives it a certain tag, and the tag before it there.
-        let mut best: Vec<f64> = self
-            .may_start
-            .iter()
-            .map(|may| if *may { 0.0 } else { f64::NEG_INFINITY })
-            .collect();
-        let mut back = vec![0_u16; scores.len()];
-        for (word, row) in scores.chunks_exact(n_tags).enumerate() {
-            let mut next = best.clone();
-            for tag in 0..n_tags {
-                if word > 0 {
-                    let before = self.predecessors[tag]
-                        .iter()
-                        .map(|&previous| (previous, best[previous]));
-                    let (previous, score) = maximum(before);
-                    back[word * n_tags + tag] = previous as u16;
-                    next[tag] = score;
-                }
-                next[tag] += finite(row[tag]);
-            }
-            best = next;
-        }
-        let ends = best
-            .iter()
-            .copied()
-            .enumerate()
-            .filter(|(tag, _)| self.may_end[*tag]);
-        trace(&back, n_tags, maximum(ends).0)
+    fn chain(&self, scores: &[f32]) -> Chain<'_> {
+        let emissions = scores.iter().map(|&score| finite(score)).collect();
+        Chain::new(&self.transitions, emissions)
     }
-}
-
-/// The tags of a path from the last one and each tag's predecessor.
-fn trace(back: &[u16], n_tags: usize, last: usize) -> Vec<usize> {
-    let mut path = vec![last; back.len() / n_tags];
-    for word in (1..path.len()).rev() {
-        path[word - 1] = usize::from(back[word * n_tags + path[word]]);
-    }
-    path
 }
 
 fn finite(score: f32) -> f64 {
@@ -136,13 +144,6 @@ fn finite(score: f32) -> f64 {
         return IMPOSSIBLE;
     }
     f64::from(score).clamp(IMPOSSIBLE, -IMPOSSIBLE)
-}
-
-/// The first of the largest values.
-fn maximum(values: impl Iterator<Item = (usize, f64)>) -> (usize, f64) {
-    values.fold((0, f64::NEG_INFINITY), |best, value| {
-        if value.1 > best.1 { value } else { best }
-    })
 }
 
 #[cfg(test)]
@@ -202,7 +203,7 @@ mod tests {
             let decoder = decoder(if bioes { TagScheme::Bioes } else { TagScheme::Bio });
             let n_tags = decoder.tags().len();
             let scores = &scores[..3 * n_tags];
-            let found = score(decoder.tags(), &decoder.best_path(scores), scores).expect("a valid sequence");
+            let found = score(decoder.tags(), &decoder.chain(scores).best_path(), scores).expect("a valid sequence");
             let best = all_paths(3, n_tags).filter_map(|path| score(decoder.tags(), &path, scores)).fold(f64::MIN, f64::max);
             prop_assert!((found - best).abs() < 1e-9);
         }
@@ -253,5 +254,48 @@ mod tests {
         row[0] = 0.0;
         let (text, words) = text(50);
         assert_eq!(decoder.decode(&text, &words, &row.repeat(50)), []);
+    }
+
+    /// Tags `O B-LOC I-LOC`; what is learnt is that an entity of one word is rare.
+    fn random_field() -> Decoder {
+        let tags = TagSet::new(TagScheme::Bio, &LabelSet::new(["LOC"]).unwrap());
+        let between = [0.0, 0.0, 0.0, -3.0, 0.0, 1.0, 0.0, 0.0, 0.0];
+        let transitions = Transitions::new(&tags, &between, &[0.0; 3], &[0.0, -3.0, 0.0]);
+        Decoder::new(tags).with_transitions(transitions)
+    }
+
+    #[test]
+    fn learnt_transitions_decide_and_scores_are_marginal() {
+        let decoder = random_field();
+        let (text, words) = text(2);
+        let scores: Vec<f32> = [0.3f32, 0.6, 0.1, 0.5, 0.1, 0.4].map(f32::ln).to_vec();
+        let plain = Decoder::new(decoder.tags().clone()).decode(&text, &words, &scores);
+        assert_eq!((plain.len(), plain[0].span.end()), (1, words[0].end()));
+        let found = decoder.decode(&text, &words, &scores);
+        assert_eq!((found.len(), found[0].span.end()), (1, words[1].end()));
+
+        // B I against all others, with e for exp: OO, OB, BO, BB, BI.
+        let e = f64::exp;
+        let (inside, rare) = (0.6 * 0.4 * e(1.0), e(-3.0));
+        let first_b = 0.6 * 0.5 * rare + 0.6 * 0.1 * rare + inside;
+        let total = 0.3 * 0.5 + 0.3 * 0.1 * rare + first_b;
+        let expected = (first_b / total + inside / total) / 2.0;
+        assert!((f64::from(found[0].score.unwrap()) - expected).abs() < 1e-6);
+    }
+
+    #[test]
+    fn temperature_changes_scores_and_no_entity() {
+        let decoder = random_field();
+        let (text, words) = text(2);
+        let logits = [1.0f32, 2.0, 0.0, 1.5, 0.0, 1.3];
+        let at = |temperature: f32| {
+            let scores = logits.map(|logit| logit / temperature);
+            decoder
+                .at_temperature(temperature.into())
+                .decode(&text, &words, &scores)
+        };
+        let (sure, unsure) = (at(1.0), at(4.0));
+        assert_eq!(sure[0].span, unsure[0].span);
+        assert!(sure[0].score > unsure[0].score);
     }
 }

@@ -4,7 +4,7 @@ use vestnik_core::{Entity, LabelSet, Span, TagSet};
 
 use super::Aggregation;
 use super::labels::GroupLabels;
-use crate::{Decoder, TokenizedText};
+use crate::{Decoder, TokenizedText, Transitions};
 
 /// Turns log-probabilities of tokens into entities, as an [`Aggregation`] says.
 ///
@@ -78,6 +78,28 @@ impl Aggregator {
         Ok(Self { aggregation, way })
     }
 
+    /// The aggregator of a model with a conditional random field: [`Aggregation::Viterbi`] counts its transitions
+    /// ([`Decoder::with_transitions`]), the other ways look at each token alone.
+    ///
+    /// # Panics
+    /// When the transitions are those of another number of tags.
+    #[must_use]
+    pub fn with_transitions(mut self, transitions: Transitions) -> Self {
+        if let Way::Viterbi(decoder) = self.way {
+            self.way = Way::Viterbi(decoder.with_transitions(transitions));
+        }
+        self
+    }
+
+    /// The transitions that count in [`Aggregation::Viterbi`], where there are learnt ones.
+    #[must_use]
+    pub fn transitions(&self) -> Option<&Transitions> {
+        match &self.way {
+            Way::Viterbi(decoder) => decoder.transitions(),
+            Way::Groups(..) => None,
+        }
+    }
+
     /// The way that scores become entities.
     #[must_use]
     pub fn aggregation(&self) -> Aggregation {
@@ -114,6 +136,22 @@ impl Aggregator {
     /// When `scores` has another length.
     #[must_use]
     pub fn entities(&self, text: &str, tokens: &TokenizedText, scores: &[f32]) -> Vec<Entity> {
+        self.entities_at(1.0, text, tokens, scores)
+    }
+
+    /// [`Aggregator::entities`] from outputs that were divided by `temperature` before they became log-probabilities:
+    /// learnt transitions are divided alike.
+    ///
+    /// # Panics
+    /// When `scores` has another length.
+    #[must_use]
+    pub fn entities_at(
+        &self,
+        temperature: f64,
+        text: &str,
+        tokens: &TokenizedText,
+        scores: &[f32],
+    ) -> Vec<Entity> {
         assert_eq!(
             scores.len(),
             tokens.tokens.len() * self.n_labels(),
@@ -121,7 +159,9 @@ impl Aggregator {
         );
         match &self.way {
             Way::Viterbi(decoder) => {
-                decoder.decode(text, &tokens.words, &word_scores(decoder, tokens, scores))
+                let scores = word_scores(decoder, tokens, scores);
+                let decoder = decoder.at_temperature(temperature);
+                decoder.decode(text, &tokens.words, &scores)
             }
             Way::Groups(labels, decide) => {
                 let rows: Vec<&[f32]> = scores.chunks_exact(labels.len()).collect();
