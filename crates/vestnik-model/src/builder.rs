@@ -97,6 +97,15 @@ impl<'a> Builder<'a> {
         self
     }
 
+    /// Whether a tensor of this name is given, or can be had from the checkpoint: never where the head is for other labels.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        if let Some(given) = &self.given {
+            return given.get(name).is_some();
+        }
+        let holds = |checkpoint: &Checkpoint<'_>| checkpoint.names().contains(name);
+        self.fresh.is_empty() && self.checkpoint.is_some_and(holds)
+    }
+
     /// The tensor `name`, given, from the checkpoint or fresh.
     pub(crate) fn tensor(&mut self, name: &str, shape: &[usize], init: Init) -> Result<Tensor> {
         let given = self.given.as_ref().and_then(|given| given.get(name));

@@ -44,7 +44,7 @@ pub use encoders::{
 };
 pub use error::{Error, Result};
 pub use heads::{
-    HeadOptions, MaskedLmHead, NoHead, PooledHead, Reads, SequenceClassificationHead,
+    Crf, HeadOptions, MaskedLmHead, NoHead, PooledHead, Reads, SequenceClassificationHead,
     TokenClassificationHead,
 };
 pub use lora::{Lora, LoraTarget};

@@ -113,6 +113,12 @@ impl Parameters {
             .filter(|(name, _)| !self.trainable.contains_key(*name))
     }
 
+    /// Takes a tensor away.
+    pub(crate) fn remove(&mut self, name: &str) {
+        self.trainable.remove(name);
+        self.tensors.remove(name);
+    }
+
     /// All tensors of the model, sorted by name, whether they learn or not.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Var)> {
         self.tensors

@@ -1,5 +1,6 @@
 //! Task layers on top of an encoder, one per file.
 
+mod crf;
 mod masked_lm;
 mod pooled;
 mod prediction;
@@ -7,6 +8,7 @@ mod sequence_classification;
 mod token_classification;
 mod transform;
 
+pub use crf::Crf;
 pub use masked_lm::MaskedLmHead;
 pub(crate) use pooled::HEADS;
 pub use pooled::{HeadOptions, PooledHead, Reads};

@@ -4,19 +4,22 @@ use candle_core::Tensor;
 use vestnik_core::LabelSet;
 
 use crate::builder::Builder;
+use crate::heads::Crf;
 use crate::heads::prediction::prediction_head;
 use crate::heads::transform::Transform;
 use crate::layers::Linear;
 use crate::models::ClassificationHead;
 use crate::{HeadKind, Mode, ModelConfig, Result, ops};
 
-/// Dropout and one affine layer (`classifier`); in ModernBERT a prediction head before them.
+/// Dropout and one affine layer (`classifier`); in ModernBERT a prediction head before them. On top of them there may be a
+/// conditional random field.
 #[derive(Clone, Debug)]
 pub struct TokenClassificationHead {
     transform: Option<Transform>,
     dropout: f64,
     classifier: Linear,
     labels: LabelSet,
+    pub(crate) crf: Option<Crf>,
 }
 
 impl ClassificationHead for TokenClassificationHead {
@@ -29,6 +32,7 @@ impl ClassificationHead for TokenClassificationHead {
             transform: prediction_head(builder, encoder)?,
             dropout: encoder.classifier_dropout,
             classifier: Linear::load(builder, "classifier", width, labels.len(), deviation)?,
+            crf: Crf::load(builder, config, &labels)?,
             labels,
         })
     }

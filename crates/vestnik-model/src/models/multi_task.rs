@@ -11,8 +11,8 @@ use crate::heads::HEADS;
 use crate::models::classifier::OUTPUT;
 use crate::models::{ClassificationHead, Model};
 use crate::{
-    Adaptation, Encoder, Error, HeadKind, HeadOptions, LoadReport, Mode, ModelConfig, ModelDir,
-    PooledHead, Result, TokenClassificationHead,
+    Adaptation, Crf, Encoder, Error, HeadKind, HeadOptions, LoadReport, Mode, ModelConfig,
+    ModelDir, PooledHead, Result, TokenClassificationHead,
 };
 
 /// An encoder with a head for tokens and any number of heads for texts and spans, all fed by one forward pass.
@@ -131,6 +131,12 @@ impl MultiTaskModel {
     #[must_use]
     pub fn labels(&self) -> &LabelSet {
         self.head.tokens.labels()
+    }
+
+    /// The conditional random field over the logits of tokens; `None` where each token is labelled by itself.
+    #[must_use]
+    pub fn crf(&self) -> Option<&Crf> {
+        self.head.tokens.crf.as_ref()
     }
 
     /// The further heads, in their order.

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a helper of a test fails like the test")]
 
+mod crf;
 mod cross_entropy;
 mod reference;
 #[path = "../twins/mod.rs"]

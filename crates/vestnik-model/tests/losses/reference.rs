@@ -1,12 +1,14 @@
 //! `fixtures/losses.json`, which `scripts/record_losses.py` makes.
 
 use serde::Deserialize;
-use vestnik_model::losses::CrossEntropyOptions;
+use vestnik_model::losses::{CrossEntropyOptions, TextPart};
 use vestnik_model::{Device, Tensor, Var};
 
 /// What PyTorch answers.
 #[derive(Deserialize)]
 pub(crate) struct Answers {
+    pub(crate) tags: Vec<String>,
+    pub(crate) crf: Vec<CrfCase>,
     pub(crate) cross_entropy: Vec<CrossEntropyCase>,
 }
 
@@ -30,6 +32,58 @@ impl CrossEntropyCase {
             class_weights: self.class_weights.clone(),
             focal_gamma: self.focal_gamma,
         }
+    }
+}
+
+#[derive(Deserialize)]
+pub(crate) struct CrfCase {
+    pub(crate) name: String,
+    pub(crate) labels: Vec<i64>,
+    pub(crate) allowed: Vec<u64>,
+    chains: Vec<ChainCase>,
+    pub(crate) logits: Vec<Vec<f32>>,
+    pub(crate) transitions: Vec<Vec<f32>>,
+    pub(crate) start_transitions: Vec<f32>,
+    pub(crate) end_transitions: Vec<f32>,
+    pub(crate) loss: f32,
+    pub(crate) gradients: CrfGradients,
+}
+
+#[derive(Deserialize)]
+struct ChainCase {
+    tokens: [usize; 2],
+    begins: bool,
+    ends: bool,
+}
+
+#[derive(Deserialize)]
+pub(crate) struct CrfGradients {
+    logits: Vec<Vec<f32>>,
+    transitions: Vec<Vec<f32>>,
+    start_transitions: Vec<f32>,
+    end_transitions: Vec<f32>,
+}
+
+impl CrfGradients {
+    /// Of logits, transitions, start and end.
+    pub(crate) fn in_order(&self) -> [Vec<f32>; 4] {
+        [
+            self.logits.concat(),
+            self.transitions.concat(),
+            self.start_transitions.clone(),
+            self.end_transitions.clone(),
+        ]
+    }
+}
+
+impl CrfCase {
+    pub(crate) fn parts(&self) -> Vec<TextPart> {
+        let part = |chain: &ChainCase| TextPart {
+            tokens: chain.tokens[0]..chain.tokens[1],
+            begins: chain.begins,
+            ends: chain.ends,
+        };
+        self.chains.iter().map(part).collect()
     }
 }
 

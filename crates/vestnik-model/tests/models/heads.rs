@@ -1,14 +1,15 @@
 //! Fresh heads on encoders that others pretrained, and models that are saved and loaded again.
 
-use candle_core::DType;
+use candle_core::{DType, Tensor};
 use vestnik_core::LabelSet;
 use vestnik_model::{
-    Device, EncoderModel, HeadKind, LoadReport, MaskedLm, Mode, Model, ModelDir, ProblemType,
-    SequenceClassifier, TokenClassifier, losses,
+    Adaptation, Device, EncoderModel, Freeze, HeadKind, LoadReport, MaskedLm, Mode, Model,
+    ModelDir, ProblemType, SequenceClassifier, TokenClassifier, Var,
+    losses::{self, CrfTargets, TextPart},
 };
-use vestnik_text::Batch;
+use vestnik_text::{Batch, IGNORE};
 
-use crate::support::{expected, open};
+use crate::support::{expected, norm, open, path};
 
 /// Pretrained models, one of each architecture.
 pub(crate) const PRETRAINED: [&str; 8] = [
@@ -103,6 +104,138 @@ fn every_encoder_takes_a_fresh_head_for_sequences() {
             );
         });
     }
+}
+
+/// A text whose words are the tokens between the special ones, all tagged.
+fn tagged(batch: &Batch) -> (Vec<i64>, Vec<TextPart>) {
+    let mut labels = vec![IGNORE; batch.ids.len()];
+    let parts = batch.sequences().map(|tokens| {
+        let words = tokens.start + 1..tokens.end - 1;
+        for (place, label) in labels[words].iter_mut().enumerate() {
+            *label = [0, 1, 2, 0, 3][place % 5];
+        }
+        TextPart {
+            tokens,
+            begins: true,
+            ends: true,
+        }
+    });
+    let parts = parts.collect();
+    (labels, parts)
+}
+
+fn field_loss(model: &TokenClassifier, batch: &Batch) -> Tensor {
+    let logits = model.forward(batch, Mode::Inference).unwrap();
+    let (labels, parts) = tagged(batch);
+    let targets = CrfTargets {
+        labels: &labels,
+        allowed: &[],
+        parts: &parts,
+    };
+    model.crf().unwrap().loss(&logits, targets).unwrap()
+}
+
+#[test]
+fn a_random_field_trains_and_is_saved_with_its_encoder() {
+    let labels = LabelSet::new(["O", "B-PER", "I-PER", "B-LOC", "I-LOC"]).unwrap();
+    let open = open("bert_mlm");
+    let (model, _) = TokenClassifier::with_fresh_head(&open, &labels, 5, &Device::Cpu).unwrap();
+    let plain = model.parameters().len();
+    let model = model.with_crf().unwrap();
+    assert_eq!(model.parameters().len(), plain + 3);
+    let batch = batch("bert_mlm");
+    let gradients = field_loss(&model, &batch).backward().unwrap();
+    for (name, var) in model.parameters().iter() {
+        let gradient = gradients.get(var);
+        let gradient = gradient.unwrap_or_else(|| panic!("{name} gets no gradient"));
+        // Softmax does not see the bias of the keys.
+        assert!(
+            norm(gradient) > 1e-7 || name.ends_with("key.bias"),
+            "{name}"
+        );
+    }
+    let between = model.parameters().get("crf.transitions").unwrap();
+    let noise = (gradients.get(between).unwrap() * 7.0).unwrap();
+    between.set(&noise).unwrap();
+
+    saved(&model, |dir| {
+        let (loaded, report) = TokenClassifier::load(&dir, &Device::Cpu).unwrap();
+        assert_eq!((report.missing.len(), report.unused.len()), (0, 0));
+        let transitions = |model: &TokenClassifier| model.crf().unwrap().transitions().unwrap();
+        assert_eq!(transitions(&loaded), transitions(&model));
+        assert_ne!(transitions(&loaded).between(0, 1), 0.0);
+        // Another run on other labels leaves it aside; one that wants none takes it away.
+        let (other, _) =
+            TokenClassifier::with_fresh_head(&dir, &self::labels(), 5, &Device::Cpu).unwrap();
+        assert!(other.crf().is_none());
+        assert_eq!(loaded.without_crf().parameters().len(), plain);
+        // It is a part of the head, which learns on a frozen encoder.
+        let (loaded, _) = TokenClassifier::load(&dir, &Device::Cpu).unwrap();
+        let freeze = Freeze {
+            encoder: true,
+            ..Freeze::default()
+        };
+        let adaptation = Adaptation {
+            freeze,
+            ..Adaptation::default()
+        };
+        let adapted = loaded.adapted(&adaptation, 1).unwrap();
+        assert_eq!(transitions(&adapted), transitions(&model));
+        let of_field = |(name, _): &(&str, &Var)| name.starts_with("crf.");
+        assert_eq!(adapted.parameters().trainable().filter(of_field).count(), 3);
+        let gradients = field_loss(&adapted, &batch).backward().unwrap();
+        let learnt = adapted.parameters().get("crf.transitions").unwrap();
+        assert!(norm(gradients.get(learnt).unwrap()) > 1e-7);
+    });
+}
+
+#[test]
+fn a_random_field_needs_tags() {
+    let (model, _) =
+        TokenClassifier::with_fresh_head(&open("bert_mlm"), &labels(), 5, &Device::Cpu).unwrap();
+    let message = model.with_crf().unwrap_err().to_string();
+    assert!(message.contains("a CRF needs tags"), "{message}");
+}
+
+#[test]
+fn a_random_field_of_another_size_is_refused() {
+    let path = path("bert");
+    let load = |tensors: &[(&str, &[usize])]| {
+        let dir = tempfile::tempdir().unwrap();
+        let mut all =
+            candle_core::safetensors::load(path.join("model.safetensors"), &Device::Cpu).unwrap();
+        for (name, shape) in tensors {
+            let zeros = Tensor::zeros(*shape, DType::F32, &Device::Cpu).unwrap();
+            all.insert((*name).to_owned(), zeros);
+        }
+        candle_core::safetensors::save(&all, dir.path().join("model.safetensors")).unwrap();
+        std::fs::copy(path.join("config.json"), dir.path().join("config.json")).unwrap();
+        let dir = ModelDir::open(dir.path()).unwrap();
+        TokenClassifier::load(&dir, &Device::Cpu).map(|(model, _)| model)
+    };
+    let n = TokenClassifier::load(&open("bert"), &Device::Cpu)
+        .unwrap()
+        .0
+        .labels()
+        .len();
+    let edges: [(&str, &[usize]); 2] = [
+        ("crf.start_transitions", &[n]),
+        ("crf.end_transitions", &[n]),
+    ];
+    let with =
+        |transitions: &[usize]| load(&[edges[0], edges[1], ("crf.transitions", transitions)]);
+    assert!(with(&[n, n]).unwrap().crf().is_some());
+    let message = with(&[n + 2, n + 2]).unwrap_err().to_string();
+    assert!(
+        message.contains("tensor crf.transitions has shape"),
+        "{message}"
+    );
+    assert_eq!(message.lines().count(), 1);
+    let message = load(&edges).unwrap_err().to_string();
+    assert!(
+        message.ends_with("1 of the model's tensors are missing, the first: crf.transitions"),
+        "{message}"
+    );
 }
 
 #[test]
