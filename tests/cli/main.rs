@@ -10,6 +10,7 @@ mod data;
 mod evaluate;
 mod hub;
 mod logits;
+mod losses;
 mod malformed_models;
 mod model;
 mod report;

@@ -4,8 +4,8 @@ use rayon::prelude::*;
 use vestnik_core::{Entity, LabelSet};
 use vestnik_model::{Device, Mode, TokenClassifier};
 use vestnik_text::{
-    Aggregation, Aggregator, Collator, Example, TokenizedText, Tokenizer, Window, WindowOptions,
-    windows,
+    Aggregation, Aggregator, Collator, Example, TokenizedText, Tokenizer, Transitions, Window,
+    WindowOptions, windows,
 };
 
 use crate::calibration::Calibration;
@@ -76,8 +76,7 @@ impl NerPipeline {
         if options.batch_tokens == 0 {
             return Err(Error::BatchTokens);
         }
-        let aggregator = Aggregator::new(options.aggregation, parts.classifier.labels())
-            .map_err(|source| Error::Labels { source })?;
+        let aggregator = aggregator(&parts.classifier, options)?;
         let calibration = calibration(parts.calibration, &aggregator, options)?;
         Ok(Self {
             calibration,
@@ -107,6 +106,13 @@ impl NerPipeline {
     #[must_use]
     pub fn labels(&self) -> &LabelSet {
         self.classifier.labels()
+    }
+
+    /// The scores of transitions, in a model with a conditional random field whose entities are found by
+    /// [`Aggregation::Viterbi`].
+    #[must_use]
+    pub fn transitions(&self) -> Option<&Transitions> {
+        self.aggregator.transitions()
     }
 
     /// How its outputs become scores: what the model brings, with what its [`Options`] ask for.
@@ -175,9 +181,12 @@ impl NerPipeline {
             .chunks_exact_mut(n_labels)
             .zip(rows)
             .for_each(|(target, row)| log_softmax(row, calibration.temperature as f32, target));
-        let mut entities = self
-            .aggregator
-            .entities(reading.text, &reading.tokens, &scores);
+        let mut entities = self.aggregator.entities_at(
+            calibration.temperature,
+            reading.text,
+            &reading.tokens,
+            &scores,
+        );
         entities.retain(|entity| calibration.keeps(entity));
         Tagged {
             entities,
@@ -226,6 +235,16 @@ impl NerPipeline {
         }
         Ok(())
     }
+}
+
+/// The way from the outputs of a model to entities.
+fn aggregator(classifier: &TokenClassifier, options: &Options) -> Result<Aggregator> {
+    let aggregator = Aggregator::new(options.aggregation, classifier.labels())
+        .map_err(|source| Error::Labels { source })?;
+    Ok(match classifier.crf() {
+        Some(crf) => aggregator.with_transitions(crf.transitions()?),
+        None => aggregator,
+    })
 }
 
 /// The model's calibration, with the least score that was asked for in place of its own.

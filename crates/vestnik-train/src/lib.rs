@@ -39,8 +39,9 @@ mod testing;
 mod throughput;
 
 pub use config::{
-    BatchConfig, Dataset, MaskingConfig, PretrainConfig, PretrainModel, RunConfig, RunModel,
-    SaveDtype, ScheduleConfig, SchemeName, TextSource, WindowConfig,
+    BatchConfig, ClassWeights, Dataset, HeadName, LossConfig, MaskingConfig, PretrainConfig,
+    PretrainModel, RunConfig, RunModel, SaveDtype, ScheduleConfig, SchemeName, TextSource,
+    WindowConfig,
 };
 pub use error::{Error, Result};
 pub use event::{

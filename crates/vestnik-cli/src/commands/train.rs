@@ -9,7 +9,7 @@ use vestnik_data::{Format, sha256_documents};
 use vestnik_infer::{Metadata, Options, Vestnik};
 use vestnik_model::{ModelDir, SETTINGS_FILE, TokenClassifier, write_file};
 use vestnik_train::{
-    DataFile, Dataset, Event, RunConfig, RunRecord, SchemeName, Trainer, TrainingCorpus,
+    DataFile, Dataset, Event, HeadName, RunConfig, RunRecord, SchemeName, Trainer, TrainingCorpus,
     TrainingData, draw_documents,
 };
 
@@ -114,8 +114,18 @@ fn measure(setup: &Setup<RunConfig>, vestnik: &Vestnik, data: &RunData) -> Resul
     Ok(measured)
 }
 
-/// The pretrained encoder with a head for the labels of the run; without labels, the tagger that is there.
+/// The model to be trained.
 fn model(base: &ModelDir, setup: &Setup<RunConfig>) -> Result<TokenClassifier> {
+    let tagger = tagger(base, setup)?;
+    Ok(match setup.config.model.head {
+        Some(HeadName::Crf) => tagger.with_crf()?,
+        Some(HeadName::Softmax) => tagger.without_crf(),
+        None => tagger,
+    })
+}
+
+/// The pretrained encoder with a head for the labels of the run; without labels, the tagger that is there.
+fn tagger(base: &ModelDir, setup: &Setup<RunConfig>) -> Result<TokenClassifier> {
     let settings = &setup.config.model;
     if settings.labels.is_empty() {
         return Ok(TokenClassifier::load(base, &setup.device)?.0);

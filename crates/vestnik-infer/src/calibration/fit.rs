@@ -51,7 +51,10 @@ impl<'a> Calibrator<'a> {
         let tags = TagSet::from_labels(pipeline.labels());
         let tags = tags.map_err(|source| Error::Labels { source })?;
         Ok(Self {
-            words: LabelledWords::new(tags.len()),
+            words: match pipeline.transitions() {
+                Some(transitions) => LabelledWords::with_transitions(transitions.clone()),
+                None => LabelledWords::new(tags.len()),
+            },
             pipeline,
             tags,
             documents: Vec::new(),
@@ -78,6 +81,7 @@ impl<'a> Calibrator<'a> {
             let first = windows[example.window].tokens.start * self.tags.len();
             self.words.add_example(&example, &reading.logits[first..]);
         }
+        self.words.end_text();
     }
 
     /// Finds the temperature, then the least scores with it.

@@ -1,7 +1,7 @@
 //! The logits of words whose tags are known, and the temperature that serves them best.
 
 use rayon::prelude::*;
-use vestnik_text::Example;
+use vestnik_text::{Chain, Example, Transitions};
 
 /// The least and the greatest temperature that is looked for.
 ///
@@ -20,6 +20,10 @@ pub struct LabelledWords {
     logits: Vec<f32>,
     n_tags: usize,
     gold: Vec<Gold>,
+    /// Those of a conditional random field, under which the words of a text count together.
+    transitions: Option<Transitions>,
+    /// The number of words up to the end of each text.
+    ends: Vec<usize>,
 }
 
 /// What is known of a word.
@@ -39,6 +43,21 @@ impl LabelledWords {
             n_tags,
             ..Self::default()
         }
+    }
+
+    /// Starts without words, for a model with these transitions.
+    #[must_use]
+    pub fn with_transitions(transitions: Transitions) -> Self {
+        Self {
+            n_tags: transitions.n_tags(),
+            transitions: Some(transitions),
+            ..Self::default()
+        }
+    }
+
+    /// Says that the words added since the last call are a whole text.
+    pub fn end_text(&mut self) {
+        self.ends.push(self.gold.len());
     }
 
     /// Adds a word by its logits, one for each tag, and its tag.
@@ -85,9 +104,13 @@ impl LabelledWords {
     }
 
     /// Mean negative log-likelihood of the words' tags, in nats, with all logits divided by `temperature`; 0 without
-    /// words. Of a word that may have several tags it is that of their sum.
+    /// words. Of a word that may have several tags it is that of their sum. With transitions it is the likelihood of whole
+    /// texts, up to the last [`LabelledWords::end_text`], with transitions divided alike.
     #[must_use]
     pub fn loss(&self, temperature: f64) -> f64 {
+        if let Some(transitions) = &self.transitions {
+            return self.loss_of_texts(&transitions.at_temperature(temperature), temperature);
+        }
         let words = self
             .logits
             .par_chunks(CHUNK * self.n_tags.max(1))
@@ -99,6 +122,23 @@ impl LabelledWords {
             })
             .collect();
         sums.iter().sum::<f64>() / self.len().max(1) as f64
+    }
+
+    fn loss_of_texts(&self, transitions: &Transitions, temperature: f64) -> f64 {
+        let starts = [0].iter().chain(&self.ends);
+        let texts: Vec<(usize, usize)> = starts.copied().zip(self.ends.iter().copied()).collect();
+        let loss = |&(start, end): &(usize, usize)| {
+            let logits = self.logits[start * self.n_tags..end * self.n_tags].iter();
+            let all: Vec<f64> = logits.map(|&z| f64::from(z) / temperature).collect();
+            let words = all.chunks_exact(self.n_tags).zip(&self.gold[start..end]);
+            let possible = words.flat_map(|(row, &gold)| possible(row, gold)).collect();
+            let total = |emissions| Chain::new(transitions, emissions).log_partition();
+            let possible: f64 = total(possible);
+            // Labels that the scheme forbids say nothing of a temperature.
+            possible.is_finite().then(|| total(all) - possible)
+        };
+        let losses: Vec<Option<f64>> = texts.par_iter().map(loss).collect();
+        losses.into_iter().flatten().sum::<f64>() / self.len().max(1) as f64
     }
 
     /// The temperature with the least [`LabelledWords::loss`], to four significant digits; 1 without words.
@@ -114,6 +154,17 @@ impl LabelledWords {
         let best = golden_section(low, high, |log| self.loss(log.exp())).exp();
         format!("{best:.3e}").parse().unwrap_or(best)
     }
+}
+
+/// The scores of a word's tags, negative infinity for those that it cannot have.
+fn possible(row: &[f64], gold: Gold) -> impl Iterator<Item = f64> {
+    row.iter().enumerate().map(move |(tag, &score)| {
+        let may = match gold {
+            Gold::Tag(known) => tag == known,
+            Gold::AnyOf(set) => tag < 64 && set >> tag & 1 == 1,
+        };
+        if may { score } else { f64::NEG_INFINITY }
+    })
 }
 
 /// `ln Σ exp(z / T)` over all tags less the same over the tags that are possible.
@@ -160,6 +211,7 @@ fn golden_section(low: f64, high: f64, f: impl Fn(f64) -> f64) -> f64 {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use vestnik_core::{LabelSet, TagSet};
 
     /// Numbers from 0 to 1 by a linear congruence (Numerical Recipes).
     struct Numbers(u32);
@@ -214,6 +266,70 @@ mod tests {
         assert!((words.loss(2.0) - expected).abs() < 1e-12);
         words.gold[0] = Gold::AnyOf(0b111);
         assert!(words.loss(2.0).abs() < 1e-12);
+    }
+
+    #[test]
+    fn texts_of_a_random_field_count_as_wholes() {
+        let labels = LabelSet::new(["O", "B-A", "I-A"]).unwrap();
+        let tags = TagSet::from_labels(&labels).unwrap();
+        let none = Transitions::new(&tags, &[0.0; 9], &[0.0; 3], &[0.0; 3]);
+        let mut words = LabelledWords::with_transitions(none.clone());
+        for (row, tag) in [
+            ([2.0, 0.5, 0.0], 0),
+            ([0.3, 1.0, 0.4], 1),
+            ([0.1, 0.2, 1.2], 2),
+        ] {
+            words.push(&row, tag);
+        }
+        words.end_text();
+        words.push(&[1.0, 0.0, 5.0], 0);
+        words.end_text();
+        // O, B and I in all orders but I behind O or first.
+        let sum = |scores: &[f64]| {
+            scores
+                .iter()
+                .map(|score| (score / 2.0_f64).exp())
+                .sum::<f64>()
+        };
+        let [a, b, c] = [[2.0, 0.5], [0.3, 1.0], [0.1, 0.2]];
+        let first = |rest: f64| [a[0] + rest, a[1] + rest];
+        let mut all: Vec<f64> = Vec::new();
+        for third in c {
+            for second in b {
+                all.extend(first(second + third));
+            }
+            all.push(a[1] + 0.4 + third);
+        }
+        all.extend(first(1.0 + 1.2));
+        all.push(a[1] + 0.4 + 1.2);
+        let expected = (sum(&all).ln() - 4.2 / 2.0) + (sum(&[1.0, 0.0]).ln() - 0.5);
+        assert!((words.loss(2.0) - expected / 4.0).abs() < 1e-6);
+    }
+
+    #[test]
+    fn multiplied_scores_of_a_random_field_multiply_the_temperature() {
+        let labels = LabelSet::new(["O", "B-A", "I-A"]).unwrap();
+        let tags = TagSet::from_labels(&labels).unwrap();
+        let mut numbers = Numbers(5);
+        let rows: Vec<[f32; 3]> = (0..400)
+            .map(|_| [(); 3].map(|()| 2.0 * numbers.next() as f32))
+            .collect();
+        let fitted = |factor: f32| {
+            let scores: Vec<f32> = (0..9).map(|n| factor * (n % 4) as f32 / 3.0).collect();
+            let edges = [0.3 * factor; 3];
+            let transitions = Transitions::new(&tags, &scores, &edges, &edges);
+            let mut words = LabelledWords::with_transitions(transitions);
+            for (place, row) in rows.iter().enumerate() {
+                let tag = [0, 1, 2, 0, 1][place % 5];
+                words.push(&row.map(|z| z * factor), tag);
+                if place % 20 == 19 {
+                    words.end_text();
+                }
+            }
+            words.best_temperature()
+        };
+        let ratio = fitted(3.0) / fitted(1.0);
+        assert!((ratio - 3.0).abs() < 0.01, "{ratio}");
     }
 
     #[test]

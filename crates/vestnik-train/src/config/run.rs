@@ -8,8 +8,8 @@ use vestnik_text::WindowOptions;
 
 use crate::config::shared::{check_keep_checkpoints, default_keep_checkpoints};
 use crate::config::{
-    BatchConfig, MOST_WEIGHT, SaveDtype, ScheduleConfig, adaptation, at_least, is_default, parse,
-    refused, within, yes,
+    BatchConfig, LossConfig, MOST_WEIGHT, SaveDtype, ScheduleConfig, adaptation, at_least,
+    is_default, parse, refused, within, yes,
 };
 use crate::error::Result;
 use crate::optimizer::AdamWConfig;
@@ -86,6 +86,9 @@ pub struct RunConfig {
     /// Size of an update.
     #[serde(default)]
     pub batch: BatchConfig,
+    /// What is minimised.
+    #[serde(default)]
+    pub loss: LossConfig,
     /// AdamW.
     #[serde(default)]
     pub optimizer: AdamWConfig,
@@ -111,6 +114,20 @@ pub struct RunModel {
     /// Tags of a type: "bio" (default) or "bioes".
     #[serde(default)]
     pub scheme: SchemeName,
+    /// "softmax" labels each word by itself, "crf" the words of a text together (a linear-chain conditional random
+    /// field). Default: what `base` has where its labels are kept, else "softmax".
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub head: Option<HeadName>,
+}
+
+/// How words are labelled, as written in a run file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum HeadName {
+    /// Each by itself.
+    Softmax,
+    /// All words of a text together.
+    Crf,
 }
 
 /// Tag scheme as written in a run file.
@@ -218,6 +235,7 @@ impl RunConfig {
         at_least("windows.max_tokens", windows.max_tokens, least as u64)?;
         adaptation::check(&self.freeze, self.lora.as_ref())?;
         self.batch.check()?;
+        self.loss.check()?;
         self.optimizer.check()?;
         self.schedule.check()
     }

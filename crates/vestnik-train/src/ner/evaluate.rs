@@ -155,7 +155,7 @@ impl DevSet {
                 scores[document].fill(&self.readings[document], window, rows);
             }
         }
-        let decoder = Decoder::new(tags);
+        let decoder = decoder(model, tags)?;
         let texts = self.documents.par_iter().zip(&self.readings).zip(&scores);
         Ok(texts
             .map(|((document, reading), scores)| {
@@ -163,6 +163,15 @@ impl DevSet {
             })
             .collect())
     }
+}
+
+/// The decoder of a model.
+fn decoder(model: &TokenClassifier, tags: TagSet) -> Result<Decoder> {
+    let decoder = Decoder::new(tags);
+    Ok(match model.crf() {
+        Some(crf) => decoder.with_transitions(crf.transitions()?),
+        None => decoder,
+    })
 }
 
 /// Windows of like length together, longest first.

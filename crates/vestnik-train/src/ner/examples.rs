@@ -3,7 +3,8 @@
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 use vestnik_core::{Document, TagSet};
-use vestnik_text::{Example, Tokenizer, WindowOptions, ner_examples};
+use vestnik_model::losses::TextPart;
+use vestnik_text::{Batch, Example, Tokenizer, WindowOptions, ner_examples};
 
 use crate::error::{Error, Result};
 use crate::ner::evaluate::Reading;
@@ -25,6 +26,8 @@ pub(super) struct Examples {
     pub(super) strata: Vec<Stratum>,
     /// Ids of the documents, by [`Example::document`].
     ids: Vec<String>,
+    /// The first and the last window of each document in which a word is learnt.
+    ends: Vec<(usize, usize)>,
 }
 
 impl Examples {
@@ -38,6 +41,7 @@ impl Examples {
             examples: Vec::new(),
             strata: Vec::new(),
             ids: Vec::new(),
+            ends: Vec::new(),
         };
         for corpus in corpora {
             corpus
@@ -59,6 +63,9 @@ impl Examples {
         for (document, examples) in corpus.documents.iter().zip(windows) {
             let number = self.ids.len();
             self.ids.push(document.id().to_owned());
+            let window = |example: Option<&Example>| example.map_or(0, |example| example.window);
+            self.ends
+                .push((window(examples.first()), window(examples.last())));
             self.examples
                 .extend(examples.into_iter().map(|example| Example {
                     document: number,
@@ -76,6 +83,33 @@ impl Examples {
             document, window, ..
         } = self.examples[example];
         format!("{} (window {window})", self.ids[document])
+    }
+
+    /// The sequences of a batch as parts of their documents.
+    pub(super) fn parts(&self, batch: &Batch) -> Vec<TextPart> {
+        let sequences = batch.sequences().zip(&batch.origins);
+        let part = |(tokens, &(document, window))| {
+            let (first, last) = self.ends[document];
+            TextPart {
+                tokens,
+                begins: window == first,
+                ends: window == last,
+            }
+        };
+        sequences.map(part).collect()
+    }
+
+    /// How often each label is learnt in an epoch; where the annotation leaves several possible, the first counts: `O`.
+    pub(super) fn label_counts(&self, n_labels: usize) -> Vec<f64> {
+        let mut counts = vec![0.0; n_labels];
+        for stratum in &self.strata {
+            let examples = stratum.examples.iter().map(|&index| &self.examples[index]);
+            let labels = examples.flat_map(|example| example.labels.iter().flatten());
+            for label in labels.filter_map(|&label| usize::try_from(label).ok()) {
+                counts[label] += stratum.weight;
+            }
+        }
+        counts
     }
 
     /// Adds ids, labels and weights in their order.

@@ -2,6 +2,7 @@
 
 mod evaluate;
 mod examples;
+mod objective;
 #[cfg(test)]
 mod tests;
 
@@ -10,7 +11,7 @@ use std::path::Path;
 use candle_core::{DType, Tensor};
 use sha2::{Digest, Sha256};
 use vestnik_core::{Document, TagSet};
-use vestnik_model::{Mode, Parameters, TokenClassifier, losses};
+use vestnik_model::{Mode, Parameters, TokenClassifier};
 use vestnik_text::{Batch, Collator, Example, Tokenizer};
 
 use crate::config::{RunConfig, refused};
@@ -24,6 +25,7 @@ use evaluate::DevSet;
 pub use evaluate::{Evaluated, EvaluationOptions, evaluate};
 use examples::Examples;
 pub use examples::TrainingCorpus;
+use objective::Objective;
 
 /// Trains a token classifier on annotated documents.
 ///
@@ -70,6 +72,7 @@ impl Trainer {
         let options = EvaluationOptions::new(windows);
         let optimizer = AdamW::of_model(model.parameters(), config.optimizer.clone())?;
         let task = NerTask {
+            objective: Objective::new(&config.loss, &model, &examples, &tags)?,
             dev: DevSet::new(&tokenizer, data.dev, &options)?,
             collator: Collator::new(tokenizer.special()),
             model,
@@ -178,6 +181,7 @@ struct NerTask {
     model: TokenClassifier,
     tokenizer: Tokenizer,
     examples: Examples,
+    objective: Objective,
     dev: DevSet,
     collator: Collator,
 }
@@ -199,9 +203,11 @@ impl Task for NerTask {
 
     fn loss(&self, batch: &Batch, mode: Mode<'_>) -> Result<Tensor> {
         let logits = self.model.forward(batch, mode)?;
-        let labels = batch.labels.as_deref().unwrap_or_default();
-        let allowed = batch.allowed.as_deref().unwrap_or_default();
-        Ok(losses::partial_cross_entropy(&logits, labels, allowed)?)
+        self.objective.loss(&logits, batch, &self.examples)
+    }
+
+    fn weight(&self, batch: &Batch) -> f64 {
+        self.objective.weight(batch)
     }
 
     fn evaluate(&self) -> Result<Option<Measures>> {

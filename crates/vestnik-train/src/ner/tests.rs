@@ -1,6 +1,7 @@
 //! Fine-tuning runs on a tiny model: learning, resuming, sampling, errors.
 
 mod adaptation;
+mod losses;
 
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -8,6 +9,7 @@ use std::path::Path;
 use vestnik_core::Document;
 
 use super::*;
+use crate::config::HeadName;
 use crate::error::Error;
 use crate::event::{Event, FinishReason, StepEvent};
 use crate::testing;
@@ -48,14 +50,17 @@ fn data(train: std::ops::Range<u64>, dev: std::ops::Range<u64>) -> TrainingData 
 }
 
 fn trainer(dropout: f64, data: TrainingData, config: &RunConfig, out: &Path) -> Trainer {
-    Trainer::new(
-        testing::tagger(dropout),
-        testing::tokenizer(),
-        data,
-        config,
-        out,
-    )
-    .unwrap()
+    let model = tagger(dropout, config);
+    Trainer::new(model, testing::tokenizer(), data, config, out).unwrap()
+}
+
+/// The tiny tagger with the head that the run file asks for.
+fn tagger(dropout: f64, config: &RunConfig) -> TokenClassifier {
+    let model = testing::tagger(dropout);
+    match config.model.head {
+        Some(HeadName::Crf) => model.with_crf().unwrap(),
+        _ => model,
+    }
 }
 
 /// Runs to the end and returns all events.
@@ -89,23 +94,30 @@ fn stop_after(trainer: &mut Trainer, last: u64) -> RunRecord {
     trainer.run(&mut on_event).unwrap()
 }
 
-#[test]
-fn one_batch_is_learnt_by_heart() {
+/// A run of 60 epochs over one batch: the loss of the last step, and what was measured.
+fn learn_by_heart(overrides: &[&str]) -> (f64, Measures) {
     let out = tempfile::tempdir().unwrap();
-    let config = config(&[
+    let mut all = vec![
         "epochs=60",
+        "evaluate_every=60",
         "batch.max_tokens=200",
         "schedule.decay=constant",
         "optimizer.weight_decay=0",
-    ]);
-    let mut trainer = trainer(0.0, data(0..12, 0..12), &config, out.path());
+    ];
+    all.extend(overrides);
+    let mut trainer = trainer(0.0, data(0..12, 0..12), &config(&all), out.path());
     let (record, events) = run(&mut trainer);
-    let last = steps(&events).last().unwrap().loss;
-    assert!(last < 0.02, "{last}");
     assert_eq!(record.finish, Some(FinishReason::Complete));
-    let best = record.best.unwrap();
-    assert_eq!(best.measures.score(), 1.0);
-    let Measures::Ner(measures) = best.measures else {
+    let last = steps(&events).last().unwrap().loss;
+    (last, record.best.unwrap().measures)
+}
+
+#[test]
+fn one_batch_is_learnt_by_heart() {
+    let (last, best) = learn_by_heart(&[]);
+    assert!(last < 0.02, "{last}");
+    assert_eq!(best.score(), 1.0);
+    let Measures::Ner(measures) = best else {
         panic!()
     };
     assert_eq!(measures.per_lang.keys().collect::<Vec<_>>(), ["cs", "en"]);
@@ -117,7 +129,26 @@ fn one_batch_is_learnt_by_heart() {
 
 #[test]
 fn resumed_run_ends_with_the_same_bits() {
-    let config = config(&["max_steps=10", "batch.accumulate=2", "checkpoint_every=3"]);
+    check_resumption(&[]);
+}
+
+#[test]
+fn resumed_run_with_a_crf_ends_with_the_same_bits() {
+    check_resumption(&["model.head=crf"]);
+}
+
+#[test]
+fn resumed_run_with_weights_ends_with_the_same_bits() {
+    check_resumption(&[
+        "loss.class_weights=\"balanced\"",
+        "loss.label_smoothing=0.1",
+    ]);
+}
+
+fn check_resumption(overrides: &[&str]) {
+    let mut all = vec!["max_steps=10", "batch.accumulate=2", "checkpoint_every=3"];
+    all.extend(overrides);
+    let config = config(&all);
     let data = data(0..40, 40..44);
     let [whole_out, parts_out] = [(); 2].map(|()| tempfile::tempdir().unwrap());
     let mut whole = trainer(0.1, data.clone(), &config, whole_out.path());
@@ -244,9 +275,16 @@ fn same_seed_same_run_other_seed_other_run() {
 
 #[test]
 fn accumulated_batches_equal_one_big_batch() {
+    check_accumulation(&[]);
+    check_accumulation(&["model.head=crf"]);
+    check_accumulation(&["loss.class_weights={O = 0.1, LOC = 3}"]);
+}
+
+fn check_accumulation(loss: &[&str]) {
     let weights = |overrides: &[&str]| {
         let out = tempfile::tempdir().unwrap();
         let mut all = vec!["epochs=3", "optimizer.max_grad_norm=0.5"];
+        all.extend(loss);
         all.extend(overrides);
         let mut trainer = trainer(0.0, data(0..12, 0..0), &config(&all), out.path());
         let (record, _) = run(&mut trainer);

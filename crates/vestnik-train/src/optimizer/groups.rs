@@ -35,7 +35,7 @@ impl<'a> Groups<'a> {
             Place::Embeddings => self.n_layers + 1,
         };
         let by_layer = self.config.layer_lr_decay.powi(layers_above as i32);
-        if name.starts_with("classifier") {
+        if name.starts_with("classifier") || name.starts_with("crf.") {
             by_layer * self.config.head_lr_factor
         } else {
             by_layer
@@ -68,10 +68,11 @@ mod tests {
             "bert.encoder.layer.0.output.dense.weight",
             "bert.encoder.layer.1.output.dense.weight",
             "classifier.weight",
+            "crf.transitions",
         ];
         let groups = Groups::new(names, &config);
         let factors = names.map(|name| groups.lr_factor(name));
-        assert_eq!(factors, [0.125, 0.25, 0.5, 4.0]);
+        assert_eq!(factors, [0.125, 0.25, 0.5, 4.0, 4.0]);
         assert_eq!(groups.weight_decay("classifier.weight", 2), 0.01);
         assert_eq!(groups.weight_decay("classifier.bias", 1), 0.0);
     }

@@ -43,6 +43,10 @@ pub(crate) trait Task {
     fn batch(&self, examples: &[usize], draw: u64) -> Batch;
     /// Mean loss over the labelled tokens of a batch.
     fn loss(&self, batch: &Batch, mode: Mode<'_>) -> Result<Tensor>;
+    /// How much that mean counts beside those of other batches: by default, one for each labelled token.
+    fn weight(&self, batch: &Batch) -> f64 {
+        n_labelled(batch) as f64
+    }
     /// Measures the model; `None` when there is nothing to measure on.
     fn evaluate(&self) -> Result<Option<Measures>>;
     /// Writes the model in the Hugging Face layout.
@@ -113,6 +117,7 @@ pub(crate) struct Parts<T> {
 struct MicroBatch {
     batch: Batch,
     labelled: usize,
+    weight: f64,
     pass: TrainingPass,
 }
 
@@ -256,7 +261,7 @@ impl<T: Task> Run<T> {
             .iter()
             .map(|micro| micro.batch.ids.len())
             .sum();
-        let (loss, gradients) = self.gradients(&micro_batches, labelled)?;
+        let (loss, gradients) = self.gradients(&micro_batches)?;
         self.check_finite("loss", loss, &micro_batches)?;
         let grad_norm = gradients.norm()?;
         self.check_finite("gradient norm", grad_norm, &micro_batches)?;
@@ -299,9 +304,9 @@ impl<T: Task> Run<T> {
             &self.plan[index],
             derive_seed(seed, &[stream::MASKS, epoch, place]),
         );
-        let labels = batch.labels.iter().flatten();
         MicroBatch {
-            labelled: labels.filter(|&&label| label >= 0).count(),
+            labelled: n_labelled(&batch),
+            weight: self.task.weight(&batch),
             batch,
             pass: self.pass(epoch, place),
         }
@@ -318,12 +323,13 @@ impl<T: Task> Run<T> {
         }
     }
 
-    /// Mean loss over all labelled tokens, and its gradient: batches weigh by their labelled tokens, so that several
-    /// small batches give what one large one would.
-    fn gradients(&self, micro_batches: &[MicroBatch], labelled: usize) -> Result<(f64, Gradients)> {
+    /// Mean loss over all labelled tokens, and its gradient: batches weigh what the task says, so that several small batches
+    /// give what one large one would.
+    fn gradients(&self, micro_batches: &[MicroBatch]) -> Result<(f64, Gradients)> {
         let (mut total, mut gradients) = (0.0, Gradients::default());
-        for micro in micro_batches.iter().filter(|micro| micro.labelled > 0) {
-            let weight = micro.labelled as f64 / labelled as f64;
+        let weights: f64 = micro_batches.iter().map(|micro| micro.weight).sum();
+        for micro in micro_batches.iter().filter(|micro| micro.weight > 0.0) {
+            let weight = micro.weight / weights;
             let loss = self.task.loss(&micro.batch, Mode::Training(&micro.pass))?;
             let mut store = micro
                 .pass
@@ -421,6 +427,11 @@ impl<T: Task> Run<T> {
         teller.stop |= (teller.on_event)(&event).is_break();
         Ok(())
     }
+}
+
+fn n_labelled(batch: &Batch) -> usize {
+    let labels = batch.labels.iter().flatten();
+    labels.filter(|label| **label >= 0).count()
 }
 
 fn scalar(loss: &Tensor) -> Result<f64> {

@@ -36,6 +36,9 @@ struct Info {
     classes: Vec<String>,
     /// The kind of head; none in a bare encoder, and where the head is not supported.
     head: Option<&'static str>,
+    /// Whether the words of a text are labelled together, by a conditional random field.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    crf: bool,
     tasks: Vec<&'static str>,
     labels: Vec<String>,
     /// Whether one label of a sequence classifier holds, or any number of them.
@@ -92,6 +95,7 @@ fn inspect(dir: &ModelDir) -> Result<Info> {
             .map(str::to_owned)
             .collect(),
         head: head.map(name_of),
+        crf: loaded.crf,
         tasks: match head {
             Some(HeadKind::TokenClassification) => vec!["ner"],
             _ => vec![],
@@ -136,6 +140,7 @@ fn has_labels(head: Option<HeadKind>) -> bool {
 struct Loaded {
     parameters: usize,
     labels: Vec<String>,
+    crf: bool,
     problem_type: Option<ProblemType>,
     report: LoadReport,
 }
@@ -175,6 +180,7 @@ fn load_head(dir: &ModelDir, head: Option<HeadKind>) -> vestnik_model::Result<Lo
             let loaded = TokenClassifier::load_frozen(dir, cpu)?;
             Loaded {
                 labels: names_of(loaded.0.labels()),
+                crf: loaded.0.crf().is_some(),
                 ..Loaded::new(&loaded)
             }
         }
@@ -201,7 +207,8 @@ fn table(info: &Info) -> String {
         "architecture",
         format!("{} ({})", info.architecture, info.classes.join(", ")),
     );
-    row("head", info.head.unwrap_or("none").to_owned());
+    let crf = if info.crf { " with a CRF" } else { "" };
+    row("head", format!("{}{crf}", info.head.unwrap_or("none")));
     row("tasks", listed(&info.tasks));
     row("labels", listed(&info.labels));
     if let Some(problem_type) = info.problem_type {
