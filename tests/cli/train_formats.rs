@@ -79,7 +79,7 @@ fn copies_in_every_format_give_the_same_examples() {
     }
 }
 
-const FORMATS: [&str; 8] = [
+const FORMATS: [&str; 10] = [
     "vestnik",
     "conll",
     "conllu",
@@ -88,6 +88,8 @@ const FORMATS: [&str; 8] = [
     "label-studio",
     "webanno",
     "hf",
+    "parquet",
+    "cas",
 ];
 
 #[test]

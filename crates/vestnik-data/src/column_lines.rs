@@ -112,6 +112,17 @@ impl<'a> ColumnLines<'a> {
         }
     }
 
+    /// That there are columns beside token and tag.
+    pub(crate) fn unread_columns(&self) -> Option<String> {
+        let (n_columns, _) = self
+            .shape
+            .filter(|&(n_columns, _)| n_columns > MIN_COLUMNS)?;
+        let n_unread = n_columns - MIN_COLUMNS;
+        Some(format!(
+            "columns that are not read: {n_unread} of {n_columns}"
+        ))
+    }
+
     fn text<'l>(&self, line: &Line<'l>) -> Result<&'l str, Problem> {
         if line.too_long {
             return Err(Problem::TooLong {

@@ -89,11 +89,16 @@ fn corpus(path: &Path, lines: ColumnLines<'_>) -> Corpus {
         return only_issue(path, Problem::EmptyFile);
     }
     let scheme = ColumnScheme::detect(lines.sentences.iter().map(Sentence::tags));
+    let unread = lines.unread_columns().map(LossKind::Annotation);
     let mut reader = Reader {
         path,
         scheme,
         corpus: Corpus {
             issues: lines.issues,
+            losses: unread
+                .map(|kind| Loss::read(path, 1, kind))
+                .into_iter()
+                .collect(),
             ..Corpus::default()
         },
     };

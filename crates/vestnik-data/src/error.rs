@@ -55,7 +55,7 @@ pub enum Error {
     },
     /// A folder holds no corpus.
     #[error(
-        "{}: the folder holds no corpus, expected .ann files (brat) or .tsv files (WebAnno)",
+        "{}: the folder holds no corpus, expected .ann files (brat), .tsv files (WebAnno) or .json files (UIMA CAS)",
         folder.display()
     )]
     NoCorpus {

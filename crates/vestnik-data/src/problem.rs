@@ -23,6 +23,14 @@ pub enum Problem {
         /// Its message.
         reason: String,
     },
+    /// A Parquet file is damaged, cut, or compressed in a way that is not read.
+    #[error(
+        "cannot be read as Parquet: {reason}; hint: it must be whole, its columns plain or compressed with snappy, zstd or gzip"
+    )]
+    DamagedParquet {
+        /// The decoder's message.
+        reason: String,
+    },
     /// The file is of a known kind that is not read.
     #[error("found {found}, expected plain text, gzip or zstd")]
     UnsupportedFormat {
@@ -227,6 +235,12 @@ pub enum Problem {
         /// The number of columns of the file: that of its first token.
         expected: usize,
     },
+    /// A line of CoNLL-U has too few columns.
+    #[error("found {found}, expected the 10 of CoNLL-U with a tab between each two", found = count(*found, "column"))]
+    ConlluColumnCount {
+        /// The number of columns of the line.
+        found: usize,
+    },
     /// No line of a column file has a token and a tag.
     #[error(
         "no line has a token and a tag, expected a column file (CoNLL), or JSON lines that start with \"{{\""
@@ -281,6 +295,16 @@ pub enum Problem {
         /// The number of tokens.
         expected: usize,
     },
+    /// An annotation is not the list that it should be.
+    #[error("{field} is {}, expected {expected}", quoted(found))]
+    NoList {
+        /// The annotation.
+        field: String,
+        /// What is there, as JSON.
+        found: String,
+        /// What was expected.
+        expected: &'static str,
+    },
     /// A tag is a number, and nothing says what it means.
     #[error(
         "{field} is the number {tag}, expected a name; hint: name the tags in their order, or put dataset_info.json beside the file"
@@ -304,6 +328,12 @@ pub enum Problem {
     NoPartner {
         /// Its name.
         name: String,
+    },
+    /// A file has no text to annotate.
+    #[error("no text, expected {expected}")]
+    NoText {
+        /// What holds texts in its format.
+        expected: &'static str,
     },
     /// A layer of annotations that the file should have is not there.
     #[error("no layer of named entities with a value, found {}", listed(found))]
@@ -356,7 +386,7 @@ impl Problem {
     pub fn ends_input(&self) -> bool {
         matches!(
             self,
-            Self::Unreadable { .. } | Self::UnsupportedFormat { .. }
+            Self::Unreadable { .. } | Self::UnsupportedFormat { .. } | Self::DamagedParquet { .. }
         )
     }
 }

@@ -134,15 +134,28 @@ fn not_lines(first_line: &[u8]) -> Option<Problem> {
 /// Reads a file of JSON lines whole: `convert` makes a value of each record and names what is wrong with it.
 pub(crate) fn read_records<T>(
     path: &Path,
-    mut convert: impl FnMut(&Record, &mut Problems) -> Option<T>,
+    convert: impl FnMut(&Record, &mut Problems) -> Option<T>,
 ) -> Result<Records<T>> {
     let source = open_file(path)?;
+    convert_records(
+        path,
+        RecordLines::new(path, source, MAX_LINE_BYTES),
+        convert,
+    )
+}
+
+/// Reads the records of a file, wherever they come from, as [`read_records`] does.
+pub(crate) fn convert_records<T>(
+    path: &Path,
+    records: impl Iterator<Item = std::result::Result<Record, Issue>>,
+    mut convert: impl FnMut(&Record, &mut Problems) -> Option<T>,
+) -> Result<Records<T>> {
     let mut reader = RecordReader {
         path,
         records: Records::default(),
         lines_of_ids: BTreeMap::new(),
     };
-    for record in RecordLines::new(path, source, MAX_LINE_BYTES) {
+    for record in records {
         match record {
             Ok(record) => reader.add(&record, &mut convert),
             Err(issue) if issue.problem.ends_input() => return Err(issue.into()),

@@ -66,6 +66,8 @@ pub(super) struct Lines<'a> {
     pub(super) sentences: Vec<Sentence>,
     pub(super) issues: Vec<Issue>,
     pub(super) losses: Vec<Loss>,
+    lost_columns: bool,
+    lost_brackets: bool,
 }
 
 impl<'a> Lines<'a> {
@@ -76,6 +78,8 @@ impl<'a> Lines<'a> {
             sentences: Vec::new(),
             issues: Vec::new(),
             losses: Vec::new(),
+            lost_columns: false,
+            lost_brackets: false,
         }
     }
 
@@ -149,8 +153,8 @@ impl<'a> Lines<'a> {
     fn token(&mut self, line: u64, text: &str) -> Result<(), Problem> {
         let columns: Vec<&str> = text.split('\t').collect();
         if columns.len() < N_COLUMNS {
-            let (found, expected) = (columns.len(), N_COLUMNS);
-            return Err(Problem::ColumnCount { found, expected });
+            let found = columns.len();
+            return Err(Problem::ConlluColumnCount { found });
         }
         if columns[FORM].is_empty() {
             return Err(Problem::EmptyToken { column: FORM + 1 });
@@ -171,6 +175,7 @@ impl<'a> Lines<'a> {
             }
             TokenNumber::Word(_) => {}
         }
+        self.lose_columns(line, &columns);
         let tag = self.tag(line, &columns)?;
         self.sentence.words.push(Word {
             surface: self.sentence.surfaces.len() - 1,
@@ -199,9 +204,21 @@ impl<'a> Lines<'a> {
         }
     }
 
+    /// Lemmas, parts of speech and trees are told once.
+    fn lose_columns(&mut self, line: u64, columns: &[&str]) {
+        let filled = |column: &&str| *column != "_";
+        if !self.lost_columns && columns[FORM + 1..MISC].iter().any(filled) {
+            self.lost_columns = true;
+            let what = "the columns between FORM and MISC are not read".to_owned();
+            let kind = LossKind::Annotation(what);
+            self.losses.push(Loss::read(self.path, line, kind));
+        }
+    }
+
     /// `Entity=(e1-person-1` of CorefUD and GUM: mentions with coreference, nested and discontinuous.
     fn lose_brackets(&mut self, line: u64) {
-        if self.losses.is_empty() {
+        if !self.lost_brackets {
+            self.lost_brackets = true;
             let kind =
                 LossKind::Annotation("mentions in brackets (CorefUD) are not read".to_owned());
             self.losses.push(Loss::read(self.path, line, kind));

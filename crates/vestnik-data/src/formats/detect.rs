@@ -4,9 +4,10 @@ use std::path::Path;
 
 use serde_json::{Map, Value};
 
-use super::Format;
+use super::{Format, label_studio};
 use crate::compression::{extension, peek, without_compression};
 use crate::error::{Error, Result};
+use crate::fields::Fields;
 use crate::files::files_below;
 use crate::inputs::{PEEKED_BYTES, starts_like_json};
 use crate::issue::Issue;
@@ -33,6 +34,7 @@ pub(super) fn detect(path: &Path) -> Result<Format> {
         "txt" if name.with_extension("ann").is_file() => Ok(Format::Brat),
         "conllu" | "conllup" => Ok(Format::Conllu),
         "jsonl" | "json" | "ndjson" => of_json(path),
+        "parquet" => Ok(Format::HfParquet),
         // A token may be a brace too.
         "conll" | "conll03" | "iob" | "iob2" | "bio" | "bioes" | "bilou" | "col" | "tsv" => {
             Ok(of_lines(&head(path)?))
@@ -47,6 +49,7 @@ pub(super) fn of_output(path: &Path) -> Option<Format> {
         "json" => Some(Format::LabelStudio),
         "conll" | "iob" | "iob2" | "bio" => Some(Format::Conll),
         "conllu" => Some(Format::Conllu),
+        "parquet" => Some(Format::HfParquet),
         _ => None,
     }
 }
@@ -57,6 +60,12 @@ fn of_folder(folder: &Path) -> Result<Format> {
     }
     if !files_below(folder, &["tsv"])?.is_empty() {
         return Ok(Format::WebAnno);
+    }
+    let json = files_below(folder, &["json"])?;
+    if let Some(first) = json.first()
+        && of_json(first)? == Format::Cas
+    {
+        return Ok(Format::Cas);
     }
     Err(Error::NoCorpus {
         folder: folder.to_path_buf(),
@@ -105,13 +114,15 @@ fn is_conllu(head: &str) -> bool {
 fn of_json(path: &Path) -> Result<Format> {
     let peeked = peek(open_file(path)?, PEEKED_BYTES);
     let (head, source) = peeked.map_err(|error| Issue::of_file(path, error.into()))?;
+    if is_cas(&head) {
+        return Ok(Format::Cas);
+    }
     if without_byte_order_mark(&head)
         .trim_ascii_start()
         .starts_with(b"[")
     {
         let mut format = Format::Vestnik;
-        // What is broken is named when the file is read.
-        let _ = for_each_element(source, &mut |element| {
+        let read = for_each_element(source, &mut |element| {
             format = element
                 .value
                 .as_object()
@@ -119,6 +130,10 @@ fn of_json(path: &Path) -> Result<Format> {
                 .unwrap_or(format);
             false
         });
+        // Only one format is an array; what is broken is named when the file is read.
+        if read.is_err() {
+            format = Format::LabelStudio;
+        }
         return Ok(format);
     }
     let records = RecordLines::new(path, source, MAX_LINE_BYTES).take(RECORDS);
@@ -126,6 +141,13 @@ fn of_json(path: &Path) -> Result<Format> {
         .flatten()
         .find_map(|record| of_record(&record.fields));
     Ok(format.unwrap_or(Format::Vestnik))
+}
+
+/// The first field of a CAS is one of its keywords, which begin with `%`.
+fn is_cas(head: &[u8]) -> bool {
+    let head = without_byte_order_mark(head).trim_ascii_start();
+    let field = head.strip_prefix(b"{").map(<[u8]>::trim_ascii_start);
+    field.is_some_and(|field| field.starts_with(b"\"%"))
 }
 
 /// The format of a record; `None` when it fits several.
@@ -138,6 +160,9 @@ fn of_record(record: &Map<String, Value>) -> Option<Format> {
     if record.get("data").is_some_and(Value::is_object)
         && made_by_tool.iter().any(|name| record.contains_key(*name))
     {
+        return Some(Format::LabelStudio);
+    }
+    if label_studio::is_flat(&Fields::new(record)) {
         return Some(Format::LabelStudio);
     }
     if let Some(first) = array("entities").and_then(|entities| entities.first()) {

@@ -11,7 +11,6 @@ use super::{ReadOptions, items};
 use crate::corpus::Corpus;
 use crate::error::Result;
 use crate::fields::{Fields, Problems};
-use crate::json::JsonType;
 use crate::loss::{Loss, LossKind, Places};
 use crate::problem::Problem;
 use crate::records::{Origin, Record, read_records};
@@ -136,10 +135,10 @@ fn triple(
     item: &Value,
     text: &AnnotatedText<'_>,
 ) -> std::result::Result<Entity, Problem> {
-    let wrong = || Problem::WrongType {
+    let wrong = || Problem::NoList {
         field: path.to_owned(),
+        found: item.to_string(),
         expected: "[start, end, label]",
-        found: JsonType::of(item),
     };
     let Some([start, end, label]) = item.as_array().map(Vec::as_slice) else {
         return Err(wrong());

@@ -10,7 +10,7 @@ use vestnik_core::{ColumnScheme, Document};
 use super::vestnik::metadata;
 use super::{ReadOptions, WriteOptions, items};
 use crate::column_lines::is_tag;
-use crate::corpus::Corpus;
+use crate::corpus::{Corpus, Records};
 use crate::error::Result;
 use crate::fields::{Fields, Problems};
 use crate::issue::Issue;
@@ -20,26 +20,16 @@ use crate::records::{Origin, Record, read_records};
 use crate::tagged::{TaggedSentence, align, entities, tag_document};
 
 /// Names of the field with the tags, the best first.
-const TAG_FIELDS: [&str; 3] = ["ner_tags", "tags", "labels"];
+pub(super) const TAG_FIELDS: [&str; 3] = ["ner_tags", "tags", "labels"];
 
-/// Fields of a record that are read.
-const FIELDS: [&str; 9] = [
-    "id",
-    "lang",
-    "source",
-    "text",
-    "tokens",
-    "annotated",
-    "ner_tags",
-    "tags",
-    "labels",
-];
+/// Fields of a record that are read, and the one with the tags.
+const FIELDS: [&str; 6] = ["id", "lang", "source", "text", "tokens", "annotated"];
 
 /// The file beside the data in which datasets keep the names of tags.
 const DATASET_INFO: &str = "dataset_info.json";
 
 /// A record before the scheme of its file is known.
-struct Tagged {
+pub(super) struct Tagged {
     document: Document,
     tokens: Vec<Range<usize>>,
     tags: Vec<String>,
@@ -47,14 +37,16 @@ struct Tagged {
 }
 
 pub(super) fn read(path: &Path, options: &ReadOptions) -> Result<Corpus> {
-    let names = match &options.tag_names {
-        Some(names) => Some(names.clone()),
-        None => names_beside(path),
-    };
+    let names = options.tag_names.clone().or_else(|| names_beside(path));
     let names = names.as_deref();
     let read = read_records(path, |record, problems| {
         tagged(path, record, names, problems)
     })?;
+    Ok(corpus(read))
+}
+
+/// The documents of records, whose tags all follow one scheme.
+pub(super) fn corpus(read: Records<Tagged>) -> Corpus {
     let tags = read.records.iter().map(|record| &record.tags);
     let scheme = ColumnScheme::detect(tags.map(|tags| tags.iter().map(String::as_str)));
     let mut corpus = Corpus {
@@ -79,10 +71,11 @@ pub(super) fn read(path: &Path, options: &ReadOptions) -> Result<Corpus> {
         }
     }
     corpus.issues.sort_by_key(|issue| issue.line);
-    Ok(corpus)
+    corpus
 }
 
-fn tagged(
+/// Reads a record with all its problems.
+pub(super) fn tagged(
     path: &Path,
     record: &Record,
     names: Option<&[String]>,
@@ -91,7 +84,11 @@ fn tagged(
     let fields = Fields::new(&record.fields);
     let origin = Origin::read(path, record, problems);
     let annotated = problems.keep(fields.optional_labels("annotated"));
-    let tokens = problems.keep(fields.labels("tokens"))?;
+    let tokens = fields.labels("tokens").map_err(|problem| match problem {
+        Problem::EmptyLabel { field } => Problem::EmptyText { field },
+        other => other,
+    });
+    let tokens = problems.keep(tokens)?;
     let tags = problems.keep(tags(&fields, tokens.len(), names));
     let text = problems.keep(fields.optional_string("text"))?;
     let (text, ranges) = problems.keep(placed(&tokens, text))?;
@@ -103,8 +100,18 @@ fn tagged(
         document: origin?.document(&text, annotated?),
         tokens: ranges,
         tags: tags?,
-        others: fields.without(&FIELDS),
+        others: fields.without(&read_fields(&fields)),
     })
+}
+
+/// The name of the field with the tags.
+fn tag_field(fields: &Fields<'_>) -> &'static str {
+    let field = TAG_FIELDS.into_iter().find(|field| fields.has(field));
+    field.unwrap_or(TAG_FIELDS[0])
+}
+
+fn read_fields(fields: &Fields<'_>) -> Vec<&'static str> {
+    FIELDS.into_iter().chain([tag_field(fields)]).collect()
 }
 
 /// The text that a record gives, or its tokens with a space between each two; and where the tokens stand in it.
@@ -128,8 +135,7 @@ fn tags(
     n_tokens: usize,
     names: Option<&[String]>,
 ) -> std::result::Result<Vec<String>, Problem> {
-    let field = TAG_FIELDS.into_iter().find(|field| fields.has(field));
-    let field = field.unwrap_or(TAG_FIELDS[0]);
+    let field = tag_field(fields);
     let value = fields.value(field).ok_or_else(|| fields.missing(field))?;
     let expected = "an array of tags or numbers";
     let items = value
@@ -179,17 +185,21 @@ fn tag(
 }
 
 /// The names of tags in the `dataset_info.json` beside a file, or in the folder above.
-fn names_beside(path: &Path) -> Option<Vec<String>> {
+pub(super) fn names_beside(path: &Path) -> Option<Vec<String>> {
     let folder = path.parent()?;
     let info = [
         folder.join(DATASET_INFO),
         folder.join("..").join(DATASET_INFO),
     ];
     let json = info.iter().find_map(|path| std::fs::read(path).ok())?;
-    let json: Value = serde_json::from_slice(&json).ok()?;
+    names_in(&serde_json::from_slice(&json).ok()?)
+}
+
+/// The names of tags in a description of a data set.
+pub(super) fn names_in(info: &Value) -> Option<Vec<String>> {
     TAG_FIELDS
         .iter()
-        .find_map(|field| names_of(find(&json, "features")?.get(field)?))
+        .find_map(|field| names_of(find(info, "features")?.get(field)?))
 }
 
 /// The first value of a field, at any depth.
@@ -198,6 +208,7 @@ fn find<'a>(value: &'a Value, field: &str) -> Option<&'a Value> {
         Value::Object(map) => map
             .get(field)
             .or_else(|| map.values().find_map(|value| find(value, field))),
+        Value::Array(items) => items.iter().find_map(|item| find(item, field)),
         _ => None,
     }
 }
@@ -208,11 +219,16 @@ fn names_of(feature: &Value) -> Option<Vec<String>> {
 }
 
 /// What the format holds besides text and entities: any fields, as columns.
-const PLACES: Places = Places {
+pub(super) const PLACES: Places = Places {
     metadata: true,
     entity_fields: false,
     others: true,
 };
+
+/// Whether a field of a record is one that this format has itself.
+pub(super) fn is_own(name: &str) -> bool {
+    FIELDS.contains(&name) || TAG_FIELDS.contains(&name)
+}
 
 /// Writes a record a document, with `text` beside the tokens so that the white space comes back.
 pub(super) fn write(
@@ -238,7 +254,7 @@ pub(super) fn write(
             record.insert("annotated".to_owned(), annotated.into());
         }
         for (name, value) in item.others {
-            if FIELDS.contains(&name.as_str()) {
+            if is_own(name) {
                 losses.push(Loss::written(document, LossKind::Field(name.clone())));
             } else {
                 record.insert(name.clone(), value.clone());

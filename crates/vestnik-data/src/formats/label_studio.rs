@@ -7,7 +7,7 @@ use std::path::Path;
 use serde_json::{Map, Value, json};
 use vestnik_core::{Document, OffsetMap, OffsetUnit};
 
-use super::label_studio_regions::{chosen, regions};
+use super::label_studio_regions::{Place, annotator_of, chosen, region_fields, regions};
 use super::vestnik::metadata;
 use super::{Item, ReadOptions, items};
 use crate::compression::peek;
@@ -31,6 +31,7 @@ pub(super) fn read(path: &Path, options: &ReadOptions) -> Result<Corpus> {
         options,
         corpus: Corpus::default(),
         ids: BTreeSet::new(),
+        flat: BTreeSet::new(),
     };
     if !without_byte_order_mark(&head)
         .trim_ascii_start()
@@ -65,6 +66,29 @@ struct Tasks<'a> {
     options: &'a ReadOptions,
     corpus: Corpus,
     ids: BTreeSet<String>,
+    /// The tasks of "JSON-MIN" that an annotation was read of.
+    flat: BTreeSet<String>,
+}
+
+/// What is wrong with a task, and what of it is not kept.
+#[derive(Default)]
+struct Notes {
+    problems: Problems,
+    losses: Vec<LossKind>,
+}
+
+/// What Label Studio adds to the data in the export "JSON-MIN".
+const FLAT: [&str; 5] = [
+    "annotator",
+    "annotation_id",
+    "created_at",
+    "updated_at",
+    "lead_time",
+];
+
+/// Whether a record is of the export "JSON-MIN".
+pub(super) fn is_flat(task: &Fields<'_>) -> bool {
+    !task.has("data") && task.has("annotation_id")
 }
 
 impl Tasks<'_> {
@@ -85,8 +109,9 @@ impl Tasks<'_> {
     }
 
     fn add(&mut self, line: u64, task: &Fields<'_>) {
-        let (mut problems, mut losses) = (Problems::default(), Vec::new());
-        let read = self.read(line, task, &mut problems, &mut losses);
+        let mut notes = Notes::default();
+        let read = self.read(line, task, &mut notes);
+        let Notes { problems, losses } = notes;
         let document = read.as_ref().map(|(document, _)| document.id().to_owned());
         let losses = losses.into_iter().map(|kind| Loss {
             document: document.clone(),
@@ -108,18 +133,60 @@ impl Tasks<'_> {
         &mut self,
         line: u64,
         task: &Fields<'_>,
-        problems: &mut Problems,
-        losses: &mut Vec<LossKind>,
+        notes: &mut Notes,
     ) -> Option<(Document, Map<String, Value>)> {
+        if is_flat(task) {
+            return self.read_flat(line, task, notes);
+        }
+        let Notes { problems, losses } = notes;
         let data = problems.keep(task.object("data"))?;
-        let text_field = problems.keep(self.text_field(&data))?;
-        let text = problems.keep(data.text(&text_field))?;
         let annotator = self.options.annotator.as_deref();
         let Some(annotation) = problems.keep(chosen(task, annotator, losses))? else {
             losses.push(LossKind::NotAnnotated);
             return None;
         };
-        let regions = regions(&annotation, text, self.options.offset_unit, problems)?;
+        let place = Place::Result(annotation);
+        self.document(line, (task, &data), &place, notes)
+    }
+
+    /// A record of the export "JSON-MIN": an annotation each, with the task's data beside it. The annotation that comes
+    /// first for a task is read, or the annotator's.
+    fn read_flat(
+        &mut self,
+        line: u64,
+        task: &Fields<'_>,
+        notes: &mut Notes,
+    ) -> Option<(Document, Map<String, Value>)> {
+        let name = annotator_of(task.value("annotator"));
+        let wanted = self.options.annotator.as_ref();
+        let id = notes.problems.keep(task.identifier("id"))?;
+        let fits = wanted.is_none_or(|wanted| *wanted == name);
+        let is_first = fits && id.is_none_or(|id| self.flat.insert(id));
+        if !is_first {
+            notes.losses.push(LossKind::Annotator(name));
+            return None;
+        }
+        let others = task.without(&[]);
+        let fields = region_fields(&others);
+        let data = task.without(&FLAT);
+        let data = data.into_iter().filter(|(name, _)| !fields.contains(name));
+        let data: Map<String, Value> = data.collect();
+        let place = Place::Task(task, fields);
+        let data = Fields::at(&data, task.path().to_owned());
+        self.document(line, (task, &data), &place, notes)
+    }
+
+    fn document(
+        &mut self,
+        line: u64,
+        (task, data): (&Fields<'_>, &Fields<'_>),
+        place: &Place<'_>,
+        notes: &mut Notes,
+    ) -> Option<(Document, Map<String, Value>)> {
+        let Notes { problems, losses } = notes;
+        let text_field = problems.keep(self.text_field(data))?;
+        let text = problems.keep(data.text(&text_field))?;
+        let regions = regions(place, text, self.options.offset_unit, problems)?;
         losses.extend(regions.losses);
         let id = problems.keep(data.identifier("id"))?;
         let id = id.or(problems.keep(task.identifier("id"))?);

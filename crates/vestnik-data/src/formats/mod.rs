@@ -1,6 +1,8 @@
 //! The formats of annotated corpora: their names, and reading and writing by name.
 
 mod brat;
+mod cas;
+mod cas_write;
 mod conll;
 mod conllu;
 mod conllu_lines;
@@ -9,6 +11,9 @@ mod doccano;
 mod hf_json;
 mod label_studio;
 mod label_studio_regions;
+mod parquet;
+mod parquet_rows;
+mod parquet_write;
 mod vestnik;
 mod webanno;
 mod webanno_lines;
@@ -46,11 +51,15 @@ pub enum Format {
     WebAnno,
     /// JSON lines with `tokens` and `ner_tags`, as Hugging Face datasets have them.
     HfJson,
+    /// Parquet with the columns `tokens` and `ner_tags`, as Hugging Face datasets have them.
+    HfParquet,
+    /// UIMA CAS JSON of INCEpTION: a file a document.
+    Cas,
 }
 
 impl Format {
     /// All formats.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::Vestnik,
         Self::Conll,
         Self::Conllu,
@@ -59,9 +68,11 @@ impl Format {
         Self::LabelStudio,
         Self::WebAnno,
         Self::HfJson,
+        Self::HfParquet,
+        Self::Cas,
     ];
 
-    /// The name: `vestnik`, `conll`, `conllu`, `brat`, `doccano`, `label-studio`, `webanno` or `hf`.
+    /// The name: `vestnik`, `conll`, `conllu`, `brat`, `doccano`, `label-studio`, `webanno`, `hf`, `parquet` or `cas`.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -73,6 +84,8 @@ impl Format {
             Self::LabelStudio => "label-studio",
             Self::WebAnno => "webanno",
             Self::HfJson => "hf",
+            Self::HfParquet => "parquet",
+            Self::Cas => "cas",
         }
     }
 
@@ -84,8 +97,8 @@ impl Format {
         detect::detect(path)
     }
 
-    /// The format that the name of an output asks for: `.conllu`, `.conll`, `.json` (Label Studio), `.jsonl` (our own);
-    /// `None` for other names.
+    /// The format that the name of an output asks for: `.conllu`, `.conll`, `.json` (Label Studio), `.parquet`, `.jsonl`
+    /// (our own); `None` for other names.
     #[must_use]
     pub fn of_output(path: &Path) -> Option<Self> {
         detect::of_output(path)
@@ -94,7 +107,7 @@ impl Format {
     /// Whether the format is a folder with files for each document.
     #[must_use]
     pub fn is_folder(self) -> bool {
-        matches!(self, Self::Brat | Self::WebAnno)
+        matches!(self, Self::Brat | Self::WebAnno | Self::Cas)
     }
 
     /// The extension of a file of the format; empty for folders.
@@ -105,7 +118,8 @@ impl Format {
             Self::Conll => ".conll",
             Self::Conllu => ".conllu",
             Self::LabelStudio => ".json",
-            Self::Brat | Self::WebAnno => "",
+            Self::HfParquet => ".parquet",
+            Self::Brat | Self::WebAnno | Self::Cas => "",
         }
     }
 }
@@ -177,6 +191,8 @@ pub fn read_corpus(path: &Path, options: &ReadOptions) -> Result<Corpus> {
         Format::LabelStudio => label_studio::read(path, options),
         Format::WebAnno => webanno::read(path, options),
         Format::HfJson => hf_json::read(path, options),
+        Format::HfParquet => parquet::read(path, options),
+        Format::Cas => cas::read(path, options),
     }
 }
 
@@ -191,6 +207,9 @@ pub struct WriteOptions<'a> {
     pub scheme: ColumnScheme,
     /// The tokens of formats that have tokens.
     pub segmenter: Segmenter<'a>,
+    /// Labels that get numbers in files with numbered tags although the corpus may not have them, so that the parts of
+    /// one corpus have the same numbers.
+    pub labels: &'a [&'a str],
 }
 
 /// A document to be written, with the other fields of its record.
@@ -228,7 +247,8 @@ pub fn write_corpus(
         Format::Doccano => doccano::write(corpus, out),
         Format::LabelStudio => label_studio::write(corpus, out),
         Format::HfJson => hf_json::write(corpus, options, out),
-        Format::Brat | Format::WebAnno => {
+        Format::HfParquet => parquet_write::write(corpus, options, out),
+        Format::Brat | Format::WebAnno | Format::Cas => {
             let message = format!("{format} is a folder of files");
             Err(io::Error::new(io::ErrorKind::InvalidInput, message))
         }
@@ -252,6 +272,7 @@ pub fn write_folder(
 ) -> Result<Vec<Loss>> {
     let files = match format {
         Format::WebAnno => webanno_write::files(corpus, options),
+        Format::Cas => cas_write::files(corpus, options),
         _ => brat::files(corpus),
     };
     files.write(folder, force)

@@ -64,7 +64,7 @@ fn entity(entity: &Entity, offsets: &OffsetMap<'_>) -> Value {
 }
 
 /// The shortest number that reads back as the same score.
-fn shortest(score: f32) -> Value {
+pub(super) fn shortest(score: f32) -> Value {
     let digits = format!("{score}");
     digits.parse::<f64>().map_or(Value::Null, Value::from)
 }

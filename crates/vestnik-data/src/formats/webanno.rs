@@ -242,6 +242,8 @@ impl File {
                 Err(problem) => self.issues.push((Some(annotation.line), problem)),
             }
         }
+        // A unit and the entity on it may have the same defect.
+        self.issues.dedup();
         if !self.issues.is_empty() {
             return None;
         }

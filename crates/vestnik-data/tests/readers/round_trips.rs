@@ -126,6 +126,7 @@ fn check(documents: &[Document], scheme: ColumnScheme) {
         let options = WriteOptions {
             scheme,
             segmenter: &segments,
+            labels: &[],
         };
         let (path, losses) = written(&folder, &corpus, format, &options);
         let read = read_ner(&path).unwrap();

@@ -30,5 +30,6 @@ pub(crate) fn options() -> WriteOptions<'static> {
     WriteOptions {
         scheme: ColumnScheme::Iob2,
         segmenter: &segments,
+        labels: &[],
     }
 }

@@ -21,7 +21,7 @@ pub(crate) struct Args {
     /// Annotated files or folders, also .gz or .zst; texts of one file are looked for in the others
     #[arg(value_name = "FILE", required = true)]
     files: Vec<PathBuf>,
-    /// Format of the files: vestnik, conll, conllu, brat, doccano, label-studio, webanno, hf [default: found]
+    /// Format of the files: vestnik, conll, conllu, brat, doccano, label-studio, webanno, hf, parquet, cas [default: found]
     #[arg(long, value_name = "FORMAT")]
     format: Option<Format>,
     #[command(flatten)]

@@ -18,10 +18,10 @@ pub(crate) struct Args {
     /// Annotated files or folders, also .gz or .zst
     #[arg(value_name = "FILE", required = true)]
     files: Vec<PathBuf>,
-    /// File to write, a folder for brat and webanno [default: standard output]
+    /// File to write, a folder for brat, webanno and cas [default: standard output]
     #[arg(short, long, value_name = "OUT")]
     output: Option<PathBuf>,
-    /// Format of the files: vestnik, conll, conllu, brat, doccano, label-studio, webanno, hf [default: found]
+    /// Format of the files: vestnik, conll, conllu, brat, doccano, label-studio, webanno, hf, parquet, cas [default: found]
     #[arg(long, value_name = "FORMAT")]
     from: Option<Format>,
     /// Format to write [default: by the name of the output, else vestnik]
@@ -83,7 +83,7 @@ impl Args {
             (None, Some(None)) => {
                 let shown = self.output.as_deref().unwrap_or("-".as_ref()).display();
                 return Err(Mistake::new(format!("{shown}: the name says no format"))
-                    .hint("--to names it: vestnik, conll, conllu, brat, doccano, label-studio, webanno or hf")
+                    .hint("--to names it: vestnik, conll, conllu, brat, doccano, label-studio, webanno, hf, parquet or cas")
                     .into());
             }
         };

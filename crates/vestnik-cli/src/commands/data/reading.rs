@@ -102,6 +102,7 @@ pub(super) fn write_options(scheme: ColumnScheme) -> WriteOptions<'static> {
     WriteOptions {
         scheme,
         segmenter: &segments,
+        labels: &[],
     }
 }
 

@@ -1,14 +1,14 @@
 //! `vestnik data split`: divides documents into parts that can be told apart by nothing but chance.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use serde_json::{Map, Value, json};
 use vestnik_core::{ColumnScheme, Document};
 use vestnik_data::{
-    AtomicFile, Corpus, Format, Loss, NEAR_DUPLICATE, SplitItem, near_duplicates, split,
-    write_corpus, write_folder,
+    AtomicFile, Corpus, Format, Loss, NEAR_DUPLICATE, SplitItem, WriteOptions, near_duplicates,
+    split, write_corpus, write_folder,
 };
 
 use super::reading::{ReadArgs, tell_issues, tell_losses, write_options};
@@ -60,7 +60,7 @@ pub(crate) struct Args {
     /// Another seed gives another split
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
-    /// Format of the files: vestnik, conll, conllu, brat, doccano, label-studio, webanno, hf [default: found]
+    /// Format of the files: vestnik, conll, conllu, brat, doccano, label-studio, webanno, hf, parquet, cas [default: found]
     #[arg(long, value_name = "FORMAT")]
     from: Option<Format>,
     /// Format to write
@@ -219,7 +219,15 @@ impl Args {
                 ))
             })?;
         }
-        let options = write_options(self.scheme);
+        let all: BTreeSet<&str> = parts
+            .iter()
+            .flat_map(|part| labels(part).into_keys())
+            .collect();
+        let all: Vec<&str> = all.into_iter().collect();
+        let options = WriteOptions {
+            labels: &all,
+            ..write_options(self.scheme)
+        };
         let mut losses = Vec::new();
         if self.format.is_folder() {
             for (path, part) in paths.iter().zip(parts) {
