@@ -91,6 +91,38 @@ pub enum Error {
         #[source]
         source: vestnik_core::Error,
     },
+    /// A template for hypotheses without a place for the label, or with several.
+    #[error("the template {template:?} has {found} places {{}} for a label, expected one")]
+    Template {
+        /// The template.
+        template: String,
+        /// How often `{}` is in it.
+        found: usize,
+    },
+    /// A classifier that does not say whether one text follows from another.
+    #[error(
+        "the model's labels are {}: no entailment among them, so it is no model for zero-shot classification",
+        labels.join(", ")
+    )]
+    NoEntailment {
+        /// The labels of the model.
+        labels: Vec<String>,
+    },
+    /// A hypothesis that leaves the model no room for a text.
+    #[error(
+        "the hypothesis for the label {label:?} has {tokens} tokens, the model has room for {available} beside a text"
+    )]
+    LongHypothesis {
+        /// The label.
+        label: String,
+        /// Tokens of the hypothesis.
+        tokens: usize,
+        /// Tokens that it may have.
+        available: usize,
+    },
+    /// From the label set: no labels, an empty one, or one that occurs twice.
+    #[error(transparent)]
+    Core(#[from] vestnik_core::Error),
     /// From the text side: tokenizer, words, windows.
     #[error(transparent)]
     Text(#[from] vestnik_text::Error),

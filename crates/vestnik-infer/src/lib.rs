@@ -2,7 +2,8 @@
 //!
 //! [`Vestnik`] is the whole model behind two calls: open it, [`Vestnik::analyze`] a text. [`NerPipeline`] is the
 //! named-entity part on its own: windows over long articles, batches packed by a token budget, scores of tokens,
-//! valid-sequence decoding or another [`Aggregation`]. [`Calibrator`] makes its scores honest. Both are `Send + Sync`; share one between threads.
+//! valid-sequence decoding or another [`Aggregation`]. [`Calibrator`] makes its scores honest. Both are `Send + Sync`; share one between threads. [`ZeroShot`] classifies texts by any labels with a
+//! model of natural language inference.
 //!
 //! Results do not depend on which other texts are in the batch, nor on their order.
 //!
@@ -17,6 +18,7 @@ mod options;
 mod packing;
 mod pipeline;
 mod vestnik;
+mod zero_shot;
 
 pub use calibration::{
     Calibration, Calibrator, FEWEST_ENTITIES, Fit, LabelledWords, TEMPERATURES, best_min_score,
@@ -28,3 +30,4 @@ pub use options::Options;
 pub use pipeline::{NerPipeline, Reading, Tagged};
 pub use vestnik::{Analysis, EMBEDDED_MODEL_NAME, Vestnik, embedded_model};
 pub use vestnik_text::Aggregation;
+pub use zero_shot::{Classified, HypothesisTemplate, Question, ZeroShot};

@@ -308,7 +308,7 @@ fn log_softmax(logits: &[f32], temperature: f32, target: &mut [f32]) {
     target.iter_mut().for_each(|y| *y -= log_sum);
 }
 
-fn to_host(logits: &vestnik_model::Tensor) -> Result<Vec<f32>> {
+pub(crate) fn to_host(logits: &vestnik_model::Tensor) -> Result<Vec<f32>> {
     logits
         .flatten_all()
         .and_then(|flat| flat.to_vec1::<f32>())

@@ -185,7 +185,7 @@ pub fn embedded_model() -> Result<ModelDir> {
 }
 
 /// The last part of the directory's path; `.` and `..` are resolved first.
-fn name_of(dir: &Path) -> String {
+pub(crate) fn name_of(dir: &Path) -> String {
     let resolved = dir.canonicalize();
     resolved.as_deref().unwrap_or(dir).file_name().map_or_else(
         || dir.display().to_string(),

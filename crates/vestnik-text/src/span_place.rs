@@ -111,9 +111,16 @@ mod tests {
     }
 
     #[track_caller]
-    fn check(tokens: &[u32], (start, end): (usize, usize), expected: Option<[Range<usize>; 2]>) {
+    fn check(
+        tokens: &[u32],
+        (start, end): (usize, usize),
+        expected: impl Into<Option<[Range<usize>; 2]>>,
+    ) {
         let place = SpanPlace::new(&text(tokens), Span::new(start, end).unwrap());
-        assert_eq!(place.map(|place| [place.span, place.sentence]), expected);
+        assert_eq!(
+            place.map(|place| [place.span, place.sentence]),
+            expected.into()
+        );
     }
 
     #[test]

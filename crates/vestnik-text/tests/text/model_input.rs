@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use proptest::prelude::*;
 use serde_json::Value;
-use vestnik_text::{ModelInput, Tokenizer};
+use vestnik_text::{ModelInput, PairTemplate, Tokenizer};
 
 use crate::support::texts;
 
@@ -112,5 +112,44 @@ fn words_grow_together_over_control_characters_that_bert_deletes() {
         let input = tokenizer.encode_for_model(text, None).unwrap();
         let alone = tokenizer.encode(text).unwrap();
         assert_eq!(of_text(&input, 0), (alone.ids, alone.offsets), "{text:?}");
+    }
+}
+
+#[test]
+fn a_pair_of_tokenised_texts_is_what_the_tokenizer_makes_of_them() {
+    for name in FIXTURES {
+        let tokenizer = tokenizer(name);
+        let template = PairTemplate::new(&tokenizer).expect("a template");
+        let texts = ["Kyiv waits.", "Абу-Даби 👩", "a"];
+        for (text, pair) in texts
+            .iter()
+            .flat_map(|text| texts.map(|pair| (*text, pair)))
+        {
+            let ids = [text, pair].map(|text| tokenizer.encode(text).expect("tokens").ids);
+            let batch = template.batch([[&ids[0][..], &ids[1][..]]; 2]);
+            let expected = tokenizer
+                .encode_for_model(text, Some(pair))
+                .expect("tokens");
+            let sequences: Vec<_> = batch.sequences().collect();
+            assert_eq!(
+                sequences,
+                [0..expected.len(), expected.len()..2 * expected.len()]
+            );
+            for sequence in sequences {
+                assert_eq!(batch.ids[sequence.clone()], expected.ids, "{name}: {text}");
+                assert_eq!(
+                    batch.type_ids[sequence.clone()],
+                    expected.type_ids,
+                    "{name}"
+                );
+                assert!(
+                    (0..expected.len() as u32).eq(batch.position_ids[sequence].iter().copied())
+                );
+            }
+            assert_eq!(
+                template.n_special() + ids[0].len() + ids[1].len(),
+                expected.len()
+            );
+        }
     }
 }
