@@ -13,6 +13,7 @@ mod logits;
 mod losses;
 mod malformed_models;
 mod model;
+mod pretrain;
 mod report;
 mod resume;
 mod run_report;

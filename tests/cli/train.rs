@@ -265,3 +265,41 @@ fn mistakes_in_the_data_are_told_before_training() {
     "#);
     assert!(!sandbox.path("runs/ner").exists());
 }
+
+#[test]
+fn corpora_and_languages_are_sampled_by_temperature() {
+    let sandbox = sandbox();
+    let few: Vec<String> = (30..34)
+        .map(|id| document(id).replace("\"en\"", "\"mt\""))
+        .collect();
+    sandbox.write("runs/few.jsonl", few.join("\n"));
+    let run = format!("{RUN}\n[[train]]\npath = \"few.jsonl\"\n");
+    sandbox.write("runs/ner.toml", run);
+    let shares = |args: &str| {
+        let ran = sandbox.run(&format!(
+            "train runs/ner.toml --device cpu --progress plain --set max_steps=1 {args}"
+        ));
+        let lines = ran.stderr.lines();
+        let told: Vec<&str> = lines.filter(|line| line.contains("of an epoch")).collect();
+        told.join("\n")
+    };
+    assert_snapshot!(shares("-o plain"), @r#"
+    corpora of an epoch: train.jsonl 83.3 % (20 drawn from 20), few.jsonl 16.7 % (4 drawn from 4)
+    languages of an epoch: en 83.3 % (20 drawn from 20), mt 16.7 % (4 drawn from 4)
+    "#);
+    assert_snapshot!(shares("-o corpora --set sampling.corpus_temperature=2"), @r#"
+    corpora of an epoch: train.jsonl 69.1 % (17 drawn from 20), few.jsonl 30.9 % (7 drawn from 4)
+    languages of an epoch: en 69.1 % (17 drawn from 20), mt 30.9 % (7 drawn from 4)
+    "#);
+    assert_snapshot!(shares("-o languages --set sampling.language_temperature=1000"), @r#"
+    corpora of an epoch: train.jsonl 50.0 % (12 drawn from 20), few.jsonl 50.0 % (12 drawn from 4)
+    languages of an epoch: en 50.0 % (12 drawn from 20), mt 50.0 % (12 drawn from 4)
+    "#);
+    assert_snapshot!(train(&sandbox, "--set sampling.corpus_temperature=0"), @r#"
+    exit 2
+    --- stderr
+    error: runs/ner.toml: setting `sampling.corpus_temperature` is 0, expected 0.1 to 1000
+    "#);
+    let record = sandbox.records_of("languages/model/run.json");
+    assert_eq!(record["sampling"]["corpora"][1]["name"], "few.jsonl");
+}

@@ -29,6 +29,11 @@ impl Defects {
         }
     }
 
+    /// Whether there are none.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
     /// Tells all defects; a single one is told in the error itself.
     ///
     /// # Errors

@@ -10,7 +10,7 @@ use vestnik_infer::DeviceChoice;
 use vestnik_model::Device;
 use vestnik_train::{
     DamagedCheckpoint, DataFile, Error, EvaluationEvent, Event, FinishReason, Measures, Resumed,
-    RunRecord, StartEvent, StepEvent,
+    RunRecord, Share, StartEvent, StepEvent,
 };
 
 use crate::failure::{Mistake, one_line};
@@ -314,7 +314,15 @@ impl Follower {
             start.step + 1,
             start.total_steps
         );
-        self.progress.event(&line, &Event::Start(start.clone()));
+        let shares = [
+            told_shares("corpora", &start.sampling.corpora),
+            told_shares("languages", &start.sampling.languages),
+        ];
+        let lines: Vec<String> = std::iter::once(line)
+            .chain(shares.into_iter().flatten())
+            .collect();
+        self.progress
+            .event(&lines.join("\n"), &Event::Start(start.clone()));
     }
 }
 
@@ -333,6 +341,31 @@ fn millions(start: &StartEvent) -> String {
         return format!("{all:.1}");
     }
     format!("{:.2} of {all:.1}", start.trainable as f64 / 1e6)
+}
+
+/// Most corpora or languages that are shown.
+const SHARES_SHOWN: usize = 12;
+
+/// What each of several corpora or languages gets of an epoch, as a line.
+fn told_shares(what: &str, shares: &[Share]) -> Option<String> {
+    if shares.len() < 2 {
+        return None;
+    }
+    let told = |share: &Share| {
+        format!(
+            "{} {:.1} % ({} drawn from {})",
+            share.name,
+            share.share * 100.0,
+            share.per_epoch.round(),
+            share.examples
+        )
+    };
+    let told: Vec<String> = shares.iter().take(SHARES_SHOWN).map(told).collect();
+    let rest = match shares.len() - told.len() {
+        0 => String::new(),
+        rest => format!(" and {rest} more"),
+    };
+    Some(format!("{what} of an epoch: {}{rest}", told.join(", ")))
 }
 
 /// What is shown of an update.

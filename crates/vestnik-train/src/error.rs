@@ -95,6 +95,12 @@ pub enum Error {
     /// The tokenizer has no mask token, so it cannot serve masked language modelling.
     #[error("the tokenizer has no mask token ([MASK] or <mask>)")]
     MaskTokenMissing,
+    /// Texts have more languages than a token cache can tell apart.
+    #[error("the texts of a file name more than {most} languages")]
+    TooManyLanguages {
+        /// Most languages.
+        most: usize,
+    },
     /// The model has no label for the types of the data, or the like.
     #[error("the label {label:?} of document {document} is not known to the model, which knows {}", known.join(", "))]
     UnknownLabel {

@@ -48,6 +48,30 @@ pub struct StartEvent {
     pub parameters: usize,
     /// Weights that learn.
     pub trainable: usize,
+    /// What corpora and languages get of an epoch.
+    pub sampling: Sampling,
+}
+
+/// What corpora and languages get of an epoch, by their sizes, weights and temperatures.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Sampling {
+    /// The corpora in the order of the run file.
+    pub corpora: Vec<Share>,
+    /// The languages in the order of their codes; texts without one are "und".
+    pub languages: Vec<Share>,
+}
+
+/// What a corpus or a language gets.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Share {
+    /// The file, or the code of the language.
+    pub name: String,
+    /// Windows or pieces.
+    pub examples: usize,
+    /// How many are seen in an epoch, on average; some of them more than once where that is more.
+    pub per_epoch: f64,
+    /// The share of an epoch, 0 to 1.
+    pub share: f64,
 }
 
 /// Facts of one update.

@@ -23,6 +23,7 @@ mod error;
 mod event;
 mod files;
 mod gradients;
+mod mapped;
 mod ner;
 mod optimizer;
 mod pretrain;
@@ -40,18 +41,18 @@ mod throughput;
 
 pub use config::{
     BatchConfig, ClassWeights, Dataset, HeadName, LossConfig, MaskingConfig, PretrainConfig,
-    PretrainModel, RunConfig, RunModel, SaveDtype, ScheduleConfig, SchemeName, TextSource,
-    WindowConfig,
+    PretrainModel, RunConfig, RunModel, SamplingConfig, SaveDtype, ScheduleConfig, SchemeName,
+    TextSource, WindowConfig,
 };
 pub use error::{Error, Result};
 pub use event::{
-    EvaluationEvent, Event, FinishReason, MaskedLmMeasures, Measures, NerMeasures, StartEvent,
-    StepEvent,
+    EvaluationEvent, Event, FinishReason, MaskedLmMeasures, Measures, NerMeasures, Sampling, Share,
+    StartEvent, StepEvent,
 };
 pub use gradients::{Gradients, clip_factor};
 pub use ner::{Evaluated, EvaluationOptions, Trainer, TrainingCorpus, TrainingData, evaluate};
 pub use optimizer::{AdamW, AdamWConfig};
-pub use pretrain::{Pieces, PretrainData, Pretrainer, WeightedText};
+pub use pretrain::{CacheWriter, Cached, Pieces, PretrainData, Pretrainer, SourceText, TextFile};
 pub use record::{DataFile, RunRecord};
 pub use run::{DamagedCheckpoint, OnEvent, Resumed, has_begun, holds_run};
 pub use sampling::draw_documents;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::event::{EvaluationEvent, FinishReason};
+use crate::event::{EvaluationEvent, FinishReason, Sampling};
 
 /// A file that a run learnt from or was measured on, as the caller read it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,6 +42,9 @@ pub struct RunRecord {
     /// records of earlier versions.
     #[serde(default)]
     pub examples_sha256: String,
+    /// What corpora and languages get of an epoch; empty in records of earlier versions.
+    #[serde(default)]
+    pub sampling: Sampling,
     /// Weights of the model.
     pub parameters: usize,
     /// Weights that learnt; 0 in records of versions that could freeze none.

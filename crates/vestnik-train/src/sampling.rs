@@ -1,8 +1,12 @@
 //! Which examples an epoch sees, and in which batches.
 
+mod temperature;
+
 use vestnik_text::token_budget_batches;
 
+use crate::event::Sampling;
 use crate::random::{Random, derive_seed};
+pub(crate) use temperature::{Cell, sampling, temper};
 
 /// Places of the random streams, so that no two uses of the seed draw the same numbers.
 pub(crate) mod stream {
@@ -43,6 +47,8 @@ pub(crate) struct Stratum {
 #[derive(Debug)]
 pub(crate) struct Sampler {
     pub(crate) strata: Vec<Stratum>,
+    /// What corpora and languages get.
+    pub(crate) sampling: Sampling,
     /// Tokens of every example, special tokens included.
     pub(crate) lengths: Vec<usize>,
     pub(crate) max_tokens: usize,
@@ -101,6 +107,7 @@ mod tests {
             .to_vec();
         Sampler {
             strata,
+            sampling: Sampling::default(),
             lengths: (0..35).map(|i| 5 + i % 7).collect(),
             max_tokens: 40,
             seed: 1,

@@ -37,6 +37,22 @@ pub(crate) fn problem(folder: &Path) -> Option<String> {
     sums.lines().find_map(|line| problem_of_line(folder, line))
 }
 
+/// One hash for some files of a folder, as their sums are written.
+pub(crate) fn digest(folder: &Path, names: &[&str]) -> Result<String> {
+    let path = folder.join(SUMS);
+    let sums = fs::read_to_string(&path).map_err(Error::io("read", &path))?;
+    let mut hash = Sha256::new();
+    for line in sums.lines() {
+        if line
+            .split_once("  ")
+            .is_some_and(|(_, name)| names.contains(&name))
+        {
+            hash.update(line);
+        }
+    }
+    Ok(format!("{:x}", hash.finalize()))
+}
+
 fn problem_of_line(folder: &Path, line: &str) -> Option<String> {
     let Some((expected, name)) = line.split_once("  ") else {
         return Some(format!("{SUMS} has the line {line:?}"));

@@ -4,11 +4,13 @@ mod adaptation;
 mod loss;
 mod pretrain;
 mod run;
+mod sampling;
 mod shared;
 
 pub use loss::{ClassWeights, LossConfig};
 pub use pretrain::{MaskingConfig, PretrainConfig, PretrainModel, TextSource};
 pub use run::{Dataset, HeadName, RunConfig, RunModel, SchemeName, WindowConfig};
+pub use sampling::SamplingConfig;
 pub use shared::{BatchConfig, SaveDtype, ScheduleConfig};
 
 use std::ops::RangeInclusive;

@@ -8,8 +8,8 @@ use vestnik_model::{Adaptation, EncoderConfig, Freeze, Lora, Precision};
 
 use crate::config::shared::{check_keep_checkpoints, default_keep_checkpoints};
 use crate::config::{
-    BatchConfig, MOST_WEIGHT, SaveDtype, ScheduleConfig, adaptation, at_least, is_default, parse,
-    within, yes,
+    BatchConfig, MOST_WEIGHT, SamplingConfig, SaveDtype, ScheduleConfig, adaptation, at_least,
+    is_default, parse, within, yes,
 };
 use crate::error::Result;
 use crate::optimizer::AdamWConfig;
@@ -78,6 +78,13 @@ pub struct PretrainConfig {
     /// Low-rank updates in place of the encoder's own weights. Default: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lora: Option<Lora>,
+    /// Folder for the tokenised texts, so that they are tokenised once; it can be that of several runs, one after the
+    /// other. Default: `tokens` in the output folder.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cache: Option<PathBuf>,
+    /// Temperatures over corpora and languages.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub sampling: SamplingConfig,
     /// Size of an update.
     #[serde(default)]
     pub batch: BatchConfig,
@@ -183,6 +190,7 @@ impl PretrainConfig {
         }
         self.masking.check()?;
         adaptation::check(&self.freeze, self.lora.as_ref())?;
+        self.sampling.check()?;
         self.batch.check()?;
         self.optimizer.check()?;
         self.schedule.check()

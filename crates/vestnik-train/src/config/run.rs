@@ -8,8 +8,8 @@ use vestnik_text::WindowOptions;
 
 use crate::config::shared::{check_keep_checkpoints, default_keep_checkpoints};
 use crate::config::{
-    BatchConfig, LossConfig, MOST_WEIGHT, SaveDtype, ScheduleConfig, adaptation, at_least,
-    is_default, parse, refused, within, yes,
+    BatchConfig, LossConfig, MOST_WEIGHT, SamplingConfig, SaveDtype, ScheduleConfig, adaptation,
+    at_least, is_default, parse, refused, within, yes,
 };
 use crate::error::Result;
 use crate::optimizer::AdamWConfig;
@@ -83,6 +83,9 @@ pub struct RunConfig {
     /// Low-rank updates in place of the encoder's own weights. Default: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lora: Option<Lora>,
+    /// Temperatures over corpora and languages.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub sampling: SamplingConfig,
     /// Size of an update.
     #[serde(default)]
     pub batch: BatchConfig,
@@ -234,6 +237,7 @@ impl RunConfig {
         let least = windows.context.saturating_mul(2).saturating_add(1);
         at_least("windows.max_tokens", windows.max_tokens, least as u64)?;
         adaptation::check(&self.freeze, self.lora.as_ref())?;
+        self.sampling.check()?;
         self.batch.check()?;
         self.loss.check()?;
         self.optimizer.check()?;

@@ -28,6 +28,8 @@ pub(super) struct Examples {
     ids: Vec<String>,
     /// The first and the last window of each document in which a word is learnt.
     ends: Vec<(usize, usize)>,
+    /// Their languages.
+    langs: Vec<Option<String>>,
 }
 
 impl Examples {
@@ -42,6 +44,7 @@ impl Examples {
             strata: Vec::new(),
             ids: Vec::new(),
             ends: Vec::new(),
+            langs: Vec::new(),
         };
         for corpus in corpora {
             corpus
@@ -66,6 +69,7 @@ impl Examples {
             let window = |example: Option<&Example>| example.map_or(0, |example| example.window);
             self.ends
                 .push((window(examples.first()), window(examples.last())));
+            self.langs.push(document.lang().map(str::to_owned));
             self.examples
                 .extend(examples.into_iter().map(|example| Example {
                     document: number,
@@ -110,6 +114,11 @@ impl Examples {
             }
         }
         counts
+    }
+
+    /// The language of an example's document.
+    pub(super) fn lang(&self, example: usize) -> Option<&str> {
+        self.langs[self.examples[example].document].as_deref()
     }
 
     /// Adds ids, labels and weights in their order.

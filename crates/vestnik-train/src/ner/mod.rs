@@ -3,6 +3,7 @@
 mod evaluate;
 mod examples;
 mod objective;
+mod strata;
 #[cfg(test)]
 mod tests;
 
@@ -151,8 +152,10 @@ fn settings(config: &RunConfig, total_steps: u64, data: Vec<DataFile>) -> Result
 }
 
 fn sampler(examples: &Examples, config: &RunConfig) -> Sampler {
+    let (strata, sampling) = strata::strata(examples, config);
     Sampler {
-        strata: examples.strata.clone(),
+        strata,
+        sampling,
         lengths: examples
             .examples
             .iter()

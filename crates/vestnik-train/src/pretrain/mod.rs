@@ -1,5 +1,7 @@
 //! Masked-language-model pretraining.
 
+mod cache;
+mod cutting;
 mod masking;
 mod pieces;
 #[cfg(test)]
@@ -18,9 +20,10 @@ use crate::optimizer::AdamW;
 use crate::random::Random;
 use crate::record::{DataFile, RunRecord};
 use crate::run::{OnEvent, Parts, Resumed, Run, Settings, Task};
-use crate::sampling::{Sampler, Stratum, stream};
+use crate::sampling::{Cell, Sampler, Stratum, sampling, stream, temper};
+pub use cache::{CacheWriter, SourceText};
 use masking::Masker;
-pub use pieces::{Pieces, WeightedText};
+pub use pieces::{Cached, Pieces, TextFile};
 
 /// Trains a masked language model on pieces of text.
 ///
@@ -33,7 +36,7 @@ pub struct Pretrainer {
 /// What pretraining learns from.
 #[derive(Debug, Clone)]
 pub struct PretrainData {
-    /// The texts.
+    /// The texts, of the files of the run file in their order.
     pub pieces: Pieces,
     /// The files they came from, for the record.
     pub files: Vec<DataFile>,
@@ -43,7 +46,8 @@ impl Pretrainer {
     /// A run at its first step; nothing is written yet.
     ///
     /// # Errors
-    /// [`Error::Setting`] for pieces longer than the model can read, [`Error::MaskTokenMissing`],
+    /// [`Error::Setting`] for pieces longer than the model can read or for a number of files that is not that of the
+    /// settings, [`Error::MaskTokenMissing`],
     /// [`Error::NoExamples`] when no piece is left after those kept aside.
     pub fn new(
         model: MaskedLm,
@@ -54,6 +58,10 @@ impl Pretrainer {
         config.check()?;
         let PretrainData { pieces, files } = data;
         check_length(config, model.config().encoder.max_tokens())?;
+        if pieces.n_files() != config.text.len() {
+            let (found, expected) = (config.text.len(), format!("{}", pieces.n_files()));
+            return Err(refused("text (number of files)", &found, expected));
+        }
         let adaptation = config.adaptation(&model.config().encoder)?;
         let model = model.adapted(&adaptation, config.seed)?;
         let optimizer = AdamW::of_model(model.parameters(), config.optimizer.clone())?;
@@ -138,9 +146,17 @@ fn dev_pieces(pieces: &Pieces, config: &PretrainConfig) -> Vec<usize> {
 }
 
 fn sampler(pieces: &Pieces, dev: &[usize], config: &PretrainConfig) -> Sampler {
+    let learnt = || (0..pieces.len()).filter(|piece| dev.binary_search(piece).is_err());
+    let (mut cells, first_cells) = cells(pieces, config);
+    let cell = |piece| {
+        let (source, language) = pieces.origin(piece);
+        first_cells[source] + language
+    };
+    learnt().for_each(|piece| cells[cell(piece)].n_examples += 1);
+    temper(&mut cells, &config.sampling);
     let mut strata: Vec<Stratum> = Vec::new();
-    for piece in (0..pieces.len()).filter(|piece| dev.binary_search(piece).is_err()) {
-        let weight = pieces.weight(piece);
+    for piece in learnt() {
+        let weight = cells[cell(piece)].weight;
         match strata.iter_mut().find(|stratum| stratum.weight == weight) {
             Some(stratum) => stratum.examples.push(piece),
             None => strata.push(Stratum {
@@ -149,14 +165,32 @@ fn sampler(pieces: &Pieces, dev: &[usize], config: &PretrainConfig) -> Sampler {
             }),
         }
     }
+    let names = config.text.iter().map(|source| source.path.display());
+    let names: Vec<String> = names.map(|name| name.to_string()).collect();
     Sampler {
         strata,
+        sampling: sampling(&cells, &names),
         lengths: (0..pieces.len())
             .map(|piece| pieces.length(piece) + 2)
             .collect(),
         max_tokens: config.batch.max_tokens,
         seed: config.seed,
     }
+}
+
+/// The languages of all files with their weights and no pieces yet, and where those of each file begin.
+fn cells(pieces: &Pieces, config: &PretrainConfig) -> (Vec<Cell>, Vec<usize>) {
+    let (mut cells, mut first_cells) = (Vec::new(), Vec::new());
+    for (corpus, (languages, source)) in pieces.languages().zip(&config.text).enumerate() {
+        first_cells.push(cells.len());
+        cells.extend(languages.iter().map(|lang| Cell {
+            corpus,
+            weight: config.weight(source, lang.as_deref()),
+            lang: lang.clone(),
+            n_examples: 0,
+        }));
+    }
+    (cells, first_cells)
 }
 
 /// The task of the training loop.
@@ -203,7 +237,7 @@ impl MaskedLmTask {
             .iter()
             .map(|&piece| {
                 let (mut ids, word_starts) = self.pieces.piece(piece);
-                let labels = self.masker.hide(&mut ids, word_starts, &mut random);
+                let labels = self.masker.hide(&mut ids, &word_starts, &mut random);
                 Example {
                     document: piece,
                     window: 0,

@@ -20,7 +20,11 @@ const RUN: &str = r#"
     [optimizer]
     learning_rate = 1e-2
     [[text]]
-    path = "text.jsonl"
+    path = "often.jsonl"
+    weight = 2.0
+    [[text]]
+    path = "seldom.jsonl"
+    weight = 0.5
 "#;
 
 fn config(overrides: &[&str]) -> PretrainConfig {
@@ -28,15 +32,40 @@ fn config(overrides: &[&str]) -> PretrainConfig {
     PretrainConfig::parse(RUN, &overrides).unwrap()
 }
 
-fn data(config: &PretrainConfig) -> PretrainData {
-    let mut pieces = Pieces::new(testing::tokenizer(), config.piece_tokens);
-    let texts = (0..60).map(|seed| WeightedText {
+/// The texts of the two files.
+fn texts(file: usize) -> impl Iterator<Item = SourceText> {
+    (30 * file as u64..30 + 30 * file as u64).map(|seed| SourceText {
         text: testing::sentence(seed),
-        weight: if seed < 30 { 2.0 } else { 0.5 },
-    });
-    pieces.add_texts(texts).unwrap();
+        lang: (!seed.is_multiple_of(3)).then(|| "en".to_owned()),
+    })
+}
+
+fn file(number: usize) -> TextFile {
+    TextFile {
+        name: format!("file{number}"),
+        sha256: format!("{number:064}"),
+    }
+}
+
+fn pieces_in(config: &PretrainConfig, caches: &Path) -> Pieces {
+    let mut pieces = Pieces::new(testing::tokenizer(), config.piece_tokens, caches).unwrap();
+    for number in 0..2 {
+        if pieces.add_cached(&file(number)) == Cached::Missing {
+            let mut writer = pieces.write(&file(number)).unwrap();
+            writer.add_texts(texts(number)).unwrap();
+            writer.finish().unwrap();
+            let added = pieces.add_cached(&file(number));
+            assert_eq!(added, Cached::Added { texts: 30 });
+        }
+    }
+    pieces
+}
+
+fn data(config: &PretrainConfig) -> PretrainData {
+    let caches = tempfile::tempdir().unwrap();
     PretrainData {
-        pieces,
+        // The files stay mapped when the folder is gone.
+        pieces: pieces_in(config, caches.path()),
         files: Vec::new(),
     }
 }
@@ -64,8 +93,8 @@ fn texts_become_pieces() {
     assert!((0..pieces.len()).all(|piece| (4..=8).contains(&pieces.length(piece))));
     let tokens: usize = (0..pieces.len()).map(|piece| pieces.length(piece)).sum();
     assert_eq!(tokens, pieces.n_tokens());
-    assert_eq!(pieces.weight(0), 2.0);
-    assert_eq!(pieces.weight(pieces.len() - 1), 0.5);
+    assert_eq!(pieces.origin(0), (0, 0));
+    assert_eq!(pieces.origin(pieces.len() - 1).0, 1);
 }
 
 #[test]
@@ -177,4 +206,159 @@ fn pieces_longer_than_the_model_are_refused() {
         ),
         "{error}"
     );
+}
+
+/// The way before there were caches: all pieces in memory, in the order of the texts.
+#[test]
+fn cached_pieces_are_those_of_the_texts() {
+    let config = config(&[]);
+    let found = data(&config).pieces;
+    let tokenizer = testing::tokenizer();
+    let mut expected = Vec::new();
+    for (number, text) in (0..2).flat_map(|number| texts(number).map(move |text| (number, text))) {
+        let tokens = cutting::Tokens::of(&tokenizer, &text.text).unwrap();
+        for piece in tokens.pieces(config.piece_tokens) {
+            let ids = tokens.ids[piece.clone()].to_vec();
+            expected.push((
+                number,
+                text.lang.clone(),
+                ids,
+                tokens.word_starts[piece].to_vec(),
+            ));
+        }
+    }
+    let languages: Vec<Vec<Option<String>>> = found.languages().map(<[_]>::to_vec).collect();
+    let found: Vec<_> = (0..found.len())
+        .map(|piece| {
+            let (source, language) = found.origin(piece);
+            let (ids, word_starts) = found.piece(piece);
+            (
+                source,
+                languages[source][language].clone(),
+                ids,
+                word_starts,
+            )
+        })
+        .collect();
+    assert_eq!(found, expected);
+}
+
+/// Recorded when pieces came to lie in caches; runs then ended with the weights of runs that held them in memory.
+#[test]
+fn batches_stay_what_they_were() {
+    use sha2::{Digest, Sha256};
+    let (config, out) = (config(&[]), tempfile::tempdir().unwrap());
+    let pretrainer = pretrainer(&config, out.path());
+    let pieces = &pretrainer.run.task.pieces;
+    let mut hash = Sha256::new();
+    for batch in &pretrainer.run.task.dev {
+        hash.update(format!("{:?} {:?}\n", batch.ids, batch.labels));
+    }
+    let dev: Vec<usize> = dev_pieces(pieces, &config);
+    let sampler = sampler(pieces, &dev, &config);
+    for epoch in 0..3 {
+        for batch in sampler.batches(epoch) {
+            let masked = pretrainer.run.task.batch(&batch, epoch);
+            hash.update(format!("{batch:?} {:?} {:?}\n", masked.ids, masked.labels));
+        }
+    }
+    assert_eq!(
+        format!("{:x}", hash.finalize()),
+        "53c12f7df3bf1146d5b674e11cecc30d26fabcc97dd750e77f58df253275747c"
+    );
+}
+
+#[test]
+fn a_cache_is_made_once_and_again_when_it_is_damaged() {
+    let (config, caches) = (config(&[]), tempfile::tempdir().unwrap());
+    let first = pieces_in(&config, caches.path());
+    let mut again = Pieces::new(testing::tokenizer(), config.piece_tokens, caches.path()).unwrap();
+    for number in 0..2 {
+        assert_eq!(again.add_cached(&file(number)), Cached::Added { texts: 30 });
+    }
+    assert_eq!((first.digest(), first.len()), (again.digest(), again.len()));
+
+    let folder = std::fs::read_dir(caches.path())
+        .unwrap()
+        .next()
+        .unwrap()
+        .unwrap()
+        .path();
+    let ids = folder.join("ids");
+    let mut bytes = std::fs::read(&ids).unwrap();
+    bytes[3] ^= 4;
+    std::fs::remove_file(&ids).unwrap();
+    std::fs::write(&ids, bytes).unwrap();
+    let mut damaged =
+        Pieces::new(testing::tokenizer(), config.piece_tokens, caches.path()).unwrap();
+    let found: Vec<Cached> = (0..2)
+        .map(|number| damaged.add_cached(&file(number)))
+        .collect();
+    let problem = found.iter().find_map(|cached| match cached {
+        Cached::Damaged { problem, .. } => Some(problem.as_str()),
+        _ => None,
+    });
+    assert_eq!(
+        problem,
+        Some("ids is not as it was written (its SHA-256 differs)")
+    );
+}
+
+#[test]
+fn a_cache_of_something_else_is_not_taken() {
+    let (config, caches) = (config(&[]), tempfile::tempdir().unwrap());
+    pieces_in(&config, caches.path());
+    let mut longer = Pieces::new(testing::tokenizer(), 9, caches.path()).unwrap();
+    assert_eq!(longer.add_cached(&file(0)), Cached::Missing);
+    let place = |tokens: usize| {
+        let pieces = Pieces::new(testing::tokenizer(), tokens, caches.path()).unwrap();
+        pieces.place(&file(0)).1
+    };
+    std::fs::rename(place(8), place(9)).unwrap();
+    let Cached::Damaged { path, problem } = longer.add_cached(&file(0)) else {
+        panic!("a foreign cache was taken")
+    };
+    assert_eq!(
+        (path, problem.as_str()),
+        (place(9), "it was made of something else")
+    );
+}
+
+#[test]
+fn a_cache_that_is_not_finished_leaves_nothing() {
+    let (config, caches) = (config(&[]), tempfile::tempdir().unwrap());
+    let pieces = Pieces::new(testing::tokenizer(), config.piece_tokens, caches.path()).unwrap();
+    let mut writer = pieces.write(&file(0)).unwrap();
+    writer.add_texts(texts(0)).unwrap();
+    drop(writer);
+    assert_eq!(std::fs::read_dir(caches.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn languages_with_a_temperature_are_seen_by_the_root_of_their_size() {
+    let (config, out) = (
+        config(&["sampling.language_temperature=2"]),
+        tempfile::tempdir().unwrap(),
+    );
+    let pretrainer = pretrainer(&config, out.path());
+    let pieces = &pretrainer.run.task.pieces;
+    let sampler = sampler(pieces, &dev_pieces(pieces, &config), &config);
+    let [en, und] = sampler.sampling.languages.as_slice() else {
+        panic!("{:?}", sampler.sampling)
+    };
+    assert_eq!((en.name.as_str(), und.name.as_str()), ("en", "und"));
+    assert!(en.examples > und.examples);
+    // Within what rounding to whole examples takes.
+    let drawn: usize = sampler.batches(0).iter().map(Vec::len).sum();
+    assert!((drawn as f64 - (en.per_epoch + und.per_epoch)).abs() < 3.0);
+    let plain = config_shares(&[]);
+    assert!(und.share > plain, "{} {plain}", und.share);
+}
+
+/// The share of the texts without a language.
+fn config_shares(overrides: &[&str]) -> f64 {
+    let config = config(overrides);
+    let pieces = data(&config).pieces;
+    let sampler = sampler(&pieces, &dev_pieces(&pieces, &config), &config);
+    sampler.sampling.languages[1].share
 }

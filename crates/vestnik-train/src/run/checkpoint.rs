@@ -20,7 +20,8 @@ const RECORD: &str = "run.json";
 const CARD: &str = "README.md";
 
 /// Settings that may change between a checkpoint and its resumption: they do not touch what was learnt so far.
-const CHANGEABLE: [&str; 11] = [
+const CHANGEABLE: [&str; 12] = [
+    "cache",
     "calibrate",
     "checkpoint_every",
     "epochs",
@@ -241,6 +242,7 @@ impl<T: Task> Run<T> {
             data: self.settings.data.clone(),
             examples: self.sampler.lengths.len(),
             examples_sha256: self.task.unordered_digest(),
+            sampling: self.sampler.sampling.clone(),
             parameters: self.task.parameters().n_values(),
             trainable: self.task.parameters().n_trainable_values(),
             steps: self.state.step,

@@ -238,6 +238,7 @@ impl<T: Task> Run<T> {
             step: self.state.step,
             total_steps: self.settings.total_steps,
             examples: self.sampler.lengths.len(),
+            sampling: self.sampler.sampling.clone(),
             parameters: self.task.parameters().n_values(),
             trainable: self.task.parameters().n_trainable_values(),
         }
