@@ -142,7 +142,7 @@ fn worst(documents: &[WorstDocument]) -> String {
     }
     let mut text = "<h2>Worst documents</h2>\n<p>In order of their errors beyond what the share of \
                     errors in all documents would give them. Cut to the places of the errors. Each place is shown \
-                    twice: with the annotation, and with what the model found. ✗ marks what the other side does not \
+                    twice: with the annotation, and with what the model found and its scores. ✗ marks what the other side does not \
                     have.</p>\n"
         .to_owned();
     for document in documents {

@@ -75,7 +75,10 @@ fn closing(mark: &Mark, edge: usize) -> String {
         return "</mark>".to_owned();
     }
     let cross = if mark.right { "" } else { " ✗" };
-    format!(" <b>{}{cross}</b>]</mark>", escape(&mark.label))
+    let score = mark
+        .score
+        .map_or(String::new(), |score| format!(" {score:.2}"));
+    format!(" <b>{}{score}{cross}</b>]</mark>", escape(&mark.label))
 }
 
 #[cfg(test)]
@@ -100,6 +103,14 @@ mod tests {
             html,
             "a<mark class=\"right\">[&lt;b&gt; <b>&lt;i&gt;</b>]</mark>c"
         );
+    }
+
+    #[test]
+    fn predictions_have_their_scores() {
+        let mut sure = mark(0, 1, "LOC", false);
+        sure.score = Some(0.876);
+        let html = marked("a", &[sure]);
+        assert_eq!(html, "<mark class=\"wrong\">[a <b>LOC 0.88 ✗</b>]</mark>");
     }
 
     #[test]
