@@ -146,7 +146,7 @@ fn overrides_reach_into_lists_of_corpora() {
         (one.train[0].limit, one.train[last].limit),
         (None, Some(7).filter(|_| last == 1))
     );
-    for wrong in ["train.9.limit=7", "seed.x=1", "train.=1", "=1"] {
+    for wrong in ["train.9.limit=7", "model.base.x=1", "train.=1", "=1"] {
         assert!(
             matches!(parse(&[wrong]), Err(crate::Error::Override { .. })),
             "{wrong}"

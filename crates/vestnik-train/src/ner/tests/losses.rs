@@ -95,3 +95,17 @@ fn losses_that_do_not_fit_are_refused() {
     );
     assert!(message(&["model.head=crf", "loss.focal_gamma=2"]).contains("the model has a CRF"));
 }
+
+#[test]
+fn a_crf_learns_beside_what_is_frozen_or_adapted() {
+    for what_learns in ["freeze.encoder=true", "lora.rank=2"] {
+        let out = tempfile::tempdir().unwrap();
+        let config = config(&["max_steps=5", "model.head=crf", what_learns]);
+        run(&mut trainer(0.1, data(0..10, 0..4), &config, out.path()));
+        let dir = vestnik_model::ModelDir::open(&out.path().join("model")).unwrap();
+        let (model, _) = TokenClassifier::load(&dir, &vestnik_model::Device::Cpu).unwrap();
+        let transitions = model.crf().unwrap().transitions().unwrap();
+        assert_ne!(transitions.between(0, 1), 0.0, "{what_learns}");
+        assert_ne!(transitions.end(0), 0.0, "{what_learns}");
+    }
+}
