@@ -1,9 +1,12 @@
 //! Encoders, heads, losses and checkpoints on candle, for training and as the reference of inference.
 //!
 //! A [`ModelDir`] is a model in the Hugging Face layout; a [`TokenClassifier`], [`SequenceClassifier`] or [`MaskedLm`] is built from it, runs a
-//! packed [`vestnik_text::Batch`] forward, and holds its trainable tensors as [`Parameters`] under the checkpoint's own
+//! packed [`vestnik_text::Batch`] forward, and holds its tensors as [`Parameters`] under the checkpoint's own
 //! names. Everything here has a gradient: the operations in [`ops`] are differentiable, and tests hold that every
 //! trainable tensor receives its part.
+//!
+//! What of a model learns is a matter of an [`Adaptation`]: frozen parts, low-rank updates. What is frozen is not tracked,
+//! and costs nothing in a backward pass.
 //!
 //! This crate knows no optimizer, no data set and no progress bar.
 

@@ -5,9 +5,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use candle_core::backend::BackendStorage as _;
 use candle_core::backprop::GradStore;
 use candle_core::{
-    CpuStorage, CudaStorage, CustomOp1, CustomOp3, DType, Layout, Shape, Storage, Tensor, Var,
+    CpuStorage, CudaStorage, CustomOp1, CustomOp3, DType, Layout, Shape, Tensor, Var,
 };
 
+use crate::ops::Precomputed;
 use crate::{Mode, Result, TrainingPass};
 
 /// Gradients of variables that backward passes through recomputed parts found, in the order in which they did.
@@ -56,7 +57,7 @@ pub(crate) fn recomputed(
     let anchor = Var::zeros(1, DType::F32, output.device())?.into_inner();
     let operation = Recomputed {
         n_inputs: inputs.len(),
-        output: Mutex::new(Some(output)),
+        output: Precomputed::new(&output),
         start,
         collected,
         forward: Box::new(forward),
@@ -67,8 +68,8 @@ pub(crate) fn recomputed(
 
 struct Recomputed {
     n_inputs: usize,
-    /// What the forward pass gave, until it is the result of the operation.
-    output: Mutex<Option<Tensor>>,
+    /// What the forward pass gave.
+    output: Precomputed,
     /// The pass as it was before the part.
     start: Fork,
     collected: Collected,
@@ -114,21 +115,6 @@ impl Recomputed {
         collected.extend(found);
         Ok((first, second, None))
     }
-
-    /// The output's data as the result of the operation.
-    fn take_output(&self) -> candle_core::Result<(Storage, Shape)> {
-        let mut output = self.output.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(output) = output.take() else {
-            candle_core::bail!("recomputed: the operation was applied twice");
-        };
-        // A view would bring all of the data that it is a part of.
-        let output = match output.layout().contiguous_offsets() {
-            Some((0, _)) => output,
-            _ => output.copy()?,
-        };
-        let (storage, layout) = output.storage_and_layout();
-        Ok((storage.try_clone(layout)?, layout.shape().clone()))
-    }
 }
 
 /// A backward pass from `output`, whose gradient is `grad`.
@@ -151,10 +137,7 @@ impl CustomOp3 for Recomputed {
         _: &CpuStorage,
         _: &Layout,
     ) -> candle_core::Result<(CpuStorage, Shape)> {
-        match self.take_output()? {
-            (Storage::Cpu(storage), shape) => Ok((storage, shape)),
-            _ => candle_core::bail!("recomputed: inputs and output on different devices"),
-        }
+        self.output.cpu()
     }
 
     fn cuda_fwd(
@@ -166,10 +149,7 @@ impl CustomOp3 for Recomputed {
         _: &CudaStorage,
         _: &Layout,
     ) -> candle_core::Result<(CudaStorage, Shape)> {
-        match self.take_output()? {
-            (Storage::Cuda(storage), shape) => Ok((storage, shape)),
-            _ => candle_core::bail!("recomputed: inputs and output on different devices"),
-        }
+        self.output.cuda()
     }
 
     fn bwd(

@@ -60,6 +60,66 @@ fn frozen_tensors_get_no_gradient_and_cost_none() {
     );
 }
 
+/// Of every operation with several operands: with only the first tracked, its gradient is the one that it has with all of
+/// them, and the only one that is computed.
+#[test]
+fn only_what_is_tracked_gets_a_gradient() {
+    let wide = [(); 3].map(|()| [7, 6]);
+    let check = |shapes: [[usize; 2]; 3], operation: &dyn Fn(&[Tensor]) -> Tensor| {
+        let vars = [0, 1, 2].map(|i| {
+            let shape = shapes[i];
+            let shape = if shape[0] == 1 {
+                &shape[1..]
+            } else {
+                &shape[..]
+            };
+            var(shape, i as u64 + 1)
+        });
+        let all = vars.each_ref().map(|var| var.as_tensor().clone());
+        let expected = weigh(&operation(&all)).backward().unwrap();
+        for learns in 0..3 {
+            let mut inputs = vars.each_ref().map(Var::as_detached_tensor);
+            inputs[learns] = vars[learns].as_tensor().clone();
+            let gradients = weigh(&operation(&inputs)).backward().unwrap();
+            // The weights of the sum are a constant of the test, for which candle computes one, too.
+            assert!(gradients.get_ids().count() <= expected.get_ids().count() - 2);
+            let [a, b] = [&gradients, &expected].map(|store| store.get(&vars[learns]).unwrap());
+            assert!(largest_difference(a, b) < 1e-6, "operand {learns}");
+        }
+    };
+    let affine = [[7, 5], [3, 5], [1, 3]];
+    check(affine, &|v| ops::linear(&v[0], &v[1], &v[2], F32).unwrap());
+    check([[7, 6], [1, 6], [1, 6]], &|v| {
+        ops::layer_norm(&v[0], &v[1], &v[2], 1e-12).unwrap()
+    });
+    let options = AttentionOptions {
+        cumulative_lengths: &[0, 3, 7],
+        n_heads: 2,
+        dropout: 0.1,
+        window: None,
+    };
+    check(wide, &|v| {
+        let pass = TrainingPass::new(3, 1);
+        ops::attention(&v[0], &v[1], &v[2], options, Mode::Training(&pass)).unwrap()
+    });
+    check(wide, &|v| {
+        ops::add(&ops::add(&v[0], &v[1]).unwrap(), &v[2]).unwrap()
+    });
+}
+
+#[test]
+fn composed_products_by_frozen_weights_cost_no_gradient_of_them() {
+    let (x, weight, bias) = (var(&[7, 5], 1), var(&[3, 5], 2), var(&[3], 3));
+    let expected = ops::linear_composed(&x, &weight, &bias, F32).unwrap();
+    let [frozen, no_bias] = [&weight, &bias].map(Var::as_detached_tensor);
+    let output = ops::linear_composed(&x, &frozen, &no_bias, F32).unwrap();
+    assert_eq!(largest_difference(&output, &expected), 0.0);
+    let [all, gradients] = [&expected, &output].map(|y| weigh(y).backward().unwrap());
+    let [a, b] = [&all, &gradients].map(|store| store.get(&x).unwrap());
+    assert!(largest_difference(a, b) < 1e-6);
+    assert_eq!(gradients.get_ids().count(), all.get_ids().count() - 2);
+}
+
 #[test]
 fn layer_norm() {
     for (rows, width) in [(1, 24), (5, 19), (130, 8)] {

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | train a tagger on annotated documents | [`Trainer`], described by a [`RunConfig`] |
 //! | train an encoder on raw texts | [`Pretrainer`], described by a [`PretrainConfig`] |
+//! | train only a part of a model | `[freeze]` and `[lora]` of both ([`vestnik_model::Adaptation`]) |
 //! | measure a tagger | [`evaluate`] |
 //! | follow a run | [`Event`], told to a callback and written to `log.jsonl` |
 //! | know how weights came about | [`RunRecord`], beside them as `run.json` |

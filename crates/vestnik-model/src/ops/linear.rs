@@ -1,10 +1,12 @@
 //! Affine maps: `y = x Wᵀ + b`.
 
-use candle_core::{CpuStorage, CustomOp3, DType, Layout, Result, Shape, Tensor};
+use candle_core::{
+    CpuStorage, CudaStorage, CustomOp1, CustomOp3, DType, Layout, Result, Shape, Tensor,
+};
 
 use crate::Precision;
-use crate::ops::bf16;
 use crate::ops::cpu::{self, Matrix};
+use crate::ops::{Precomputed, bf16};
 
 /// `x Wᵀ + b`, differentiable in all three.
 ///
@@ -34,16 +36,54 @@ pub fn linear_composed(
     bias: &Tensor,
     precision: Precision,
 ) -> Result<Tensor> {
-    let product = match precision {
-        Precision::F32 => x.contiguous()?.matmul(&weight.t()?)?,
+    let is_frozen = !weight.track_op() && !bias.track_op();
+    if !x.track_op() || !is_frozen {
+        return product(x, &weight.t()?, precision)?.broadcast_add(bias);
+    }
+    // candle's own product would compute the gradient of frozen weights, too.
+    let y = product(&x.detach(), &weight.t()?, precision)?.broadcast_add(bias)?;
+    x.apply_op1(FrozenLinear {
+        output: Precomputed::new(&y),
+        weight: weight.clone(),
+        precision,
+    })
+}
+
+fn product(a: &Tensor, b: &Tensor, precision: Precision) -> Result<Tensor> {
+    match precision {
+        Precision::F32 => a.contiguous()?.matmul(b),
         // The casts have gradients, so the factors of the backward products are rounded too.
-        Precision::Bf16 => x
+        Precision::Bf16 => a
             .to_dtype(DType::BF16)?
             .contiguous()?
-            .matmul(&weight.to_dtype(DType::BF16)?.t()?)?
-            .to_dtype(x.dtype())?,
-    };
-    product.broadcast_add(bias)
+            .matmul(&b.to_dtype(DType::BF16)?)?
+            .to_dtype(a.dtype()),
+    }
+}
+
+/// [`linear_composed`] by weights that do not learn.
+struct FrozenLinear {
+    output: Precomputed,
+    weight: Tensor,
+    precision: Precision,
+}
+
+impl CustomOp1 for FrozenLinear {
+    fn name(&self) -> &'static str {
+        "frozen_linear"
+    }
+
+    fn cpu_fwd(&self, _: &CpuStorage, _: &Layout) -> Result<(CpuStorage, Shape)> {
+        self.output.cpu()
+    }
+
+    fn cuda_fwd(&self, _: &CudaStorage, _: &Layout) -> Result<(CudaStorage, Shape)> {
+        self.output.cuda()
+    }
+
+    fn bwd(&self, _x: &Tensor, _res: &Tensor, grad: &Tensor) -> Result<Option<Tensor>> {
+        product(grad, &self.weight, self.precision).map(Some)
+    }
 }
 
 struct Linear {
