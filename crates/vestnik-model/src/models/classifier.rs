@@ -99,15 +99,15 @@ impl<H: ClassificationHead> Model<H> {
         Ok((model, report))
     }
 
-    /// The same model, of which `adaptation` says what learns. The tensors are shared with this one, but for the factors
-    /// of low-rank updates: they are fresh, drawn by `seed`, and those that this model has are left out.
+    /// The same model, of which `adaptation` says what learns. It keeps its tensors, but for the factors of low-rank
+    /// updates: they are fresh, drawn by `seed`, and those that this model has are left out.
     ///
     /// # Errors
     /// Those of the device.
-    pub fn adapted(&self, adaptation: &Adaptation, seed: u64) -> Result<Self> {
+    pub fn adapted(self, adaptation: &Adaptation, seed: u64) -> Result<Self> {
         let builder = Builder::over(&self.parameters, adaptation, seed);
-        let (model, _) = Self::build(builder, self.config.clone(), self.labels().clone())?;
-        Ok(model)
+        let labels = self.labels().clone();
+        Ok(Self::build(builder, self.config, labels)?.0)
     }
 
     /// Names of the outputs.

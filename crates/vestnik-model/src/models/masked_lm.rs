@@ -29,15 +29,15 @@ impl MaskedLm {
         Ok((model, report))
     }
 
-    /// The same model, of which `adaptation` says what learns. The tensors are shared with this one, but for the factors
-    /// of low-rank updates: they are fresh, drawn by `seed`, and those that this model has are left out. Word embeddings that
+    /// The same model, of which `adaptation` says what learns. It keeps its tensors, but for the factors of low-rank
+    /// updates: they are fresh, drawn by `seed`, and those that this model has are left out. Word embeddings that
     /// are frozen are so as output weights, too, where they are tied.
     ///
     /// # Errors
     /// Those of the device.
-    pub fn adapted(&self, adaptation: &Adaptation, seed: u64) -> Result<Self> {
+    pub fn adapted(self, adaptation: &Adaptation, seed: u64) -> Result<Self> {
         let builder = Builder::over(&self.parameters, adaptation, seed);
-        Ok(Self::build(builder, self.config.clone())?.0)
+        Ok(Self::build(builder, self.config)?.0)
     }
 
     fn build(mut builder: Builder<'_>, config: ModelConfig) -> Result<(Self, LoadReport)> {

@@ -93,15 +93,15 @@ impl MultiTaskModel {
         Ok((model, report))
     }
 
-    /// The same model, of which `adaptation` says what learns. The tensors are shared with this one.
+    /// The same model, of which `adaptation` says what learns. It keeps its tensors.
     ///
     /// # Errors
     /// Those of the device.
-    pub fn adapted(&self, adaptation: &Adaptation, seed: u64) -> Result<Self> {
+    pub fn adapted(self, adaptation: &Adaptation, seed: u64) -> Result<Self> {
         let builder = Builder::over(&self.parameters, adaptation, seed);
         let heads: Vec<HeadOptions> = self.pooled_heads().cloned().collect();
-        let (model, _) = Self::build(builder, self.config.clone(), self.labels().clone(), &heads)?;
-        Ok(model)
+        let labels = self.labels().clone();
+        Ok(Self::build(builder, self.config, labels, &heads)?.0)
     }
 
     fn build(

@@ -21,7 +21,7 @@ pub fn add(a: &Tensor, b: &Tensor) -> Result<Tensor> {
     dropout_add(a, b, 0.0, Mode::Inference)
 }
 
-/// `dropout(x) + residual` ([`dropout`]).
+/// `dropout(x) + residual` ([`ops::dropout`]).
 ///
 /// # Errors
 /// When the shapes differ, or the device fails.

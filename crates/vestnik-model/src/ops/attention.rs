@@ -129,6 +129,16 @@ struct Part<'a> {
     v: Matrix<'a>,
 }
 
+/// What the backward pass is given.
+struct Backward<'a> {
+    /// q, k and v.
+    inputs: [&'a [f32]; 3],
+    /// The gradient of the result.
+    grad: &'a [f32],
+    /// Whether the gradients of q, k and v are asked for.
+    needs: [bool; 3],
+}
+
 impl Attention {
     /// The parts of one head, from the first queries to the last.
     fn parts<'a>(
@@ -179,27 +189,20 @@ impl Attention {
 
     /// Gradients of q, k and v of one head, each `[length, head_width]`, one after the other in `out`, which is zero.
     ///
-    /// Those of keys and values are added up over the blocks from the first to the last. What `needs` leaves out stays
+    /// Those of keys and values are added up over the blocks from the first to the last. What is not needed stays
     /// zero.
-    fn backward_head(
-        &self,
-        head: &Head,
-        inputs: [&[f32]; 3],
-        grad: &[f32],
-        needs: [bool; 3],
-        out: &mut [f32],
-    ) -> Result<()> {
-        let grad = head.of(grad);
+    fn backward_head(&self, head: &Head, given: &Backward<'_>, out: &mut [f32]) -> Result<()> {
+        let grad = head.of(given.grad);
         let (grad_q, rest) = out.split_at_mut(head.len() * head.width());
         let (grad_k, grad_v) = rest.split_at_mut(head.len() * head.width());
-        for part in self.parts(head, inputs) {
+        for part in self.parts(head, given.inputs) {
             let of = |rows: &Range<usize>| rows.start * head.width()..rows.end * head.width();
             let grads = [
                 &mut grad_q[of(&part.block.rows)],
                 &mut grad_k[of(&part.block.keys)],
                 &mut grad_v[of(&part.block.keys)],
             ];
-            self.backward_part(&part, grad.rows(&part.block.rows), needs, grads)?;
+            self.backward_part(&part, grad.rows(&part.block.rows), given.needs, grads)?;
         }
         Ok(())
     }
@@ -314,15 +317,18 @@ impl CustomOp3 for Attention {
             cpu::data_of(v),
             cpu::data_of(&grad),
         ];
-        let (q_slice, k_slice, v_slice, grad_slice) = (
-            data[0].as_slice()?,
-            data[1].as_slice()?,
-            data[2].as_slice()?,
-            data[3].as_slice()?,
-        );
-        let parts = self.heads.per_head(shape, 3, |head, out| {
-            self.backward_head(head, [q_slice, k_slice, v_slice], grad_slice, needs, out)
-        })?;
+        let given = Backward {
+            inputs: [
+                data[0].as_slice()?,
+                data[1].as_slice()?,
+                data[2].as_slice()?,
+            ],
+            grad: data[3].as_slice()?,
+            needs,
+        };
+        let parts = self
+            .heads
+            .per_head(shape, 3, |head, out| self.backward_head(head, &given, out))?;
         let mut grads = parts.into_iter().zip(needs).map(|(part, needed)| {
             needed
                 .then(|| Tensor::from_vec(part, shape, q.device()))

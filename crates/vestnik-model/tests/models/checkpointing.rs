@@ -37,9 +37,9 @@ pub(crate) fn check_gradients(folder: &str) {
 }
 
 fn check_pass(model: &Model, folder: &str) {
-    let (loss, plain) = backward(model, folder, TrainingPass::new(11, 4));
+    let (loss, plain) = backward(model, folder, &TrainingPass::new(11, 4));
     let pass = TrainingPass::new(11, 4).with_gradient_checkpointing();
-    let (checkpointed_loss, checkpointed) = backward(model, folder, pass);
+    let (checkpointed_loss, checkpointed) = backward(model, folder, &pass);
     assert_eq!(loss, checkpointed_loss);
     for (name, var) in model.parameters().trainable() {
         let [expected, found] = [&plain, &checkpointed].map(|store| store.get(var).unwrap());
@@ -56,8 +56,8 @@ fn check_pass(model: &Model, folder: &str) {
     }
 }
 
-fn backward(model: &Model, folder: &str, pass: TrainingPass) -> (f32, GradStore) {
-    let loss = model.loss(&training_case(folder), Mode::Training(&pass));
+fn backward(model: &Model, folder: &str, pass: &TrainingPass) -> (f32, GradStore) {
+    let loss = model.loss(&training_case(folder), Mode::Training(pass));
     let gradients = pass.backward(&loss).unwrap();
     (loss.to_scalar().unwrap(), gradients)
 }

@@ -164,7 +164,7 @@ fn factors_follow_from_the_seed() {
     let (model, _) = Model::load("modernbert");
     let Model::Token(model) = model else { panic!() };
     let first = |seed| {
-        let adapted = model.adapted(&everywhere(), seed).unwrap();
+        let adapted = model.clone().adapted(&everywhere(), seed).unwrap();
         let (name, var) = adapted
             .parameters()
             .trainable()

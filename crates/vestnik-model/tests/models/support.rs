@@ -210,9 +210,9 @@ impl Model {
     /// The same model, of which `adaptation` says what learns.
     pub(crate) fn adapted(&self, adaptation: &Adaptation) -> Self {
         match self {
-            Self::Token(model) => Self::Token(model.adapted(adaptation, 3).unwrap()),
-            Self::Sequence(model) => Self::Sequence(model.adapted(adaptation, 3).unwrap()),
-            Self::Masked(model) => Self::Masked(model.adapted(adaptation, 3).unwrap()),
+            Self::Token(model) => Self::Token(model.clone().adapted(adaptation, 3).unwrap()),
+            Self::Sequence(model) => Self::Sequence(model.clone().adapted(adaptation, 3).unwrap()),
+            Self::Masked(model) => Self::Masked(model.clone().adapted(adaptation, 3).unwrap()),
         }
     }
 
