@@ -7,6 +7,7 @@ mod aggregation;
 mod calibrate;
 mod compare;
 mod data;
+mod data_split;
 mod evaluate;
 mod hub;
 mod logits;

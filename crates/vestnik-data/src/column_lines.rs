@@ -137,12 +137,27 @@ impl<'a> ColumnLines<'a> {
         if columns.first() == Some(&DOCUMENT_START) {
             self.start_document(number, &columns, problems);
         } else if is_comment(text, &columns) {
-            if let Some(text) = text.strip_prefix("# text = ") {
-                self.sentence.text = Some(text.to_owned());
-            }
+            self.comment(number, text);
         } else {
             let token = self.token(number, &columns, problems);
             self.sentence.tokens.extend(token);
+        }
+    }
+
+    /// Comments of Universal Dependencies.
+    fn comment(&mut self, line: u64, comment: &str) {
+        if let Some(text) = comment.strip_prefix("# text = ") {
+            self.sentence.text = Some(text.to_owned());
+        } else if let Some(start) = comment.strip_prefix("# newdoc") {
+            self.end_sentence();
+            let id = start.trim_start().strip_prefix("id = ");
+            let id = id.map(|id| ("id".to_owned(), id.into()));
+            self.document_starts.push(DocumentStart {
+                sentence: self.sentences.len(),
+                line,
+                record: id.into_iter().collect(),
+                broken: false,
+            });
         }
     }
 

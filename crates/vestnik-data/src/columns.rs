@@ -43,7 +43,7 @@ impl ColumnOptions {
 /// Reads a column file: a token per line, columns apart by tabs, or by spaces where a line has no tab.
 ///
 /// The tags may follow IOB1, IOB2, BIOES or BILOU; the file shows which ([`ColumnScheme::detect`]), and every tag that
-/// breaks this scheme is an issue. Lines `-DOCSTART-` start documents; without any, each sentence is a document.
+/// breaks this scheme is an issue. Lines `-DOCSTART-` and comments `# newdoc id = …` start documents; without any, each sentence is a document.
 /// The text is rebuilt: a space between tokens, a line feed between sentences; where a comment `# text = …` stands before
 /// a sentence, its text is taken. Documents are called by the file and their number from 1. The second column of
 /// `-DOCSTART-` may be a JSON object with `id`, `lang`, `source`, `annotated`, `text` and other fields, as

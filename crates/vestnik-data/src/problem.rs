@@ -307,7 +307,7 @@ pub enum Problem {
     },
     /// A tag is a number, and nothing says what it means.
     #[error(
-        "{field} is the number {tag}, expected a name; hint: name the tags in their order, or put dataset_info.json beside the file"
+        "{field} is the number {tag}, expected a name; hint: --tag-names O,B-PER,… of vestnik data convert names them in their order, as does a dataset_info.json beside the file"
     )]
     TagWithoutName {
         /// The field.

@@ -42,11 +42,16 @@ pub(super) fn read(path: &Path, options: &ReadOptions) -> Result<Corpus> {
     let read = read_records(path, |record, problems| {
         tagged(path, record, names, problems)
     })?;
-    Ok(corpus(read))
+    Ok(corpus(read, names.is_some()))
 }
 
-/// The documents of records, whose tags all follow one scheme.
-pub(super) fn corpus(read: Records<Tagged>) -> Corpus {
+/// The documents of records, whose tags all follow one scheme. Where numbers have no names, that is told once.
+pub(super) fn corpus(mut read: Records<Tagged>, named: bool) -> Corpus {
+    let mut told = named;
+    read.issues.retain(|issue| {
+        let without = matches!(issue.problem, Problem::TagWithoutName { .. });
+        !without || named || !std::mem::replace(&mut told, true)
+    });
     let tags = read.records.iter().map(|record| &record.tags);
     let scheme = ColumnScheme::detect(tags.map(|tags| tags.iter().map(String::as_str)));
     let mut corpus = Corpus {

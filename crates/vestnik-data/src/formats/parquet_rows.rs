@@ -39,6 +39,8 @@ pub(super) struct Rows {
     failed: bool,
     /// What `datasets` and others wrote into the file, by key.
     pub(super) metadata: Vec<(String, String)>,
+    /// The columns that are read.
+    pub(super) columns: Vec<String>,
     /// Columns of types that no JSON value stands for, such as images.
     pub(super) skipped: Vec<String>,
 }
@@ -67,6 +69,8 @@ impl Rows {
         let metadata = metadata
             .filter_map(|pair| Some((pair.key.clone(), pair.value.clone()?)))
             .collect();
+        let names = kept.iter().map(|&index| builder.schema().field(index));
+        let columns = names.map(|field| field.name().clone()).collect();
         let mask = ProjectionMask::roots(builder.parquet_schema(), kept);
         let reader = builder.with_projection(mask).with_batch_size(BATCH_ROWS);
         Ok(Self {
@@ -76,6 +80,7 @@ impl Rows {
             row: 0,
             failed: false,
             metadata,
+            columns,
             skipped,
         })
     }

@@ -59,6 +59,7 @@ fn numbers_need_names_and_columns_that_are_skipped_are_listed() {
     let path = fixture("others.parquet");
     let corpus = read_ner(&path).unwrap();
     assert!(corpus.documents.is_empty());
+    assert_eq!(corpus.issues.len(), 1, "one mistake, one message");
     let issue = corpus.issues[0].to_string();
     assert!(
         issue.contains("others.parquet:1: ner_tags[0] is the number 1, expected a name"),
@@ -129,6 +130,30 @@ fn a_corpus_without_documents_is_a_file_without_rows() {
     assert_eq!(
         folder.issues(&read.issues),
         "none.parquet: the file is empty, expected at least one record"
+    );
+}
+
+#[test]
+fn columns_that_are_missing_are_named_once() {
+    let folder = Folder::new();
+    let path = folder.path("text.parquet");
+    let column: arrow_array::ArrayRef =
+        std::sync::Arc::new(arrow_array::StringArray::from(vec!["a"; 9]));
+    let write = |name: &str| {
+        let batch = arrow_array::RecordBatch::try_from_iter([(name, column.clone())]).unwrap();
+        let file = std::fs::File::create(&path).unwrap();
+        let mut writer = parquet::arrow::ArrowWriter::try_new(file, batch.schema(), None).unwrap();
+        writer.write(&batch).unwrap();
+        writer.close().unwrap();
+        folder.issues(&read_ner(&path).unwrap().issues)
+    };
+    assert_eq!(
+        write("text"),
+        r#"text.parquet: no field "tokens", found "text""#
+    );
+    assert_eq!(
+        write("tokens"),
+        r#"text.parquet: no field "ner_tags", found "tokens""#
     );
 }
 

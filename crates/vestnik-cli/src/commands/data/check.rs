@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use vestnik_data::{Corpus, Format, NEAR_DUPLICATE};
 use vestnik_text::{Tokenizer, sentences};
 
-use super::findings::{Finding, Kind, Place, copies, edges, labels};
+use super::findings::{Copies, Finding, Kind, Place, copies, edges, labels};
 use super::reading::{ReadArgs, tell_losses};
 use super::summary::Summary;
 use super::table::{row, table};
@@ -32,6 +32,9 @@ pub(crate) struct Args {
     /// Share of common word sequences from which on texts count as nearly the same
     #[arg(long, value_name = "0..1", default_value_t = NEAR_DUPLICATE, value_parser = share)]
     threshold: f64,
+    /// Texts with fewer words are no copies of each other: "Thank you."
+    #[arg(long, value_name = "N", default_value_t = 3)]
+    min_words: usize,
     /// What not to look for
     #[arg(long, value_name = "KIND,…", value_delimiter = ',', value_enum)]
     ignore: Vec<Kind>,
@@ -81,7 +84,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
         }
     }
     findings.extend(labels(&corpus, &summary.labels()));
-    findings.extend(copies(&corpus, &file_of, args.threshold));
+    findings.extend(copies(&corpus, &file_of, &args.copies()));
     findings.retain(|finding| !args.ignore.contains(&finding.kind));
     args.sort(&mut findings);
     args.report(&corpus, &summary, &findings)?;
@@ -92,6 +95,13 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
 }
 
 impl Args {
+    fn copies(&self) -> Copies {
+        Copies {
+            threshold: self.threshold,
+            min_words: self.min_words,
+        }
+    }
+
     /// In the order of the files, and there of the lines.
     fn sort(&self, findings: &mut [Finding]) {
         let file = |finding: &Finding| {
@@ -160,7 +170,8 @@ impl Limit {
         let model = model::directory(Some(name))?;
         Ok(Self {
             tokenizer: model.tokenizer()?,
-            max_tokens: model.max_tokens(),
+            // Two special tokens stand around what is read.
+            max_tokens: model.max_tokens().saturating_sub(2),
         })
     }
 

@@ -235,10 +235,26 @@ fn times(n: usize) -> String {
     }
 }
 
+/// Which texts count as copies.
+pub(super) struct Copies {
+    /// From which share of common word sequences on two texts are nearly the same.
+    pub(super) threshold: f64,
+    /// Shorter texts are never copies.
+    pub(super) min_words: usize,
+}
+
 /// Texts that are twice in a file, and texts that are, the same or nearly, in several files. `file_of` says which file
 /// a document is of.
-pub(super) fn copies(corpus: &Corpus, file_of: &[usize], threshold: f64) -> Vec<Finding> {
-    let places: Vec<Place<'_>> = Place::all(corpus).collect();
+pub(super) fn copies(corpus: &Corpus, file_of: &[usize], which: &Copies) -> Vec<Finding> {
+    let is_long = |text: &str| {
+        text.split_whitespace()
+            .nth(which.min_words.max(1) - 1)
+            .is_some()
+    };
+    let (places, file_of): (Vec<Place<'_>>, Vec<usize>) = Place::all(corpus)
+        .zip(file_of.iter().copied())
+        .filter(|(at, _)| is_long(at.document.text()))
+        .unzip();
     let plain = |at: &Place<'_>| -> String {
         at.document
             .text()
@@ -256,8 +272,8 @@ pub(super) fn copies(corpus: &Corpus, file_of: &[usize], threshold: f64) -> Vec<
             findings.push(finding.suggest("keep one of them".to_owned()));
         }
     }
-    let texts: Vec<&str> = corpus.documents.iter().map(Document::text).collect();
-    for pair in near_duplicates(&texts, threshold, |a, b| file_of[a] != file_of[b]) {
+    let texts: Vec<&str> = places.iter().map(|at| at.document.text()).collect();
+    for pair in near_duplicates(&texts, which.threshold, |a, b| file_of[a] != file_of[b]) {
         let (at, other) = (&places[pair.text], &places[pair.earlier]);
         let what = if plain(at) == plain(other) {
             "is that".to_owned()
