@@ -111,6 +111,14 @@ pub enum Error {
         /// The entity types of the model.
         known: Vec<String>,
     },
+    /// The teacher of a distillation has no tag for some of the model's.
+    #[error("the teacher has no label {}; it has {}", missing.join(", "), known.join(", "))]
+    TeacherLabels {
+        /// Tags of the model that the teacher does not have.
+        missing: Vec<String>,
+        /// Tags of the teacher.
+        known: Vec<String>,
+    },
     /// The output folder already holds a run and resuming was not asked for.
     #[error("{} already holds a training run; resume it or choose another folder", path.display())]
     OutputExists {

@@ -34,6 +34,7 @@ mod row_gradient;
 mod run;
 mod sampling;
 mod schedule;
+mod stream;
 mod sums;
 mod tensorboard;
 #[cfg(test)]
@@ -41,9 +42,9 @@ mod testing;
 mod throughput;
 
 pub use config::{
-    BatchConfig, ClassWeights, Dataset, HeadName, LossConfig, MaskingConfig, PretrainConfig,
-    PretrainModel, RunConfig, RunModel, SamplingConfig, SaveDtype, ScheduleConfig, SchemeName,
-    TextSource, WindowConfig,
+    BatchConfig, ClassWeights, Dataset, DistillationConfig, HeadName, LossConfig, MaskingConfig,
+    PretrainConfig, PretrainModel, RunConfig, RunModel, SamplingConfig, SaveDtype, ScheduleConfig,
+    SchemeName, TextSource, WindowConfig,
 };
 pub use error::{Error, Result};
 pub use event::{
@@ -51,7 +52,9 @@ pub use event::{
     StartEvent, StepEvent,
 };
 pub use gradients::{Gradients, clip_factor};
-pub use ner::{Evaluated, EvaluationOptions, Trainer, TrainingCorpus, TrainingData, evaluate};
+pub use ner::{
+    Evaluated, EvaluationOptions, Teacher, Trainer, TrainingCorpus, TrainingData, evaluate,
+};
 pub use optimizer::{AdamW, AdamWConfig};
 pub use pretrain::{CacheWriter, Cached, Pieces, PretrainData, Pretrainer, SourceText, TextFile};
 pub use record::{DataFile, RunRecord};

@@ -94,6 +94,16 @@ fn write_encoder(folder: &Path, dropout: f64) {
     candle_core::safetensors::save(&tensors, folder.join("model.safetensors")).unwrap();
 }
 
+/// A tagger with these tags on the tiny encoder.
+pub(crate) fn tagger_with(labels: &LabelSet) -> TokenClassifier {
+    let folder = tempfile::tempdir().unwrap();
+    write_encoder(folder.path(), 0.0);
+    let dir = ModelDir::open(folder.path()).unwrap();
+    TokenClassifier::with_fresh_head(&dir, labels, 1, &Device::Cpu)
+        .unwrap()
+        .0
+}
+
 /// A tagger for PER and LOC on the tiny encoder.
 pub(crate) fn tagger(dropout: f64) -> TokenClassifier {
     let folder = tempfile::tempdir().unwrap();

@@ -5,12 +5,12 @@ use std::str::FromStr;
 
 use anyhow::Result;
 use vestnik_core::{Document, LabelSet, TagScheme, TagSet};
-use vestnik_data::{Format, sha256_documents};
+use vestnik_data::{Format, sha256_documents, sha256_file};
 use vestnik_infer::{Metadata, Options, Vestnik};
 use vestnik_model::{ModelDir, SETTINGS_FILE, TokenClassifier, write_file};
 use vestnik_train::{
-    DataFile, Dataset, Event, HeadName, RunConfig, RunRecord, SchemeName, Trainer, TrainingCorpus,
-    TrainingData, draw_documents,
+    DataFile, Dataset, Event, HeadName, RunConfig, RunRecord, SchemeName, Teacher, Trainer,
+    TrainingCorpus, TrainingData, draw_documents,
 };
 
 use crate::corpus::Reading;
@@ -69,8 +69,10 @@ fn train(setup: &Setup<RunConfig>) -> Result<RunRecord> {
     let base = model::base(&setup.path(&config.model.base), &config.model.base)?;
     let tokenizer = base.tokenizer()?;
     let model = model(&base, setup)?;
-    let (data, run_data) = read(setup)?;
+    let teacher = teacher(setup)?;
+    let (mut data, run_data) = read(setup)?;
     let dev_files = data.files[config.train.len()..].to_vec();
+    add_teacher(setup, teacher, &mut data);
     let mut trainer = Trainer::new(model, tokenizer, data, config, &setup.out)?;
     setup.go_back(|| trainer.resume())?;
     let record = setup.follow(|on_event| {
@@ -96,6 +98,33 @@ fn train(setup: &Setup<RunConfig>) -> Result<RunRecord> {
     )?;
     setup.tell_report();
     Ok(record)
+}
+
+/// The model of `[distillation]`.
+fn teacher(setup: &Setup<RunConfig>) -> Result<Option<Teacher>> {
+    let Some(settings) = &setup.config.distillation else {
+        return Ok(None);
+    };
+    let dir = model::base(&setup.path(&settings.teacher), &settings.teacher)?;
+    Ok(Some(Teacher {
+        model: TokenClassifier::load_frozen(&dir, &setup.device)?.0,
+        tokenizer: dir.tokenizer()?,
+        sha256: sha256_file(dir.path())?,
+    }))
+}
+
+/// The record names the teacher beside the data.
+fn add_teacher(setup: &Setup<RunConfig>, teacher: Option<Teacher>, data: &mut TrainingData) {
+    if let (Some(teacher), Some(settings)) = (&teacher, &setup.config.distillation) {
+        data.files.push(DataFile {
+            path: settings.teacher.clone(),
+            sha256: teacher.sha256.clone(),
+            records: 0,
+            spans_sha256: None,
+        });
+        note("the teacher reads the training data");
+    }
+    data.teacher = teacher;
 }
 
 /// Measures the finished model on its dev data, calibrated on them where the run file asks for it.

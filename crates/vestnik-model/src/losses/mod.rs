@@ -4,6 +4,7 @@ mod binary_cross_entropy;
 mod composed;
 mod crf;
 mod cross_entropy;
+mod distillation;
 mod options;
 mod target;
 
@@ -12,4 +13,5 @@ pub use crf::{CrfScores, CrfTargets, TextPart, crf, crf_composed};
 pub use cross_entropy::{
     cross_entropy, cross_entropy_with, cross_entropy_with_composed, partial_cross_entropy,
 };
+pub use distillation::distillation;
 pub use options::CrossEntropyOptions;

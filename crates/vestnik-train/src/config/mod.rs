@@ -1,12 +1,14 @@
 //! Run files: one TOML per run, every key with a default where one makes sense, unknown keys refused.
 
 mod adaptation;
+mod distillation;
 mod loss;
 mod pretrain;
 mod run;
 mod sampling;
 mod shared;
 
+pub use distillation::DistillationConfig;
 pub use loss::{ClassWeights, LossConfig};
 pub use pretrain::{MaskingConfig, PretrainConfig, PretrainModel, TextSource};
 pub use run::{Dataset, HeadName, RunConfig, RunModel, SchemeName, WindowConfig};

@@ -8,8 +8,8 @@ use vestnik_text::WindowOptions;
 
 use crate::config::shared::{check_keep_checkpoints, default_keep_checkpoints};
 use crate::config::{
-    BatchConfig, LossConfig, MOST_WEIGHT, SamplingConfig, SaveDtype, ScheduleConfig, adaptation,
-    at_least, is_default, parse, refused, within, yes,
+    BatchConfig, DistillationConfig, LossConfig, MOST_WEIGHT, SamplingConfig, SaveDtype,
+    ScheduleConfig, adaptation, at_least, is_default, parse, refused, within, yes,
 };
 use crate::error::Result;
 use crate::optimizer::AdamWConfig;
@@ -86,6 +86,9 @@ pub struct RunConfig {
     /// Temperatures over corpora and languages.
     #[serde(default, skip_serializing_if = "is_default")]
     pub sampling: SamplingConfig,
+    /// A larger model to learn from beside the labels. Default: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub distillation: Option<DistillationConfig>,
     /// Size of an update.
     #[serde(default)]
     pub batch: BatchConfig,
@@ -238,6 +241,9 @@ impl RunConfig {
         at_least("windows.max_tokens", windows.max_tokens, least as u64)?;
         adaptation::check(&self.freeze, self.lora.as_ref())?;
         self.sampling.check()?;
+        self.distillation
+            .as_ref()
+            .map_or(Ok(()), DistillationConfig::check)?;
         self.batch.check()?;
         self.loss.check()?;
         self.optimizer.check()?;

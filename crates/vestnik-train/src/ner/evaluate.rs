@@ -142,19 +142,9 @@ impl DevSet {
         let mut scores: Vec<WordScores> = self
             .readings
             .iter()
-            .map(|reading| WordScores::outside(reading, &tags))
+            .map(|reading| WordScores::outside(reading, tags.len(), tags.outside()))
             .collect();
-        for batch in &self.batches {
-            let logits = model.forward(batch, Mode::Inference)?;
-            let logits = logits
-                .flatten_all()
-                .and_then(|logits| logits.to_vec1::<f32>())
-                .map_err(Error::tensor("reading logits"))?;
-            for (sequence, &(document, window)) in batch.origins.iter().enumerate() {
-                let rows = &logits[batch.cumulative_lengths[sequence] * tags.len()..];
-                scores[document].fill(&self.readings[document], window, rows);
-            }
-        }
+        word_scores(model, &self.readings, &self.batches, &mut scores)?;
         let decoder = decoder(model, tags)?;
         let texts = self.documents.par_iter().zip(&self.readings).zip(&scores);
         Ok(texts
@@ -174,8 +164,34 @@ fn decoder(model: &TokenClassifier, tags: TagSet) -> Result<Decoder> {
     })
 }
 
+/// Fills in the words of all windows in some batches.
+pub(super) fn word_scores(
+    model: &TokenClassifier,
+    readings: &[Reading],
+    batches: &[Batch],
+    scores: &mut [WordScores],
+) -> Result<()> {
+    let n_tags = model.labels().len();
+    for batch in batches {
+        let logits = model.forward(batch, Mode::Inference)?;
+        let logits = logits
+            .flatten_all()
+            .and_then(|logits| logits.to_vec1::<f32>())
+            .map_err(Error::tensor("reading logits"))?;
+        for (sequence, &(document, window)) in batch.origins.iter().enumerate() {
+            let rows = &logits[batch.cumulative_lengths[sequence] * n_tags..];
+            scores[document].fill(&readings[document], window, rows);
+        }
+    }
+    Ok(())
+}
+
 /// Windows of like length together, longest first.
-fn batches(tokenizer: &Tokenizer, readings: &[Reading], max_tokens: usize) -> Vec<Batch> {
+pub(super) fn batches(
+    tokenizer: &Tokenizer,
+    readings: &[Reading],
+    max_tokens: usize,
+) -> Vec<Batch> {
     let mut places: Vec<(usize, usize)> = (0..readings.len())
         .flat_map(|document| {
             (0..readings[document].windows.len()).map(move |window| (document, window))
@@ -220,27 +236,31 @@ fn example(readings: &[Reading], (document, window): (usize, usize)) -> Example 
 }
 
 /// Log-probabilities of the tags of each word of a document.
-struct WordScores {
+pub(super) struct WordScores {
     rows: Vec<f32>,
     n_tags: usize,
 }
 
 impl WordScores {
     /// Every word outside: what holds for words that have no token.
-    fn outside(reading: &Reading, tags: &TagSet) -> Self {
-        let n_tags = tags.len();
+    pub(super) fn outside(reading: &Reading, n_tags: usize, outside: usize) -> Self {
         let mut rows = vec![f32::NEG_INFINITY; reading.text.words.len() * n_tags];
         for row in rows.chunks_exact_mut(n_tags) {
-            row[tags.outside()] = 0.0;
+            row[outside] = 0.0;
         }
         Self { rows, n_tags }
+    }
+
+    /// The log-probabilities of a word.
+    pub(super) fn row(&self, word: usize) -> &[f32] {
+        &self.rows[word * self.n_tags..][..self.n_tags]
     }
 
     /// Takes the words whose first token belongs to a window; `logits` begin with the window's first special token.
     fn fill(&mut self, reading: &Reading, window: usize, logits: &[f32]) {
         let (window, n_tags) = (&reading.windows[window], self.n_tags);
         for token in window.core.clone() {
-            let Some(word) = word_begun_by(&reading.text, token) else {
+            let Some(word) = reading.text.word_begun_by(token) else {
                 continue;
             };
             let row = token - window.tokens.start + 1;
@@ -250,12 +270,6 @@ impl WordScores {
             );
         }
     }
-}
-
-/// The word whose first token this is.
-fn word_begun_by(text: &TokenizedText, token: usize) -> Option<usize> {
-    let word = text.token_word[token]? as usize;
-    (text.word_first_token[word] == Some(token as u32)).then_some(word)
 }
 
 fn log_softmax(logits: &[f32], out: &mut [f32]) {

@@ -1,5 +1,6 @@
 //! Fine-tuning a token classifier on annotated documents.
 
+mod distillation;
 mod evaluate;
 mod examples;
 mod objective;
@@ -12,16 +13,18 @@ use std::path::Path;
 use candle_core::{DType, Tensor};
 use sha2::{Digest, Sha256};
 use vestnik_core::{Document, TagSet};
-use vestnik_model::{Mode, Parameters, TokenClassifier};
+use vestnik_model::{Mode, Parameters, TokenClassifier, losses};
 use vestnik_text::{Batch, Collator, Example, Tokenizer};
 
-use crate::config::{RunConfig, refused};
-use crate::error::Result;
+use crate::config::{DistillationConfig, RunConfig, refused};
+use crate::error::{Error, Result};
 use crate::event::Measures;
 use crate::optimizer::AdamW;
 use crate::record::{DataFile, RunRecord};
 use crate::run::{OnEvent, Parts, Resumed, Run, Settings, Task};
 use crate::sampling::Sampler;
+pub use distillation::Teacher;
+use distillation::{SoftLabels, Student};
 use evaluate::DevSet;
 pub use evaluate::{Evaluated, EvaluationOptions, evaluate};
 use examples::Examples;
@@ -45,15 +48,17 @@ pub struct TrainingData {
     pub dev: Vec<Document>,
     /// The files they came from, for the record.
     pub files: Vec<DataFile>,
+    /// The model that `[distillation]` of the run file names.
+    pub teacher: Option<Teacher>,
 }
 
 impl Trainer {
-    /// A run at its first step; nothing is written yet.
+    /// A run at its first step. Nothing is written yet but what a teacher says, to `teacher/` of the output folder.
     ///
     /// # Errors
     /// [`crate::Error::Setting`] for windows longer than the model can read, [`crate::Error::UnknownLabel`] for an entity type that the
     /// model does not have, [`crate::Error::NoExamples`] when there is nothing to learn from, [`crate::Error::Text`] when the tokenizer
-    /// refuses a text.
+    /// refuses a text, [`crate::Error::TeacherLabels`] for a teacher without a tag of the model.
     pub fn new(
         model: TokenClassifier,
         tokenizer: Tokenizer,
@@ -72,7 +77,30 @@ impl Trainer {
         let total_steps = total_steps(&sampler, config);
         let options = EvaluationOptions::new(windows);
         let optimizer = AdamW::of_model(model.parameters(), config.optimizer.clone())?;
+        if config.distillation.is_some() && model.crf().is_some() {
+            let expected = "a head without transitions, which gives distributions";
+            return Err(refused(
+                "model.head",
+                &"crf beside [distillation]",
+                expected,
+            ));
+        }
+        let student = Student {
+            tokenizer: &tokenizer,
+            labels: model.labels(),
+            outside: tags.outside(),
+            examples: &examples,
+            windows: &windows,
+        };
+        let soft = match (&config.distillation, &data.teacher) {
+            (Some(settings), Some(teacher)) => Some((
+                settings.clone(),
+                SoftLabels::new(teacher, &student, &data.train, out)?,
+            )),
+            _ => None,
+        };
         let task = NerTask {
+            soft,
             objective: Objective::new(&config.loss, &model, &examples, &tags)?,
             dev: DevSet::new(&tokenizer, data.dev, &options)?,
             collator: Collator::new(tokenizer.special()),
@@ -178,6 +206,12 @@ fn total_steps(sampler: &Sampler, config: &RunConfig) -> u64 {
     config.max_steps.map_or(all, |most| all.min(most))
 }
 
+/// `(1 - weight) · hard + weight · soft`.
+fn mixed(hard: &Tensor, soft: &Tensor, weight: f64) -> Result<Tensor> {
+    let mixed = (hard * (1.0 - weight)).and_then(|hard| hard + (soft * weight)?);
+    mixed.map_err(Error::tensor("adding up losses"))
+}
+
 /// The task of the training loop.
 #[derive(Debug)]
 struct NerTask {
@@ -187,6 +221,8 @@ struct NerTask {
     objective: Objective,
     dev: DevSet,
     collator: Collator,
+    /// The soft labels of a teacher, and how much they count.
+    soft: Option<(DistillationConfig, SoftLabels)>,
 }
 
 impl Task for NerTask {
@@ -206,7 +242,16 @@ impl Task for NerTask {
 
     fn loss(&self, batch: &Batch, mode: Mode<'_>) -> Result<Tensor> {
         let logits = self.model.forward(batch, mode)?;
-        self.objective.loss(&logits, batch, &self.examples)
+        let hard = self.objective.loss(&logits, batch, &self.examples)?;
+        match &self.soft {
+            None => Ok(hard),
+            Some((settings, soft)) => {
+                let rows = soft.of(batch, &self.examples.examples);
+                let labels = batch.labels.as_deref().unwrap_or_default();
+                let soft = losses::distillation(&logits, &rows, labels, settings.temperature)?;
+                mixed(&hard, &soft, settings.weight)
+            }
+        }
     }
 
     fn weight(&self, batch: &Batch) -> f64 {
@@ -236,6 +281,9 @@ impl Task for NerTask {
         let mut hash = Sha256::new();
         self.examples.hash(&mut hash);
         self.dev.hash(&mut hash);
+        if let Some((_, soft)) = &self.soft {
+            hash.update(&soft.digest);
+        }
         format!("{:x}", hash.finalize())
     }
 

@@ -1,6 +1,7 @@
 //! Fine-tuning runs on a tiny model: learning, resuming, sampling, errors.
 
 mod adaptation;
+mod distillation;
 mod losses;
 
 use std::ops::ControlFlow;
@@ -45,7 +46,7 @@ fn data(train: std::ops::Range<u64>, dev: std::ops::Range<u64>) -> TrainingData 
             weight: 1.0,
         }],
         dev: documents(dev),
-        files: Vec::new(),
+        ..TrainingData::default()
     }
 }
 

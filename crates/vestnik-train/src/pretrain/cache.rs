@@ -11,8 +11,6 @@
 //! | `cache.json` | what the cache was made of, and the sizes of the above |
 //! | `SHA256SUMS` | the hashes of all of them |
 
-use std::fs::File;
-use std::io::{BufWriter, Write};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
@@ -25,6 +23,7 @@ use crate::error::{Error, Result};
 use crate::files::{self, NewFolder};
 use crate::mapped::MappedFile;
 use crate::pretrain::cutting::Tokens;
+use crate::stream::Stream;
 use crate::sums;
 
 const FORMAT_VERSION: u32 = 1;
@@ -306,33 +305,6 @@ impl<'a> CacheWriter<'a> {
         sums::write(self.folder.path())?;
         files::remove_folder(&self.target)?;
         self.folder.commit()
-    }
-}
-
-/// A file that is written from beginning to end.
-#[derive(Debug)]
-struct Stream {
-    file: BufWriter<File>,
-    path: PathBuf,
-}
-
-impl Stream {
-    fn create(path: PathBuf) -> Result<Self> {
-        let file = File::create(&path).map_err(Error::io("write", &path))?;
-        Ok(Self {
-            file: BufWriter::new(file),
-            path,
-        })
-    }
-
-    fn write(&mut self, bytes: &[u8]) -> Result<()> {
-        self.file
-            .write_all(bytes)
-            .map_err(Error::io("write", &self.path))
-    }
-
-    fn finish(mut self) -> Result<()> {
-        self.file.flush().map_err(Error::io("write", &self.path))
     }
 }
 
