@@ -3,8 +3,11 @@
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
+use proptest::prelude::*;
+use proptest::sample::Index;
 use vestnik_data::{Corpus, Format, ReadOptions, read_corpus, read_ner};
 
+use crate::folder::Folder;
 use crate::ner::names;
 
 fn fixture(name: &str) -> PathBuf {
@@ -92,4 +95,47 @@ fn the_annotator_can_be_chosen() {
     }
     let olha = ["PER:Ганна Лис", "ORG:Рідний Край", "LOC:Львові"];
     assert_eq!(read("label-studio.json", "olha@example.org"), olha);
+}
+
+/// A file of each format that is one file; of brat the annotations.
+const FILES: [&str; 12] = [
+    "doccano-relations.jsonl",
+    "doccano-label.jsonl",
+    "label-studio.json",
+    "label-studio-min.json",
+    "brat/crlf.ann",
+    "webanno.tsv",
+    "cas.json",
+    "ewt.conllu",
+    "uner.iob2",
+    "conll2003.txt",
+    "conll2002.esp",
+    "hf/train.jsonl",
+];
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(60))]
+
+    /// Bytes are cut out and others put in their place: something is read or named, and spans lie inside their texts.
+    #[test]
+    fn damaged_files_never_panic(name in prop::sample::select(FILES.to_vec()), at in any::<Index>(), n_cut in 0..40_usize, put in "[0-9\\t\\n\"{}\\[\\],:а🕊_|*-]{0,6}") {
+        let whole = std::fs::read(fixture(name)).unwrap();
+        let at = at.index(whole.len());
+        let rest = &whole[(at + n_cut).min(whole.len())..];
+        let folder = Folder::new();
+        let changed = folder.write(name, [&whole[..at], put.as_bytes(), rest].concat());
+        if name.ends_with(".ann") {
+            std::fs::copy(fixture("brat/crlf.txt"), changed.with_extension("txt")).unwrap();
+        }
+        let options = ReadOptions {
+            format: Some(Format::detect(&fixture(name)).unwrap()),
+            ..ReadOptions::default()
+        };
+        for read in [read_corpus(&changed, &options), read_ner(&changed)].into_iter().flatten() {
+            for document in &read.documents {
+                prop_assert!(document.entities().iter().all(|entity| document.slice(entity.span).is_ok()));
+            }
+            prop_assert!(read.issues.iter().all(|issue| issue.to_string().lines().count() == 1));
+        }
+    }
 }
