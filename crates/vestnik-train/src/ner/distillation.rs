@@ -134,11 +134,10 @@ impl SoftLabels {
         for (sequence, origin) in batch.origins.iter().enumerate() {
             let place = |example: &Example| (example.document, example.window);
             let example = examples.partition_point(|example| place(example) < *origin);
-            let mut row = self.first_rows[example];
             let tokens = batch.cumulative_lengths[sequence]..batch.cumulative_lengths[sequence + 1];
-            for token in tokens.filter(|&token| labels[token] >= 0) {
+            let taught = tokens.filter(|&token| labels[token] >= 0);
+            for (row, token) in (self.first_rows[example]..).zip(taught) {
                 self.copy(row, &mut all[token * self.n_labels..][..self.n_labels]);
-                row += 1;
             }
         }
         all
