@@ -5,6 +5,7 @@
 mod adaptation;
 mod aggregation;
 mod calibrate;
+mod classify;
 mod compare;
 mod data;
 mod data_split;

@@ -31,8 +31,7 @@ impl Sandbox {
     pub(crate) fn with_model() -> Self {
         let sandbox = Self::new();
         for name in ["config.json", "tokenizer.json", "model.safetensors"] {
-            let bytes = fs::read(fixture(name)).unwrap();
-            sandbox.write(&format!("tiny/{name}"), bytes);
+            sandbox.write(&format!("tiny/{name}"), model_fixture("bert", name));
         }
         sandbox
     }
@@ -132,8 +131,8 @@ fn records(lines: &str) -> Vec<Value> {
         .collect()
 }
 
-fn fixture(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("crates/vestnik-model/tests/fixtures/bert")
-        .join(name)
+/// A file of one of the tiny models.
+pub(crate) fn model_fixture(model: &str, file: &str) -> Vec<u8> {
+    let models = Path::new(env!("CARGO_MANIFEST_DIR")).join("crates/vestnik-model/tests/fixtures");
+    fs::read(models.join(model).join(file)).unwrap()
 }

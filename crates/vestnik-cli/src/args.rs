@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::commands::{data, evaluate, model, pretrain, tag, tokenizer, train};
+use crate::commands::{classify, data, evaluate, model, pretrain, tag, tokenizer, train};
 
 /// Reads news articles in many languages and says who and what is named.
 #[derive(Debug, Parser)]
@@ -20,6 +20,8 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Tag articles: JSON lines, text files, folders or standard input
     Tag(tag::Args),
+    /// Classify articles by any labels, with a model of natural language inference
+    Classify(classify::Args),
     /// Measure a model on annotated data
     Evaluate(evaluate::Args),
     /// Fine-tune a model on annotated data

@@ -9,6 +9,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 mod args;
+mod articles;
 mod commands;
 mod corpus;
 mod device;

@@ -3,8 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use vestnik_infer::{Aggregation, DeviceChoice, EMBEDDED_MODEL_NAME, Error, Options, Vestnik};
-use vestnik_model::ModelDir;
+use vestnik_infer::{
+    Aggregation, DeviceChoice, EMBEDDED_MODEL_NAME, Error, Options, Vestnik, ZeroShot,
+};
+use vestnik_model::{Device, ModelDir};
 
 use crate::failure::{Mistake, one_line};
 use crate::hub::{self, HubModel};
@@ -25,13 +27,22 @@ pub(crate) struct ModelArgs {
     /// Threads [default: number of cores]
     #[arg(long, value_name = "N", value_parser = threads::parse_count)]
     threads: Option<usize>,
+}
+
+/// Arguments about how scores become entities.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct EntityArgs {
+    /// How scores of tokens become entities: viterbi (the best valid sequence of tags over words), or as the pipeline of
+    /// transformers does: none, simple, first, average, max
+    #[arg(long, default_value_t, value_name = "HOW")]
+    aggregation: Aggregation,
     /// Least score of an entity, 0 to 1, in place of those that the model was calibrated with; 0 keeps all
     #[arg(long, value_name = "X", value_parser = parse_score)]
     min_score: Option<f64>,
 }
 
 /// Reads a score on the command line.
-fn parse_score(text: &str) -> Result<f64, String> {
+pub(crate) fn parse_score(text: &str) -> Result<f64, String> {
     let score = text
         .parse()
         .ok()
@@ -40,17 +51,17 @@ fn parse_score(text: &str) -> Result<f64, String> {
 }
 
 impl ModelArgs {
-    /// Opens the model directory, or the model built into the program without one or by its name; `aggregation` says how
-    /// scores become entities.
+    /// Opens the model directory, or the model built into the program without one or by its name.
     ///
     /// To be called before anything else uses the thread pool.
     ///
     /// # Errors
     /// There is no such directory, it is no complete model, this program has no model in it, or the device is not
     /// there.
-    pub(crate) fn open(&self, aggregation: Aggregation) -> Result<Vestnik> {
+    pub(crate) fn open(&self, entities: &EntityArgs) -> Result<Vestnik> {
         threads::set(self.threads)?;
-        let options = self.options().with_aggregation(aggregation);
+        let mut options = self.options().with_aggregation(entities.aggregation);
+        options.min_score = entities.min_score;
         let vestnik = match self.model.as_deref() {
             Some(path) if Path::new(path).exists() => {
                 Vestnik::from_dir_with(path, &options).map_err(with_hint)?
@@ -61,6 +72,26 @@ impl ModelArgs {
             Some(name) => open_hub_model(&from_hub(name)?, &options)?,
         };
         Ok(vestnik)
+    }
+
+    /// Opens a model of natural language inference.
+    ///
+    /// To be called before anything else uses the thread pool.
+    ///
+    /// # Errors
+    /// None was named, it is no such model, or the device is not there.
+    pub(crate) fn open_zero_shot(&self) -> Result<ZeroShot> {
+        threads::set(self.threads)?;
+        let Some(name) = self.model.as_deref() else {
+            return Err(Mistake::new("no model was named")
+                .hint("--model takes a classifier of natural language inference: a directory or a name on the hub")
+                .into());
+        };
+        if Path::new(name).exists() {
+            return Ok(ZeroShot::from_dir(name, &self.options())?);
+        }
+        let model = from_hub(name)?;
+        Ok(ZeroShot::from_dir(&model.path, &self.options())?.with_name(&model.name))
     }
 
     /// The same arguments for another model.
@@ -87,14 +118,13 @@ impl ModelArgs {
         }
     }
 
-    /// Says on standard error where `vestnik` computes.
-    pub(crate) fn tell_device(&self, vestnik: &Vestnik) {
-        device::tell(self.device, vestnik.device());
+    /// Says on standard error where a model computes.
+    pub(crate) fn tell_device(&self, device: &Device) {
+        device::tell(self.device, device);
     }
 
     fn options(&self) -> Options {
-        let mut options = Options::default().with_device(self.device);
-        options.min_score = self.min_score;
+        let options = Options::default().with_device(self.device);
         match self.batch_tokens {
             Some(tokens) => options.with_batch_tokens(tokens),
             None => options,

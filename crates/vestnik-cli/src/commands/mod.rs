@@ -5,6 +5,7 @@ use anyhow::Result;
 use crate::args::{Cli, Command};
 use crate::{Outcome, hub};
 
+pub(crate) mod classify;
 pub(crate) mod data;
 pub(crate) mod evaluate;
 pub(crate) mod model;
@@ -18,6 +19,7 @@ pub(crate) fn run(cli: Cli) -> Result<Outcome> {
     hub::set_offline(cli.offline);
     match cli.command {
         Command::Tag(args) => tag::run(args),
+        Command::Classify(args) => classify::run(args),
         Command::Evaluate(args) => evaluate::run(&args),
         Command::Train(args) => train::run(&args),
         Command::Pretrain(args) => pretrain::run(&args),

@@ -82,9 +82,9 @@ fn read_file(name: &str, gold: &[Gold<'_>]) -> Result<Option<Vec<Scored>>> {
 
 fn run_model(args: &Args, name: &str, gold: &[Gold<'_>]) -> Result<Vec<Scored>> {
     let model = args.model.named(name);
-    let vestnik = model.open(args.aggregation)?;
+    let vestnik = model.open(&args.entities)?;
     annotated::refuse_unknown_labels(gold, vestnik.entity_types())?;
-    model.tell_device(&vestnik);
+    model.tell_device(vestnik.device());
     Ok(measured::measure(&vestnik, &annotated::sourced(gold), args.progress)?.scored)
 }
 

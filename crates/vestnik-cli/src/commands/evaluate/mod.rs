@@ -11,10 +11,10 @@ use std::path::PathBuf;
 use anyhow::Result;
 use vestnik_core::metrics::Bootstrap;
 use vestnik_data::sha256_file;
-use vestnik_infer::{Aggregation, Vestnik};
+use vestnik_infer::Vestnik;
 
 use crate::Outcome;
-use crate::model::{self, ModelArgs};
+use crate::model::{self, EntityArgs, ModelArgs};
 use crate::output::{Output, note, print};
 use crate::progress::ProgressMode;
 use crate::report::groups::SeenNames;
@@ -29,10 +29,8 @@ use gold::Gold;
 pub(crate) struct Args {
     #[command(flatten)]
     model: ModelArgs,
-    /// How scores of tokens become entities: viterbi (the best valid sequence of tags over words), or as the pipeline of
-    /// transformers does: none, simple, first, average, max
-    #[arg(long, default_value_t, value_name = "HOW")]
-    aggregation: Aggregation,
+    #[command(flatten)]
+    entities: EntityArgs,
     /// Annotated files: JSON lines or CoNLL columns, also .gz or .zst
     #[arg(long, value_name = "FILE", required = true, num_args = 1..)]
     data: Vec<PathBuf>,
@@ -109,9 +107,9 @@ fn evaluate(args: &Args) -> Result<Outcome> {
         .transpose()?;
     let gold = gold::read(&args.data)?;
     let seen = seen_names(&args.train_data)?;
-    let vestnik = args.model.open(args.aggregation)?;
+    let vestnik = args.model.open(&args.entities)?;
     gold::refuse_unknown_labels(&gold, vestnik.entity_types())?;
-    args.model.tell_device(&vestnik);
+    args.model.tell_device(vestnik.device());
     let measured = match calibrated_model {
         None => measured::measure(&vestnik, &gold::sourced(&gold), args.progress)?,
         Some(place) => calibrate(args, &vestnik, &gold, place)?,
