@@ -24,4 +24,7 @@
 //! `vestnik-model` the network, `vestnik-train` training, `vestnik-infer` inference, `vestnik-data` files.
 
 pub use vestnik_core::{Document, Entity, LabelSet, OffsetMap, OffsetUnit, Span};
-pub use vestnik_infer::{Aggregation, Analysis, DeviceChoice, Error, Options, Result, Vestnik};
+pub use vestnik_infer::{
+    Aggregation, Analysis, Classified, DeviceChoice, Error, HypothesisTemplate, Options, Question,
+    Result, Vestnik, ZeroShot,
+};

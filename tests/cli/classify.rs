@@ -112,7 +112,10 @@ fn mistakes_are_told_in_one_line() {
     for (args, expected) in [
         ("--model nli --labels a,a", "label \"a\" occurs twice"),
         ("--model nli --labels a,,b", "label 1 is empty"),
-        ("--model nli --labels-file empty.txt", "no labels"),
+        (
+            "--model nli --labels-file empty.txt",
+            "needs at least one label",
+        ),
         (
             "--model nli --labels-file missing.txt",
             "cannot read the labels in missing.txt",
