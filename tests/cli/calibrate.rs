@@ -107,6 +107,13 @@ fn a_model_is_calibrated_in_its_place() {
     assert_eq!(later["calibration"]["uncalibrated"], before["micro"]);
     assert!(later["calibration"]["fit"].is_null());
 
+    let info = sandbox.run("model info tiny").stdout;
+    let told = format!(
+        "calibration   temperature {}, PER from ",
+        settings["calibration"]["temperature"]
+    );
+    assert!(info.contains(&told), "{info}");
+
     // A second calibration starts from the raw outputs again.
     evaluate(&sandbox, "--model tiny --calibrate");
     assert_eq!(sandbox.records_of("tiny/vestnik.json"), settings);

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use anyhow::Result;
 use serde::Serialize;
 use vestnik_core::LabelSet;
-use vestnik_infer::WindowMetadata;
+use vestnik_infer::{Calibration, WindowMetadata};
 use vestnik_model::{
     Device, EncoderModel, Error, HeadKind, LoadReport, MaskedLm, Model, ModelDir, ProblemType,
     SequenceClassifier, TokenClassifier,
@@ -55,6 +55,8 @@ struct Info {
     max_tokens: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
     window: Option<WindowMetadata>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    calibration: Option<Calibration>,
     /// Tensors that the model needs and the file lacks.
     missing: Vec<String>,
     /// Tensors of the file that the model has no use for.
@@ -81,7 +83,7 @@ fn inspect(dir: &ModelDir) -> Result<Info> {
     let config = dir.config();
     let head = config.head();
     let loaded = load(dir, head)?;
-    let window = dir
+    let metadata = dir
         .settings()
         .map(vestnik_infer::Metadata::parse)
         .transpose()?;
@@ -109,7 +111,8 @@ fn inspect(dir: &ModelDir) -> Result<Info> {
         layers: encoder.num_hidden_layers,
         attention_heads: encoder.num_attention_heads,
         max_tokens: dir.max_tokens(),
-        window: window.map(|metadata| metadata.window),
+        window: metadata.as_ref().map(|metadata| metadata.window),
+        calibration: metadata.and_then(|metadata| metadata.calibration),
         missing: loaded.report.missing,
         unused: loaded.report.unused,
     })
@@ -236,6 +239,16 @@ fn table(info: &Info) -> String {
                 "{} tokens, {} of context on each side",
                 window.tokens, window.context
             ),
+        );
+    }
+    if let Some(calibration) = &info.calibration {
+        let least = calibration.min_scores.iter();
+        let least: String = least
+            .map(|(label, score)| format!(", {label} from {score}"))
+            .collect();
+        row(
+            "calibration",
+            format!("temperature {}{least}", calibration.temperature),
         );
     }
     row("missing", listed(&info.missing));
