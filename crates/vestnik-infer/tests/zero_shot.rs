@@ -1,5 +1,7 @@
 //! Zero-shot classification against what the pipeline of transformers answered (`scripts/record_zero_shot.py`).
 
+#![expect(clippy::unwrap_used, reason = "a helper of a test fails like the test")]
+
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};

@@ -268,7 +268,7 @@ fn range_means() {
         ops::range_means_composed(&v[0], &ranges)
     });
     check_finite_differences(&inputs, 1e-2, fused);
-    for ranges in [&[0..4, 5..5][..], &[0..10], &[]] {
+    for ranges in [&[0..4, 5..5][..], &[0..4, 0..10], &[]] {
         assert!(ops::range_means(&inputs[0], ranges).is_err());
     }
 }

@@ -11,7 +11,7 @@ use vestnik_model::{
 use vestnik_text::{Batch, SpanPlace};
 
 use crate::heads::PRETRAINED;
-use crate::support::{expected, norm, open};
+use crate::support::{Case, expected, norm, open};
 
 fn labels<const N: usize>(labels: [&str; N]) -> LabelSet {
     LabelSet::new(labels).unwrap()
@@ -84,7 +84,7 @@ fn a_batch(folder: &str) -> Batch {
     expected(folder)
         .cases
         .iter()
-        .map(|case| case.batch())
+        .map(Case::batch)
         .max_by_key(Batch::n_sequences)
         .unwrap()
 }
@@ -202,7 +202,7 @@ fn what_is_no_head_is_refused() {
     for result in refused {
         assert!(matches!(result, Err(Error::Argument { .. })));
     }
-    for texts in [&[0..1, 5..5][..], &[0..batch.ids.len() + 1], &[]] {
+    for texts in [&[0..1, 5..5][..], &[0..1, 0..batch.ids.len() + 1], &[]] {
         let logits = model.text_logits("topic", &states, texts, Mode::Inference);
         assert!(matches!(logits, Err(Error::Tensor { .. })), "{logits:?}");
     }
