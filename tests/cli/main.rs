@@ -9,6 +9,7 @@ mod classify;
 mod compare;
 mod data;
 mod data_split;
+mod distillation;
 mod evaluate;
 mod hub;
 mod logits;
