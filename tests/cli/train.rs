@@ -252,6 +252,7 @@ fn mistakes_in_the_data_are_told_before_training() {
     exit 2
     --- stderr
     error: the label "EVT" of document 9 is not known to the model, which knows PER, LOC
+    hint: name it in model.labels of the run file; vestnik data stats shows the labels of a file
     "#);
 
     sandbox.write("runs/text.jsonl", "{\"text\":\"\"}\n{}\n");

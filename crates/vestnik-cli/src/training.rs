@@ -241,11 +241,14 @@ impl<C> Setup<C> {
     }
 
     /// The error with what to do about it.
-    fn with_hint(&self, error: Error) -> anyhow::Error {
+    pub(crate) fn with_hint(&self, error: Error) -> anyhow::Error {
         let hint = match &error {
             Error::NotFinite { .. } => {
                 "a smaller optimizer.learning_rate or optimizer.max_grad_norm, or a longer schedule.warmup, may help; \
                  begin anew with -o, since settings of a run stay"
+            }
+            Error::UnknownLabel { .. } => {
+                "name it in model.labels of the run file; vestnik data stats shows the labels of a file"
             }
             Error::DataChanged { .. } | Error::ConfigChanged { .. } => {
                 "put back what changed, or begin anew with -o"

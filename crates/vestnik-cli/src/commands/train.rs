@@ -73,7 +73,8 @@ fn train(setup: &Setup<RunConfig>) -> Result<RunRecord> {
     let (mut data, run_data) = read(setup)?;
     let dev_files = data.files[config.train.len()..].to_vec();
     add_teacher(setup, teacher, &mut data);
-    let mut trainer = Trainer::new(model, tokenizer, data, config, &setup.out)?;
+    let mut trainer = Trainer::new(model, tokenizer, data, config, &setup.out)
+        .map_err(|error| setup.with_hint(error))?;
     setup.go_back(|| trainer.resume())?;
     let record = setup.follow(|on_event| {
         trainer.run(&mut |event| {
