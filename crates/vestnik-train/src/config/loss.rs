@@ -72,7 +72,7 @@ impl LossConfig {
     /// may be of one class. `counts` say how often each output is the label in an epoch.
     ///
     /// # Errors
-    /// [`Error::Setting`] for a weight of a class that the model does not have.
+    /// [`Error::Setting`] for a weight of a class that the model does not have, and for weights that are all 0.
     pub(crate) fn options(&self, classes: &[&str], counts: &[f64]) -> Result<CrossEntropyOptions> {
         let class_weights = match &self.class_weights {
             None => Vec::new(),
@@ -92,7 +92,15 @@ fn by_label(weights: &BTreeMap<String, f64>, classes: &[&str]) -> Result<Vec<f32
         Some(label) => Err(unknown(label, classes)),
         None => {
             let weight = |class: &&str| weights.get(*class).map_or(1.0, |&weight| weight as f32);
-            Ok(classes.iter().map(weight).collect())
+            let weights: Vec<f32> = classes.iter().map(weight).collect();
+            match weights.iter().all(|&weight| weight == 0.0) {
+                true => Err(refused(
+                    "loss.class_weights",
+                    &"0 for every label",
+                    "one above 0",
+                )),
+                false => Ok(weights),
+            }
         }
     }
 }
@@ -188,6 +196,12 @@ mod tests {
             error.to_string(),
             "setting `loss.class_weights` is for \"SHIP\", expected labels of the model: O, PER, LOC"
         );
+        let error = weights("class_weights = {O = 0, PER = 0, LOC = 0}", &counts).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "setting `loss.class_weights` is 0 for every label, expected one above 0"
+        );
+        assert!(weights("class_weights = {O = 0, PER = 0}", &counts).is_ok());
     }
 
     #[test]

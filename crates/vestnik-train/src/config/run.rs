@@ -238,7 +238,13 @@ impl RunConfig {
         }
         let windows = &self.windows;
         let least = windows.context.saturating_mul(2).saturating_add(1);
-        at_least("windows.max_tokens", windows.max_tokens, least as u64)?;
+        if windows.max_tokens < least {
+            return Err(refused(
+                "windows.max_tokens",
+                &windows.max_tokens,
+                format!("at least {least}: room for windows.context on both sides and one token"),
+            ));
+        }
         adaptation::check(&self.freeze, self.lora.as_ref())?;
         self.sampling.check()?;
         self.distillation

@@ -92,7 +92,7 @@ fn missing_and_wrong_values_are_named() {
     assert_refused(&RUN.replace("0.5", "nan"), "train.weight");
     assert_refused(
         &format!("{RUN}\n[windows]\nmax_tokens = 10\ncontext = 5"),
-        "windows.max_tokens",
+        "`windows.max_tokens` is 10, expected at least 11: room for windows.context",
     );
     assert_refused(&format!("{RUN}\n[schedule]\ndecay = \"step\""), "linear");
     assert_refused("epochs = ", "run file");
