@@ -205,7 +205,7 @@ fn mistakes_in_the_run_file() {
     assert_snapshot!(train(&sandbox, "--set epochs"), @r#"
     exit 2
     --- stderr
-    error: runs/ner.toml: override `epochs` is not of the form key=value (tables are parted by dots)
+    error: runs/ner.toml: override `epochs` is not of the form key=value, or leads to no table of the run file (tables are parted by dots, tables of a list are numbered from 0)
     "#);
     assert_snapshot!(train(&sandbox, "--set model.base=nowhere"), @r#"
     exit 2

@@ -11,7 +11,7 @@ const MIN_LETTERS: usize = 3;
 /// Gives for each label that is probably a misspelling the label that was meant.
 ///
 /// A label is one when it differs from another that is at least as frequent only in its case, in spaces, hyphens or underscores, or
-/// when it differs in one letter (one more, one less, another) from one that is at least five times as frequent, where
+/// when it differs in one letter (one more, one less, another, or two neighbours exchanged) from one that is at least five times as frequent, where
 /// the shorter of the two has at least three letters.
 ///
 /// ```
@@ -52,8 +52,19 @@ fn differ_in_one(a: &str, b: &str) -> bool {
         return false;
     }
     let front = short.iter().zip(&long).take_while(|(a, b)| a == b).count();
+    if short.len() == long.len() && exchanged(&short[front..], &long[front..]) {
+        return true;
+    }
     let more = usize::from(short.len() == long.len());
     short.get(front + more..).unwrap_or_default() == &long[(front + 1).min(long.len())..]
+}
+
+/// Whether the first two letters stand the other way round, and the rest is the same.
+fn exchanged(a: &[char], b: &[char]) -> bool {
+    match (a, b) {
+        ([a1, a2, a @ ..], [b1, b2, b @ ..]) => (a1, a2, a) == (b2, b1, b),
+        _ => false,
+    }
 }
 
 #[cfg(test)]
@@ -80,6 +91,7 @@ mod tests {
         assert_eq!(typos(&[("ORG", 50), ("ORGS", 2)]), [("ORGS", "ORG")]);
         assert_eq!(typos(&[("ORG", 50), ("ORT", 2)]), [("ORT", "ORG")]);
         assert_eq!(typos(&[("EVENT", 50), ("EVNT", 2)]), [("EVNT", "EVENT")]);
+        assert_eq!(typos(&[("LOC", 50), ("LCO", 2)]), [("LCO", "LOC")]);
         assert_eq!(typos(&[("ORG", 50), ("ORT", 20)]), []);
         assert_eq!(typos(&[("A1", 50), ("A2", 1)]), []);
         assert_eq!(typos(&[("PER", 50), ("PRO", 1), ("LOC", 1)]), []);

@@ -63,8 +63,20 @@ pub enum Error {
         /// The range.
         expected: String,
     },
+    /// The run file is sound without a `key=value` override, and not with it.
+    #[error("override `{text}`")]
+    OverrideValue {
+        /// The override as given.
+        text: String,
+        /// What is wrong with it.
+        #[source]
+        source: Box<toml::de::Error>,
+    },
     /// A `key=value` override has no `=`, or its key does not lead to a value.
-    #[error("override `{text}` is not of the form key=value (tables are parted by dots)")]
+    #[error(
+        "override `{text}` is not of the form key=value, or leads to no table of the run file (tables are parted by dots, \
+         tables of a list are numbered from 0)"
+    )]
     Override {
         /// The override as given.
         text: String,

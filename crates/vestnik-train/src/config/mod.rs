@@ -37,8 +37,20 @@ fn parse<T: DeserializeOwned>(text: &str, overrides: &[String]) -> Result<T> {
         return toml::from_str(text).map_err(unreadable);
     }
     let mut table: toml::Table = toml::from_str(text).map_err(unreadable)?;
+    let mut is_sound = table.clone().try_into::<T>().is_ok();
     for entry in overrides {
         lay_over(&mut table, entry)?;
+        // Without a line of the file to name, the override is named that broke it.
+        match table.clone().try_into::<T>() {
+            Ok(_) => is_sound = true,
+            Err(source) if is_sound => {
+                return Err(Error::OverrideValue {
+                    text: entry.clone(),
+                    source: Box::new(source),
+                });
+            }
+            Err(_) => {}
+        }
     }
     table.try_into().map_err(unreadable)
 }

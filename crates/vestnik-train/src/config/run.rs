@@ -222,6 +222,7 @@ impl RunConfig {
         check_keep_checkpoints(self.keep_checkpoints)?;
         at_least("patience", self.patience.unwrap_or(1), 1)?;
         at_least("train (number of corpora)", self.train.len(), 1)?;
+        check_types(&self.model.labels)?;
         if self.calibrate && self.dev.is_empty() {
             return Err(refused(
                 "calibrate",
@@ -263,6 +264,22 @@ impl RunConfig {
     /// left to update.
     pub fn adaptation(&self, encoder: &EncoderConfig) -> Result<Adaptation> {
         adaptation::adaptation(self.freeze, self.lora.as_ref(), encoder)
+    }
+}
+
+/// Refuses tags where types of entities belong: tags are made of the types.
+fn check_types(labels: &[String]) -> Result<()> {
+    let is_tag = |label: &&String| {
+        let inside = label.strip_prefix("B-").map(|name| format!("I-{name}"));
+        *label == "O" || inside.is_some_and(|inside| labels.contains(&inside))
+    };
+    match labels.iter().find(is_tag) {
+        None => Ok(()),
+        Some(tag) => Err(refused(
+            "model.labels",
+            tag,
+            "types of entities such as PER, without O, B- and I-: tags are made of them",
+        )),
     }
 }
 

@@ -112,8 +112,29 @@ fn overrides_are_laid_over_the_file() {
         let error = RunConfig::parse(RUN, &[bad.to_owned()]).unwrap_err();
         assert!(matches!(error, Error::Override { .. }), "{bad}: {error}");
     }
-    let error = RunConfig::parse(RUN, &["optimizer.lr=1".to_owned()]).unwrap_err();
-    assert!(message(&error).contains("lr"), "{}", message(&error));
+    for bad in ["optimizer.lr=1", "epochs=-1", "train.weight=heavy"] {
+        let overrides = ["seed=3".to_owned(), bad.to_owned(), "seed=4".to_owned()];
+        let error = RunConfig::parse(RUN, &overrides).unwrap_err();
+        assert!(
+            matches!(&error, Error::OverrideValue { text, .. } if text == bad),
+            "{error}"
+        );
+    }
+}
+
+#[test]
+fn tags_are_no_types() {
+    for tags in ["['PER', 'O']", "['B-PER', 'I-PER']"] {
+        let error = RunConfig::parse(RUN, &[format!("model.labels={tags}")]).unwrap_err();
+        assert!(matches!(
+            error,
+            Error::Setting {
+                key: "model.labels",
+                ..
+            }
+        ));
+    }
+    assert!(RunConfig::parse(RUN, &["model.labels=['B-cell', 'T-cell']".to_owned()]).is_ok());
 }
 
 #[test]
