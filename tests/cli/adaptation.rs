@@ -59,7 +59,7 @@ fn mistakes_in_what_is_frozen() {
     assert_snapshot!(train(&sandbox, "--set freeze.layers=-1"), @r#"
     exit 2
     --- stderr
-    error: runs/ner.toml: invalid value: integer `-1`, expected usize
+    error: runs/ner.toml: override `freeze.layers=-1`: invalid value: integer `-1`, expected usize in `freeze.layers`
     "#);
     assert_snapshot!(train(&sandbox, "--set freeze.encoder=true --set freeze.layers=1"), @r#"
     exit 2
@@ -74,7 +74,7 @@ fn mistakes_in_what_is_frozen() {
     assert_snapshot!(train(&sandbox, "--set freeze.head=true"), @r#"
     exit 2
     --- stderr
-    error: runs/ner.toml: unknown field `head`, expected one of `encoder`, `layers`, `embeddings`
+    error: runs/ner.toml: override `freeze.head=true`: unknown field `head`, expected one of `encoder`, `layers`, `embeddings` in `freeze`
     "#);
     assert!(!sandbox.path("runs/ner").exists());
 }
@@ -153,7 +153,7 @@ fn mistakes_in_low_rank_updates() {
     assert_snapshot!(train(&sandbox, r#"--set lora.targets=["quary"]"#), @r#"
     exit 2
     --- stderr
-    error: runs/ner.toml: unknown variant `quary`, expected one of `query`, `key`, `value`, `output`, `feed_forward`
+    error: runs/ner.toml: override `lora.targets=["quary"]`: unknown variant `quary`, expected one of `query`, `key`, `value`, `output`, `feed_forward` in `lora.targets`
     "#);
     assert_snapshot!(train(&sandbox, "--set lora.targets=[]"), @r#"
     exit 2
@@ -163,7 +163,7 @@ fn mistakes_in_low_rank_updates() {
     assert_snapshot!(train(&sandbox, "--set lora.rang=4"), @r#"
     exit 2
     --- stderr
-    error: runs/ner.toml: unknown field `rang`, expected one of `rank`, `alpha`, `dropout`, `targets`, `embeddings`, `norms`
+    error: runs/ner.toml: override `lora.rang=4`: unknown field `rang`, expected one of `rank`, `alpha`, `dropout`, `targets`, `embeddings`, `norms` in `lora`
     "#);
     assert_snapshot!(train(&sandbox, "--set lora.rank=4 --set freeze.encoder=true"), @r#"
     exit 2
@@ -183,7 +183,7 @@ fn mistakes_in_low_rank_updates() {
     assert_snapshot!(train(&sandbox, "--set gradient_checkpointing=yes"), @r#"
     exit 2
     --- stderr
-    error: runs/ner.toml: invalid type: string "yes", expected a boolean
+    error: runs/ner.toml: override `gradient_checkpointing=yes`: invalid type: string "yes", expected a boolean in `gradient_checkpointing`
     "#);
     assert!(!sandbox.path("runs/ner").exists());
 }

@@ -112,7 +112,7 @@ fn mistakes_about_the_teacher() {
     assert_snapshot!(train(&sandbox, "-o run --set distillation.weight=0.5"), @r#"
     exit 2
     --- stderr
-    error: runs/ner.toml: missing field `teacher`
+    error: runs/ner.toml: override `distillation.weight=0.5`: missing field `teacher` in `distillation`
     "#);
     let pretrained = sandbox
         .run("pretrain runs/mlm.toml --device cpu --progress none -o runs/mlm --set steps=1");

@@ -142,17 +142,17 @@ fn mistakes_in_the_loss() {
     assert_snapshot!(train(&sandbox, "--set loss.class_weights=even"), @r#"
     exit 2
     --- stderr
-    error: runs/ner.toml: invalid value: string "even", expected "balanced", or a table of labels and their weights
+    error: runs/ner.toml: override `loss.class_weights=even`: invalid value: string "even", expected "balanced", or a table of labels and their weights in `loss.class_weights`
     "#);
     assert_snapshot!(train(&sandbox, "--set loss.smoothing=0.1"), @r#"
     exit 2
     --- stderr
-    error: runs/ner.toml: unknown field `smoothing`, expected one of `label_smoothing`, `class_weights`, `focal_gamma`
+    error: runs/ner.toml: override `loss.smoothing=0.1`: unknown field `smoothing`, expected one of `label_smoothing`, `class_weights`, `focal_gamma` in `loss`
     "#);
     assert_snapshot!(train(&sandbox, "--set model.head=lstm"), @r#"
     exit 2
     --- stderr
-    error: runs/ner.toml: unknown variant `lstm`, expected `softmax` or `crf`
+    error: runs/ner.toml: override `model.head=lstm`: unknown variant `lstm`, expected `softmax` or `crf` in `model.head`
     "#);
     assert_snapshot!(train(&sandbox, "--set model.head=crf --set loss.focal_gamma=2"), @r#"
     exit 2

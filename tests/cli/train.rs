@@ -201,7 +201,10 @@ fn mistakes_in_the_run_file() {
     --- stderr
     error: runs/ner.toml: setting `epochs` is 0, expected at least 1
     "#);
-    assert_unknown(&train(&sandbox, "--set epoch=1"), "runs/ner.toml");
+    assert_unknown(
+        &train(&sandbox, "--set epoch=1"),
+        "runs/ner.toml: override `epoch=1`",
+    );
     assert_snapshot!(train(&sandbox, "--set epochs"), @r#"
     exit 2
     --- stderr

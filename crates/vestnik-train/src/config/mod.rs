@@ -37,22 +37,25 @@ fn parse<T: DeserializeOwned>(text: &str, overrides: &[String]) -> Result<T> {
         return toml::from_str(text).map_err(unreadable);
     }
     let mut table: toml::Table = toml::from_str(text).map_err(unreadable)?;
-    let mut is_sound = table.clone().try_into::<T>().is_ok();
+    // Without a line of the file to name, the override is named behind which nothing was sound any more.
+    let mut sound = table.clone().try_into::<T>().is_ok();
+    let mut broken_by = None;
     for entry in overrides {
         lay_over(&mut table, entry)?;
-        // Without a line of the file to name, the override is named that broke it.
-        match table.clone().try_into::<T>() {
-            Ok(_) => is_sound = true,
-            Err(source) if is_sound => {
-                return Err(Error::OverrideValue {
-                    text: entry.clone(),
-                    source: Box::new(source),
-                });
-            }
-            Err(_) => {}
+        let was_sound = std::mem::replace(&mut sound, table.clone().try_into::<T>().is_ok());
+        if sound {
+            broken_by = None;
+        } else if was_sound {
+            broken_by = Some(entry);
         }
     }
-    table.try_into().map_err(unreadable)
+    table.try_into().map_err(|source| match broken_by {
+        None => unreadable(source),
+        Some(entry) => Error::OverrideValue {
+            text: entry.clone(),
+            source: Box::new(source),
+        },
+    })
 }
 
 /// A run file with all defaults written out, for records.

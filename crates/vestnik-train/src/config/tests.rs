@@ -112,6 +112,8 @@ fn overrides_are_laid_over_the_file() {
         let error = RunConfig::parse(RUN, &[bad.to_owned()]).unwrap_err();
         assert!(matches!(error, Error::Override { .. }), "{bad}: {error}");
     }
+    let together = ["distillation.weight=0.5", "distillation.teacher=large"];
+    assert!(RunConfig::parse(RUN, &together.map(str::to_owned)).is_ok());
     for bad in ["optimizer.lr=1", "epochs=-1", "train.weight=heavy"] {
         let overrides = ["seed=3".to_owned(), bad.to_owned(), "seed=4".to_owned()];
         let error = RunConfig::parse(RUN, &overrides).unwrap_err();
