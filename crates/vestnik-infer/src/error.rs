@@ -120,6 +120,12 @@ pub enum Error {
         /// Tokens that it may have.
         available: usize,
     },
+    /// Examples that no classifier can be fitted to, or features that are not those of its examples.
+    #[error("examples: {problem}")]
+    Examples {
+        /// What is wrong with them.
+        problem: &'static str,
+    },
     /// From the label set: no labels, an empty one, or one that occurs twice.
     #[error(transparent)]
     Core(#[from] vestnik_core::Error),

@@ -3,7 +3,7 @@
 //! [`Vestnik`] is the whole model behind two calls: open it, [`Vestnik::analyze`] a text. [`NerPipeline`] is the
 //! named-entity part on its own: windows over long articles, batches packed by a token budget, scores of tokens,
 //! valid-sequence decoding or another [`Aggregation`]. [`Calibrator`] makes its scores honest. Both are `Send + Sync`; share one between threads. [`ZeroShot`] classifies texts by any labels with a
-//! model of natural language inference.
+//! model of natural language inference. [`LogisticRegression`] is a classifier on fixed features.
 //!
 //! Results do not depend on which other texts are in the batch, nor on their order.
 //!
@@ -13,6 +13,7 @@ mod calibration;
 mod device;
 mod embedded;
 mod error;
+mod logistic_regression;
 mod metadata;
 mod options;
 mod packing;
@@ -25,6 +26,7 @@ pub use calibration::{
 };
 pub use device::DeviceChoice;
 pub use error::{Error, Result};
+pub use logistic_regression::LogisticRegression;
 pub use metadata::{Metadata, WindowMetadata};
 pub use options::Options;
 pub use pipeline::{NerPipeline, Reading, Tagged};
