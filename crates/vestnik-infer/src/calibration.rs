@@ -113,7 +113,7 @@ impl Calibration {
     }
 }
 
-fn refused(key: impl Into<String>, value: f64, expected: &'static str) -> Error {
+pub(crate) fn refused(key: impl Into<String>, value: f64, expected: &'static str) -> Error {
     Error::Calibration {
         key: key.into(),
         value,

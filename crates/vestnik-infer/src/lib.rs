@@ -13,6 +13,7 @@ mod calibration;
 mod device;
 mod embedded;
 mod error;
+mod head_metadata;
 mod logistic_regression;
 mod metadata;
 mod options;
@@ -26,6 +27,7 @@ pub use calibration::{
 };
 pub use device::DeviceChoice;
 pub use error::{Error, Result};
+pub use head_metadata::{HeadCalibration, HeadMetadata};
 pub use logistic_regression::LogisticRegression;
 pub use metadata::{Metadata, WindowMetadata};
 pub use options::Options;

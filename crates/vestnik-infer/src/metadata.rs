@@ -1,10 +1,12 @@
 //! `vestnik.json`: what a model directory says beyond the Hugging Face files.
 
 use serde::{Deserialize, Serialize};
+use vestnik_model::HeadOptions;
 use vestnik_text::WindowOptions;
 
 use crate::calibration::Calibration;
 use crate::error::{Error, Result};
+use crate::head_metadata::HeadMetadata;
 
 /// The version of `vestnik.json` that is read and written.
 const FORMAT_VERSION: u32 = 1;
@@ -13,7 +15,9 @@ const FORMAT_VERSION: u32 = 1;
 ///
 /// ```json
 /// {"format_version": 1, "window": {"tokens": 256, "context": 28},
-///  "calibration": {"temperature": 1.3, "min_scores": {"PRO": 0.4}}}
+///  "calibration": {"temperature": 1.3, "min_scores": {"PRO": 0.4}},
+///  "heads": [{"task": "stance", "reads": "span", "labels": ["against", "neutral", "favour"],
+///             "problem_type": "single_label_classification"}]}
 /// ```
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
@@ -26,6 +30,9 @@ pub struct Metadata {
     /// How its outputs become scores. Default: as they are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub calibration: Option<Calibration>,
+    /// The heads beside the one for tokens, in their order. Default: none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub heads: Vec<HeadMetadata>,
 }
 
 /// The windows a model was trained on, in tokens without the special ones.
@@ -46,7 +53,21 @@ impl Metadata {
             format_version: FORMAT_VERSION,
             window: WindowMetadata { tokens, context },
             calibration: None,
+            heads: Vec::new(),
         }
+    }
+
+    /// The same with these heads beside the one for tokens.
+    #[must_use]
+    pub fn with_heads(mut self, heads: Vec<HeadMetadata>) -> Self {
+        self.heads = heads;
+        self
+    }
+
+    /// What the heads beside the one for tokens are, for [`vestnik_model::MultiTaskModel::load_frozen`].
+    #[must_use]
+    pub fn head_options(&self) -> Vec<HeadOptions> {
+        self.heads.iter().map(HeadMetadata::options).collect()
     }
 
     /// The same with another calibration; one that changes nothing is left out.
@@ -59,7 +80,8 @@ impl Metadata {
     /// Reads the file.
     ///
     /// # Errors
-    /// [`Error::Metadata`] if it is no JSON of this form, [`Error::MetadataVersion`] if it is of another version.
+    /// [`Error::Metadata`] if it is no JSON of this form, [`Error::MetadataVersion`] if it is of another version,
+    /// [`Error::Calibration`] or [`Error::CalibrationLabel`] for the calibration of a head that does not fit it.
     pub fn parse(json: &[u8]) -> Result<Self> {
         let unreadable = |source| Error::Metadata { source };
         // Read directly, errors have a line; read through a value, numbers are exact (`arbitrary_precision`).
@@ -72,6 +94,7 @@ impl Metadata {
                 known: FORMAT_VERSION,
             });
         }
+        metadata.heads.iter().try_for_each(HeadMetadata::check)?;
         Ok(metadata)
     }
 }
@@ -139,7 +162,7 @@ mod tests {
             Metadata::parse(later.as_bytes()),
             Err(Error::MetadataVersion { found: 2, .. })
         ));
-        let more = GOOD.replace("}}", "},\"heads\":[]}");
+        let more = GOOD.replace("}}", "},\"head\":[]}");
         assert!(matches!(
             Metadata::parse(more.as_bytes()),
             Err(Error::Metadata { .. })
