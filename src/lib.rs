@@ -23,8 +23,10 @@
 //! The crates behind this one do one thing each: `vestnik-core` the vocabulary, `vestnik-text` tokens and words,
 //! `vestnik-model` the network, `vestnik-train` training, `vestnik-infer` inference, `vestnik-data` files.
 
-pub use vestnik_core::{Document, Entity, LabelSet, OffsetMap, OffsetUnit, Span};
+pub use vestnik_core::{
+    Document, Entity, LabelSet, OffsetMap, OffsetUnit, Span, Stance, StanceLabel, Topic,
+};
 pub use vestnik_infer::{
-    Aggregation, Analysis, Classified, DeviceChoice, Error, HypothesisTemplate, Options, Question,
-    Result, Vestnik, ZeroShot,
+    Aggregation, Analysis, Classified, DeviceChoice, Error, HypothesisTemplate, MeanStance,
+    Mentioned, OTHER_TOPIC, Options, Question, Request, Result, Target, Task, Vestnik, ZeroShot,
 };

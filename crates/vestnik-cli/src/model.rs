@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use vestnik_infer::{
-    Aggregation, DeviceChoice, EMBEDDED_MODEL_NAME, Error, Options, Vestnik, ZeroShot,
+    Aggregation, DeviceChoice, EMBEDDED_MODEL_NAME, Error, Options, Task, TextFeatures, Vestnik,
+    ZeroShot,
 };
 use vestnik_model::{Device, ModelDir};
 
@@ -41,6 +42,24 @@ pub(crate) struct EntityArgs {
     min_score: Option<f64>,
 }
 
+/// What to do with texts, beside the details of entities.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct TaskOptions {
+    /// All that the model can, if not told.
+    pub(crate) tasks: Option<Vec<Task>>,
+    pub(crate) min_topic_score: Option<f64>,
+}
+
+impl TaskOptions {
+    /// Entities alone.
+    pub(crate) fn ner() -> Self {
+        Self {
+            tasks: Some(vec![Task::Ner]),
+            ..Self::default()
+        }
+    }
+}
+
 /// Reads a score on the command line.
 pub(crate) fn parse_score(text: &str) -> Result<f64, String> {
     let score = text
@@ -58,10 +77,12 @@ impl ModelArgs {
     /// # Errors
     /// There is no such directory, it is no complete model, this program has no model in it, or the device is not
     /// there.
-    pub(crate) fn open(&self, entities: &EntityArgs) -> Result<Vestnik> {
+    pub(crate) fn open(&self, entities: &EntityArgs, tasks: TaskOptions) -> Result<Vestnik> {
         threads::set(self.threads)?;
         let mut options = self.options().with_aggregation(entities.aggregation);
         options.min_score = entities.min_score;
+        options.min_topic_score = tasks.min_topic_score;
+        options.tasks = tasks.tasks;
         let vestnik = match self.model.as_deref() {
             Some(path) if Path::new(path).exists() => {
                 Vestnik::from_dir_with(path, &options).map_err(with_hint)?
@@ -92,6 +113,27 @@ impl ModelArgs {
         }
         let model = from_hub(name)?;
         Ok(ZeroShot::from_dir(&model.path, &self.options())?.with_name(&model.name))
+    }
+
+    /// Opens the encoder of a model, for features.
+    ///
+    /// To be called before anything else uses the thread pool.
+    ///
+    /// # Errors
+    /// As [`ModelArgs::open`].
+    pub(crate) fn open_features(&self) -> Result<TextFeatures> {
+        threads::set(self.threads)?;
+        let options = self.options();
+        Ok(match self.model.as_deref() {
+            Some(path) if Path::new(path).exists() => TextFeatures::from_dir(path, &options)?,
+            None | Some(EMBEDDED_MODEL_NAME) => {
+                TextFeatures::embedded(&options).map_err(with_hint)?
+            }
+            Some(name) => {
+                let model = from_hub(name)?;
+                TextFeatures::from_dir(&model.path, &options)?.with_name(&model.name)
+            }
+        })
     }
 
     /// The same arguments for another model.
@@ -178,6 +220,12 @@ fn with_hint(error: Error) -> anyhow::Error {
         Error::NotEmbedded => Mistake::new(error.to_string())
             .hint("name a model directory")
             .into(),
+        Error::MissingTask { task, known } => {
+            let known: Vec<&str> = known.iter().map(|task| task.as_str()).collect();
+            Mistake::new(format!("the model has no head for the task \"{task}\""))
+                .hint(format!("it has: {}", known.join(", ")))
+                .into()
+        }
         error @ Error::Labels { .. } => Mistake::new(one_line(&error.into()))
             .hint("--aggregation simple takes any labels")
             .into(),

@@ -1,6 +1,6 @@
 //! A named entity: a span with a label.
 
-use crate::Span;
+use crate::{Span, Stance};
 
 /// A mention of a named thing in a text: where it stands and of which type it is.
 ///
@@ -30,10 +30,12 @@ pub struct Entity {
     pub lemma: Option<String>,
     /// Identifier that all mentions of the same thing share, across languages.
     pub link: Option<String>,
+    /// How the text stands towards it here, where a model was asked.
+    pub stance: Option<Stance>,
 }
 
 impl Entity {
-    /// Makes an entity without score, lemma and link.
+    /// Makes an entity without score, lemma, link and stance.
     pub fn new(span: Span, label: impl Into<String>) -> Self {
         Self {
             span,
@@ -41,6 +43,7 @@ impl Entity {
             score: None,
             lemma: None,
             link: None,
+            stance: None,
         }
     }
 

@@ -6,6 +6,7 @@
 //! | to say | there is |
 //! |---|---|
 //! | a stretch of text, and what it names | [`Span`], [`Entity`], [`Document`] |
+//! | what a text is about, and how it stands towards what it names | [`Topic`], [`Stance`] |
 //! | the same place counted in bytes, characters or UTF-16 | [`OffsetUnit`], [`OffsetMap`] |
 //! | the words that a stretch covers | [`words_of_span`], [`span_of_words`] |
 //! | labels and their ids | [`LabelSet`] |
@@ -76,8 +77,10 @@ mod label_set;
 pub mod metrics;
 mod offset;
 mod span;
+mod stance;
 mod tag;
 mod tag_set;
+mod topic;
 mod words;
 
 pub use column::{ColumnScheme, TagDefect, TagProblem, TagReading, read_tags, spans_of_tags};
@@ -87,6 +90,8 @@ pub use error::{Error, Result};
 pub use label_set::LabelSet;
 pub use offset::{OffsetMap, OffsetUnit};
 pub use span::Span;
+pub use stance::{Stance, StanceLabel};
 pub use tag::{Tag, TagScheme};
 pub use tag_set::{TagSet, TypedRange};
+pub use topic::Topic;
 pub use words::{span_of_words, words_of_span};

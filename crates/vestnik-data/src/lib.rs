@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | named entities: any [`Format`] of annotated corpora | [`read_ner`], [`read_corpus`] | [`Corpus`] of documents, and every defect |
 //! | articles to tag: JSON lines, text files, folders, stdin | [`ArticleReader`] | a stream of [`Article`]s |
+//! | the targets that an article asks the stance towards | [`Article::targets`] | spans, or the first defect |
 //! | raw text to learn from | [`read_texts`], [`read_raw_texts`] | a stream of texts |
 //! | stance, topic and inference corpora: JSON lines | [`read_stance`], [`read_topics`], [`read_nli`] | [`Records`], and every defect |
 //!
@@ -59,6 +60,7 @@ mod records;
 mod spans;
 mod split;
 mod tagged;
+mod targets;
 
 pub use articles::{Article, ArticleOptions, ArticleReader};
 pub use atomic::{AtomicFile, refuse_existing, write_beside};

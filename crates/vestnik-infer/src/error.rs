@@ -3,6 +3,7 @@
 use vestnik_text::Aggregation;
 
 use crate::device::DeviceChoice;
+use crate::task::Task;
 
 /// Result of this crate.
 pub type Result<T> = std::result::Result<T, Error>;
@@ -28,6 +29,41 @@ pub enum Error {
         /// Why it is not there.
         #[source]
         source: Box<candle_core::Error>,
+    },
+    /// A name of a task that is none.
+    #[error("{name:?} is no task, expected ner, topic or stance")]
+    UnknownTask {
+        /// What was given.
+        name: String,
+    },
+    /// A task that the model has no head for.
+    #[error(
+        "the model has no head for the task \"{task}\"; it has: {}",
+        names(known)
+    )]
+    MissingTask {
+        /// What was asked for.
+        task: Task,
+        /// What it can do.
+        known: Vec<Task>,
+    },
+    /// A target that is no part of its text.
+    #[error("target {index} is no part of the text")]
+    Target {
+        /// Which of the targets, counted from 0.
+        index: usize,
+        /// Why not.
+        #[source]
+        source: vestnik_core::Error,
+    },
+    /// The outputs of a head or model are no stances.
+    #[error(
+        "the model's labels are {}: expected against, neutral and favour (or negative, neutral and positive)",
+        labels.join(", ")
+    )]
+    StanceLabels {
+        /// The labels of the model.
+        labels: Vec<String>,
     },
     /// `vestnik.json` is not of the form that is expected.
     #[error("vestnik.json is not understood")]
@@ -108,6 +144,12 @@ pub enum Error {
         /// The labels of the model.
         labels: Vec<String>,
     },
+    /// A label that the tokenizer does not see, as in a script that it was not made for.
+    #[error("the label {label:?} is unreadable for this model: its tokenizer knows no part of it")]
+    UnreadableLabel {
+        /// The label.
+        label: String,
+    },
     /// A hypothesis that leaves the model no room for a text.
     #[error(
         "the hypothesis for the label {label:?} has {tokens} tokens, the model has room for {available} beside a text"
@@ -119,6 +161,27 @@ pub enum Error {
         tokens: usize,
         /// Tokens that it may have.
         available: usize,
+    },
+    /// The file of a classifier of few examples is not of the form that is expected.
+    #[error("the classifier is not understood")]
+    Head {
+        /// Where and why.
+        #[source]
+        source: serde_json::Error,
+    },
+    /// The file of a classifier of few examples was written by another version.
+    #[error("the classifier has format_version {found}, this version reads {known}")]
+    HeadVersion {
+        /// The version of the file.
+        found: u32,
+        /// The version that is read.
+        known: u32,
+    },
+    /// A classifier of few examples is used with another encoder than the one it was fitted to.
+    #[error("the classifier was fitted to another model, {model:?}")]
+    HeadEncoder {
+        /// The name of that model.
+        model: String,
     },
     /// Examples that no classifier can be fitted to, or features that are not those of its examples.
     #[error("examples: {problem}")]
@@ -144,4 +207,9 @@ pub enum Error {
         #[source]
         source: Box<candle_core::Error>,
     },
+}
+
+fn names(tasks: &[Task]) -> String {
+    let names: Vec<&str> = tasks.iter().map(|task| task.as_str()).collect();
+    names.join(", ")
 }

@@ -1,37 +1,61 @@
 //! Inference: from raw text to tagged entities, on the CPU or a GPU.
 //!
-//! [`Vestnik`] is the whole model behind two calls: open it, [`Vestnik::analyze`] a text. [`NerPipeline`] is the
-//! named-entity part on its own: windows over long articles, batches packed by a token budget, scores of tokens,
-//! valid-sequence decoding or another [`Aggregation`]. [`Calibrator`] makes its scores honest. Both are `Send + Sync`; share one between threads. [`ZeroShot`] classifies texts by any labels with a
+//! [`Vestnik`] is the whole model behind two calls: open it, [`Vestnik::analyze`] a text. Entities, topics and stances
+//! ([`Task`]s) come from one pass of the encoder. [`NerPipeline`] is the named-entity part on its own: windows over long
+//! articles, batches packed by a token budget, scores of tokens, valid-sequence decoding or another [`Aggregation`].
+//! [`Calibrator`] makes its scores honest. Both are `Send + Sync`; share one between threads. [`ZeroShot`] classifies texts by any labels with a
 //! model of natural language inference. [`LogisticRegression`] is a classifier on fixed features.
 //!
 //! Results do not depend on which other texts are in the batch, nor on their order.
 //!
 //! This crate reads model directories, no corpora; it trains nothing and prints nothing.
 
+mod analysis;
 mod calibration;
 mod device;
 mod embedded;
 mod error;
+mod few_shot;
 mod head_metadata;
 mod logistic_regression;
+mod mentions;
 mod metadata;
+mod model;
+mod multi_task;
 mod options;
 mod packing;
+mod pair_stance;
 mod pipeline;
+mod probabilities;
+mod reader;
+mod sequence_topics;
+mod stance_scores;
+mod states;
+mod summary;
+mod task;
+mod text_features;
+mod text_states;
+mod topic_scores;
 mod vestnik;
+mod window_means;
 mod zero_shot;
 
+pub use analysis::{Analysis, Request, Target};
 pub use calibration::{
     Calibration, Calibrator, FEWEST_ENTITIES, Fit, LabelledWords, TEMPERATURES, best_min_score,
 };
 pub use device::DeviceChoice;
 pub use error::{Error, Result};
+pub use few_shot::FewShot;
 pub use head_metadata::{HeadCalibration, HeadMetadata};
 pub use logistic_regression::LogisticRegression;
 pub use metadata::{Metadata, WindowMetadata};
 pub use options::Options;
 pub use pipeline::{NerPipeline, Reading, Tagged};
-pub use vestnik::{Analysis, EMBEDDED_MODEL_NAME, Vestnik, embedded_model};
+pub use summary::{MeanStance, Mentioned};
+pub use task::Task;
+pub use text_features::{TextFeatures, TextVector};
+pub use topic_scores::OTHER_TOPIC;
+pub use vestnik::{EMBEDDED_MODEL_NAME, Vestnik, embedded_model};
 pub use vestnik_text::Aggregation;
 pub use zero_shot::{Classified, HypothesisTemplate, Question, ZeroShot};

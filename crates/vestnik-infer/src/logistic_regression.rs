@@ -3,11 +3,15 @@
 mod minimum;
 
 use ndarray::{Array2, Axis, Zip, s};
+use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 
 /// A linear classifier whose probabilities of labels sum to 1: `softmax(x W + b)`.
-#[derive(Clone, Debug, PartialEq)]
+///
+/// In JSON it is a list of rows: the weights of each feature, and `b` as the last one.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(into = "Vec<Vec<f64>>", try_from = "Vec<Vec<f64>>")]
 pub struct LogisticRegression {
     /// `[features + 1, labels]`: the weights `W`, and `b` as the last row.
     parameters: Array2<f64>,
@@ -40,6 +44,12 @@ impl LogisticRegression {
         Ok(Self { parameters })
     }
 
+    /// Number of features, number of labels.
+    #[must_use]
+    pub fn shape(&self) -> [usize; 2] {
+        [self.parameters.nrows() - 1, self.parameters.ncols()]
+    }
+
     /// The probabilities `[examples, labels]`.
     ///
     /// # Errors
@@ -52,6 +62,33 @@ impl LogisticRegression {
         }
         let logits = with_ones(features).dot(&self.parameters);
         Ok(log_softmax(logits).mapv_into(f64::exp))
+    }
+}
+
+impl From<LogisticRegression> for Vec<Vec<f64>> {
+    fn from(regression: LogisticRegression) -> Self {
+        let rows = regression.parameters.rows().into_iter();
+        rows.map(|row| row.to_vec()).collect()
+    }
+}
+
+impl TryFrom<Vec<Vec<f64>>> for LogisticRegression {
+    type Error = Error;
+
+    /// # Errors
+    /// [`Error::Examples`] for rows of different lengths, and numbers that are not finite.
+    fn try_from(rows: Vec<Vec<f64>>) -> Result<Self> {
+        let shape = (rows.len(), rows.first().map_or(0, Vec::len));
+        let parameters = Array2::from_shape_vec(shape, rows.concat());
+        let parameters = parameters.ok().filter(|parameters| {
+            shape.0 > 0
+                && rows.iter().all(|row| row.len() == shape.1)
+                && parameters.iter().all(|x| x.is_finite())
+        });
+        let problem = "the weights of a classifier are rows of one length";
+        Ok(Self {
+            parameters: parameters.ok_or(Error::Examples { problem })?,
+        })
     }
 }
 

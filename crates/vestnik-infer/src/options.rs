@@ -3,9 +3,10 @@
 use vestnik_text::Aggregation;
 
 use crate::device::DeviceChoice;
+use crate::task::Task;
 
 /// How to run a model. `Options::default()` is right for most.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Options {
     /// Device to compute on. Default: [`DeviceChoice::Auto`].
@@ -17,6 +18,12 @@ pub struct Options {
     pub aggregation: Aggregation,
     /// The least score of an entity, 0 to 1, in place of those of the model: 0 keeps all. Default: those of the model.
     pub min_score: Option<f64>,
+    /// The least score of a topic, 0 to 1, in place of those of the model: a text none of whose topics has it is about
+    /// [`OTHER_TOPIC`](crate::OTHER_TOPIC). Default: those of the model, or none where one topic holds and 0.5 where any
+    /// number hold.
+    pub min_topic_score: Option<f64>,
+    /// What to do. Default: all that the model can.
+    pub tasks: Option<Vec<Task>>,
 }
 
 impl Default for Options {
@@ -26,6 +33,8 @@ impl Default for Options {
             batch_tokens: 4096,
             aggregation: Aggregation::default(),
             min_score: None,
+            min_topic_score: None,
+            tasks: None,
         }
     }
 }
@@ -56,6 +65,20 @@ impl Options {
     #[must_use]
     pub fn with_min_score(mut self, min_score: f64) -> Self {
         self.min_score = Some(min_score);
+        self
+    }
+
+    /// Sets the least score of a topic, in place of those of the model.
+    #[must_use]
+    pub fn with_min_topic_score(mut self, min_topic_score: f64) -> Self {
+        self.min_topic_score = Some(min_topic_score);
+        self
+    }
+
+    /// Sets what to do; a task that the model has no head for is an error when it is opened.
+    #[must_use]
+    pub fn with_tasks(mut self, tasks: impl IntoIterator<Item = Task>) -> Self {
+        self.tasks = Some(tasks.into_iter().collect());
         self
     }
 }

@@ -1,20 +1,16 @@
 //! Named entities: from texts to entities with scores.
 
+use std::sync::Arc;
+
 use rayon::prelude::*;
 use vestnik_core::{Entity, LabelSet};
-use vestnik_model::{Device, Mode, TokenClassifier};
-use vestnik_text::{
-    Aggregation, Aggregator, Collator, Example, TokenizedText, Tokenizer, Transitions, Window,
-    WindowOptions, windows,
-};
+use vestnik_model::{Device, Mode, MultiTaskModel};
+use vestnik_text::{Aggregation, Aggregator, Transitions, Window, WindowOptions};
 
 use crate::calibration::Calibration;
 use crate::error::{Error, Result};
 use crate::options::Options;
-use crate::packing::pack;
-
-/// Special tokens around each sequence: one before, one after.
-const SPECIAL_TOKENS: usize = 2;
+use crate::reader::{ReadBatch, Reader, Text, to_host};
 
 /// What a text says.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -35,58 +31,33 @@ pub struct Tagged {
 /// the first tokens of words.
 #[derive(Debug)]
 pub struct NerPipeline {
-    classifier: TokenClassifier,
-    tokenizer: Tokenizer,
-    collator: Collator,
+    reader: Arc<Reader>,
+    model: Arc<MultiTaskModel>,
     aggregator: Aggregator,
-    window: WindowOptions,
-    device: Device,
-    batch_tokens: usize,
     calibration: Calibration,
-}
-
-/// The parts a pipeline is made of.
-pub(crate) struct Parts {
-    pub(crate) classifier: TokenClassifier,
-    pub(crate) tokenizer: Tokenizer,
-    pub(crate) window: WindowOptions,
-    pub(crate) device: Device,
-    pub(crate) calibration: Calibration,
 }
 
 /// One text as the model read it: [`NerPipeline::decode`] makes entities of it, with one calibration or another.
 #[derive(Debug)]
 pub struct Reading<'a> {
-    text: &'a str,
-    pub(crate) tokens: TokenizedText,
-    pub(crate) windows: Vec<Window>,
+    pub(crate) text: Text<'a>,
     /// The model's outputs `[tokens, labels]`, row-major: each token has those of the window that owns it.
     pub(crate) logits: Vec<f32>,
 }
 
-/// One window of one text.
-#[derive(Clone, Copy)]
-struct Sequence {
-    text: usize,
-    window: usize,
-}
-
 impl NerPipeline {
-    pub(crate) fn new(parts: Parts, options: &Options) -> Result<Self> {
-        if options.batch_tokens == 0 {
-            return Err(Error::BatchTokens);
-        }
-        let aggregator = aggregator(&parts.classifier, options)?;
-        let calibration = calibration(parts.calibration, &aggregator, options)?;
+    pub(crate) fn new(
+        reader: Arc<Reader>,
+        model: Arc<MultiTaskModel>,
+        calibration: Calibration,
+        options: &Options,
+    ) -> Result<Self> {
+        let aggregator = aggregator(&model, options)?;
         Ok(Self {
-            calibration,
-            collator: Collator::new(parts.tokenizer.special()),
+            calibration: self::calibration(calibration, &aggregator, options)?,
             aggregator,
-            classifier: parts.classifier,
-            tokenizer: parts.tokenizer,
-            window: parts.window,
-            device: parts.device,
-            batch_tokens: options.batch_tokens,
+            reader,
+            model,
         })
     }
 
@@ -105,7 +76,7 @@ impl NerPipeline {
     /// The labels of the model's outputs: tags.
     #[must_use]
     pub fn labels(&self) -> &LabelSet {
-        self.classifier.labels()
+        self.model.labels()
     }
 
     /// The scores of transitions, in a model with a conditional random field whose entities are found by
@@ -124,13 +95,13 @@ impl NerPipeline {
     /// The device it computes on.
     #[must_use]
     pub fn device(&self) -> &Device {
-        &self.device
+        self.reader.device()
     }
 
     /// How long articles are cut.
     #[must_use]
     pub fn window(&self) -> &WindowOptions {
-        &self.window
+        self.reader.window()
     }
 
     /// Tags one text.
@@ -155,44 +126,44 @@ impl NerPipeline {
     /// # Errors
     /// As [`NerPipeline::tag_batch`].
     pub fn read_batch<'a>(&self, texts: &[&'a str]) -> Result<Vec<Reading<'a>>> {
-        let mut readings = texts
-            .par_iter()
-            .map(|text| self.read(text))
-            .collect::<Result<Vec<_>>>()?;
-        let sequences = sequences(&readings);
-        let lengths: Vec<usize> = sequences
-            .iter()
-            .map(|s| readings[s.text].windows[s.window].tokens.len() + SPECIAL_TOKENS)
-            .collect();
-        for batch in pack(&lengths, self.batch_tokens) {
-            let batch: Vec<Sequence> = batch.into_iter().map(|i| sequences[i]).collect();
-            self.compute(&mut readings, &batch)?;
-        }
-        Ok(readings)
+        let texts = self.reader.texts(texts)?;
+        let mut logits = self.room(&texts);
+        self.reader
+            .read(&texts, |batch| self.add(&batch, &texts, &mut logits))?;
+        let readings = texts.into_iter().zip(logits);
+        Ok(readings
+            .map(|(text, logits)| Reading { text, logits })
+            .collect())
     }
 
     /// The entities of a text, with this calibration instead of the pipeline's own.
     #[must_use]
     pub fn decode(&self, reading: &Reading<'_>, calibration: &Calibration) -> Tagged {
+        Tagged {
+            entities: self.entities(&reading.text, &reading.logits, calibration),
+            tokens: reading.text.tokens.tokens.len(),
+            windows: reading.text.windows.len(),
+        }
+    }
+
+    /// The entities of a text, given the logits of its tokens.
+    pub(crate) fn entities(
+        &self,
+        text: &Text<'_>,
+        logits: &[f32],
+        calibration: &Calibration,
+    ) -> Vec<Entity> {
         let n_labels = self.aggregator.n_labels();
-        let mut scores = vec![0.0; reading.logits.len()];
-        let rows = reading.logits.chunks_exact(n_labels);
+        let mut scores = vec![0.0; logits.len()];
         scores
             .chunks_exact_mut(n_labels)
-            .zip(rows)
+            .zip(logits.chunks_exact(n_labels))
             .for_each(|(target, row)| log_softmax(row, calibration.temperature as f32, target));
-        let mut entities = self.aggregator.entities_at(
-            calibration.temperature,
-            reading.text,
-            &reading.tokens,
-            &scores,
-        );
+        let mut entities =
+            self.aggregator
+                .entities_at(calibration.temperature, text.text, &text.tokens, &scores);
         entities.retain(|entity| calibration.keeps(entity));
-        Tagged {
-            entities,
-            tokens: reading.tokens.tokens.ids.len(),
-            windows: reading.windows.len(),
-        }
+        entities
     }
 
     /// [`NerPipeline::decode`] for texts, in their order.
@@ -209,39 +180,36 @@ impl NerPipeline {
             .collect()
     }
 
-    /// Tokens, words and windows of a text, with room for the logits.
-    fn read<'a>(&self, text: &'a str) -> Result<Reading<'a>> {
-        let tokens = TokenizedText::new(&self.tokenizer, text)?;
-        let windows = windows(&tokens, &self.window);
-        Ok(Reading {
-            text,
-            logits: vec![0.0; tokens.tokens.len() * self.aggregator.n_labels()],
-            tokens,
-            windows,
-        })
+    /// Room for the logits of all tokens of each text.
+    pub(crate) fn room(&self, texts: &[Text<'_>]) -> Vec<Vec<f32>> {
+        let n_labels = self.aggregator.n_labels();
+        let room = |text: &Text<'_>| vec![0.0; text.tokens.tokens.len() * n_labels];
+        texts.iter().map(room).collect()
     }
 
-    /// Runs the model on one batch and hands the logits to the tokens.
-    fn compute(&self, readings: &mut [Reading<'_>], sequences: &[Sequence]) -> Result<()> {
-        let examples: Vec<Example> = sequences.iter().map(|s| example(readings, *s)).collect();
-        let batch = self.collator.batch(&examples);
-        let logits = to_host(&self.classifier.forward(&batch, Mode::Inference)?)?;
+    /// Hands the logits of a batch to the tokens of the texts.
+    pub(crate) fn add(
+        &self,
+        batch: &ReadBatch,
+        texts: &[Text<'_>],
+        logits: &mut [Vec<f32>],
+    ) -> Result<()> {
+        let of_batch = to_host(&self.model.token_logits(&batch.states, Mode::Inference)?)?;
         let n_labels = self.aggregator.n_labels();
-        for (sequence, start) in sequences.iter().zip(&batch.cumulative_lengths) {
-            let reading = &mut readings[sequence.text];
-            // The first row belongs to the special token before the sequence.
-            let rows = &logits[(start + 1) * n_labels..];
-            hand_out(reading, sequence.window, rows, n_labels);
+        for (sequence, rows) in batch.windows() {
+            let window = &texts[sequence.text].windows[sequence.window];
+            let rows = &of_batch[rows.start * n_labels..];
+            hand_out(window, rows, n_labels, &mut logits[sequence.text]);
         }
         Ok(())
     }
 }
 
 /// The way from the outputs of a model to entities.
-fn aggregator(classifier: &TokenClassifier, options: &Options) -> Result<Aggregator> {
-    let aggregator = Aggregator::new(options.aggregation, classifier.labels())
+fn aggregator(model: &MultiTaskModel, options: &Options) -> Result<Aggregator> {
+    let aggregator = Aggregator::new(options.aggregation, model.labels())
         .map_err(|source| Error::Labels { source })?;
-    Ok(match classifier.crf() {
+    Ok(match model.crf() {
         Some(crf) => aggregator.with_transitions(crf.transitions()?),
         None => aggregator,
     })
@@ -268,32 +236,12 @@ fn calibration(
     Ok(of_model)
 }
 
-fn sequences(readings: &[Reading<'_>]) -> Vec<Sequence> {
-    let of = |(text, reading): (usize, &Reading<'_>)| {
-        (0..reading.windows.len()).map(move |window| Sequence { text, window })
-    };
-    readings.iter().enumerate().flat_map(of).collect()
-}
-
-fn example(readings: &[Reading<'_>], sequence: Sequence) -> Example {
-    let reading = &readings[sequence.text];
-    let tokens = reading.windows[sequence.window].tokens.clone();
-    Example {
-        document: sequence.text,
-        window: sequence.window,
-        ids: reading.tokens.tokens.ids[tokens].to_vec(),
-        labels: None,
-        allowed: None,
-    }
-}
-
 /// Gives each token that the window owns its logits. `rows` starts at the first token of the window.
-fn hand_out(reading: &mut Reading<'_>, window: usize, rows: &[f32], n_labels: usize) {
-    let window = &reading.windows[window];
+fn hand_out(window: &Window, rows: &[f32], n_labels: usize, logits: &mut [f32]) {
     let before_core = window.core.start - window.tokens.start;
     let core = window.core.start * n_labels..window.core.end * n_labels;
     let rows = &rows[before_core * n_labels..][..core.len()];
-    reading.logits[core].copy_from_slice(rows);
+    logits[core].copy_from_slice(rows);
 }
 
 /// `y - ln(sum(exp(y)))` with `y = (x - max) / temperature`: stable for large logits.
@@ -306,16 +254,6 @@ fn log_softmax(logits: &[f32], temperature: f32, target: &mut [f32]) {
     let sum: f32 = target.iter().map(|y| y.exp()).sum();
     let log_sum = sum.ln();
     target.iter_mut().for_each(|y| *y -= log_sum);
-}
-
-pub(crate) fn to_host(logits: &vestnik_model::Tensor) -> Result<Vec<f32>> {
-    logits
-        .flatten_all()
-        .and_then(|flat| flat.to_vec1::<f32>())
-        .map_err(|source| Error::Tensor {
-            doing: "the scores of a batch",
-            source: Box::new(source),
-        })
 }
 
 #[cfg(test)]

@@ -2,14 +2,17 @@
 
 use std::path::Path;
 
-use vestnik_core::{Entity, LabelSet};
-use vestnik_model::{Device, HeadKind, ModelDir, TokenClassifier};
+use vestnik_core::LabelSet;
+use vestnik_model::{Device, ModelDir};
 
+use crate::analysis::{Analysis, Request};
 use crate::embedded;
 use crate::error::{Error, Result};
 use crate::metadata::{Metadata, window_options};
+use crate::model::Model;
 use crate::options::Options;
-use crate::pipeline::{NerPipeline, Parts, Tagged};
+use crate::pipeline::NerPipeline;
+use crate::task::Task;
 
 /// Name of the model that is built into the library with the feature `embedded-model`.
 pub const EMBEDDED_MODEL_NAME: &str = "vestnik-news";
@@ -26,31 +29,8 @@ pub const EMBEDDED_MODEL_NAME: &str = "vestnik-news";
 #[derive(Debug)]
 pub struct Vestnik {
     name: String,
-    ner: NerPipeline,
+    model: Model,
     metadata: Metadata,
-}
-
-/// What a text says.
-#[derive(Clone, Debug, Default, PartialEq)]
-#[non_exhaustive]
-pub struct Analysis {
-    /// The named entities in the order of the text, flat but for [`Aggregation::None`](crate::Aggregation::None); spans
-    /// are UTF-8 bytes of the text.
-    pub entities: Vec<Entity>,
-    /// Tokens that were read: all of the text, however long.
-    pub tokens: usize,
-    /// Windows the text was read in.
-    pub windows: usize,
-}
-
-impl From<Tagged> for Analysis {
-    fn from(tagged: Tagged) -> Self {
-        Self {
-            entities: tagged.entities,
-            tokens: tagged.tokens,
-            windows: tagged.windows,
-        }
-    }
 }
 
 impl Vestnik {
@@ -91,25 +71,14 @@ impl Vestnik {
     }
 
     fn open(name: &str, dir: &ModelDir, options: &Options) -> Result<Self> {
-        dir.expect_head(HeadKind::TokenClassification)?;
         let metadata = dir.settings().map(Metadata::parse).transpose()?;
+        let model = Model::open(dir, metadata.as_ref(), options)?;
         let window = window_options(metadata.as_ref(), dir.max_tokens())?;
-        dir.named_labels()?;
-        let tokenizer = dir.tokenizer()?;
-        let device = options.device.open()?;
-        let (classifier, _) = TokenClassifier::load_frozen(dir, &device)?;
-        let metadata = metadata.unwrap_or_else(|| Metadata::new(window.max_tokens, window.context));
-        let parts = Parts {
-            classifier,
-            tokenizer,
-            window,
-            device,
-            calibration: metadata.calibration.clone().unwrap_or_default(),
-        };
+        let without = || Metadata::new(window.max_tokens, window.context);
         Ok(Self {
             name: name.to_owned(),
-            ner: NerPipeline::new(parts, options)?,
-            metadata,
+            model,
+            metadata: metadata.unwrap_or_else(without),
         })
     }
 
@@ -132,46 +101,66 @@ impl Vestnik {
         &self.metadata
     }
 
-    /// What the model can do: `ner`.
+    /// What is done with texts: all that the model can, or those of [`Options::tasks`](crate::Options).
     #[must_use]
-    pub fn tasks(&self) -> &[&'static str] {
-        &["ner"]
+    pub fn tasks(&self) -> &[Task] {
+        self.model.tasks()
     }
 
     /// The labels of entities: the types that the model knows, or its tags with
-    /// [`Aggregation::None`](crate::Aggregation::None).
+    /// [`Aggregation::None`](crate::Aggregation::None). `None` where [`Task::Ner`] is not among the tasks.
     #[must_use]
-    pub fn entity_types(&self) -> &LabelSet {
-        self.ner.types()
+    pub fn entity_types(&self) -> Option<&LabelSet> {
+        self.ner().map(NerPipeline::types)
+    }
+
+    /// The topics that the model knows. `None` where [`Task::Topic`] is not among the tasks.
+    #[must_use]
+    pub fn topics(&self) -> Option<&LabelSet> {
+        self.model.topics()
     }
 
     /// The device it computes on.
     #[must_use]
     pub fn device(&self) -> &Device {
-        self.ner.device()
+        self.model.device()
     }
 
-    /// The named-entity part on its own.
+    /// The named-entity part on its own. `None` where [`Task::Ner`] is not among the tasks.
     #[must_use]
-    pub fn ner(&self) -> &NerPipeline {
-        &self.ner
+    pub fn ner(&self) -> Option<&NerPipeline> {
+        self.model.ner()
     }
 
     /// Reads one text, however long; it may be empty.
     ///
     /// # Errors
-    /// As [`NerPipeline::tag_batch`].
+    /// As [`Vestnik::analyze_requests`].
     pub fn analyze(&self, text: &str) -> Result<Analysis> {
-        self.ner.tag(text).map(Analysis::from)
+        Ok(self.analyze_batch(&[text])?.swap_remove(0))
     }
 
     /// Reads texts; the answer has one element for each, in the same order. Faster than one by one.
     ///
     /// # Errors
-    /// As [`NerPipeline::tag_batch`].
+    /// As [`Vestnik::analyze_requests`].
     pub fn analyze_batch(&self, texts: &[&str]) -> Result<Vec<Analysis>> {
-        let tagged = self.ner.tag_batch(texts)?;
-        Ok(tagged.into_iter().map(Analysis::from).collect())
+        let requests: Vec<Request<'_>> = texts.iter().copied().map(Request::from).collect();
+        self.analyze_requests(&requests)
+    }
+
+    /// Reads texts with targets, towards which the stance of the text is asked; the answer has one element for each, in
+    /// the same order.
+    ///
+    /// The encoder reads each text once, in windows if it is long; all tasks share what it says. Results do not depend on
+    /// the other texts.
+    ///
+    /// # Errors
+    /// [`Error::Target`] for a target that is no part of its text, [`Error::Text`] if the tokenizer fails,
+    /// [`Error::Model`] or [`Error::Tensor`] if the model does.
+    pub fn analyze_requests(&self, requests: &[Request<'_>]) -> Result<Vec<Analysis>> {
+        requests.iter().try_for_each(Request::check)?;
+        self.model.analyze(requests)
     }
 }
 

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use anyhow::{Context, Result};
 use clap::ValueEnum;
 use serde_json::Value;
-use vestnik_data::{Article, ArticleOptions, ArticleReader, STDIN};
+use vestnik_data::{Article, ArticleOptions, ArticleReader, Issue, Problem, STDIN};
 
 use crate::Outcome;
 use crate::failure::Mistake;
@@ -63,6 +63,10 @@ enum OnError {
 pub(crate) trait Work {
     /// Is told the first article before any is read.
     fn begin(&self, first: &Article, progress: &Progress);
+    /// What is wrong with an article that cannot be worked on; it is set aside.
+    fn refuse(&self, _article: &Article) -> Option<Problem> {
+        None
+    }
     /// The output lines of articles, one for each, without line ends.
     fn lines(&mut self, articles: Vec<Article>) -> Result<Vec<String>>;
     /// Tokens read so far.
@@ -138,15 +142,16 @@ impl<W: Work> Job<W> {
         {
             self.work.begin(first, &self.progress);
         }
-        for issue in chunk.issues {
+        let (articles, refused) = self.sorted(chunk.articles);
+        for issue in chunk.issues.into_iter().chain(refused) {
             self.aside.put(issue, &self.progress)?;
         }
-        if chunk.articles.is_empty() {
+        if articles.is_empty() {
             return Ok(());
         }
         self.aside.settle(&self.progress);
-        self.articles += chunk.articles.len() as u64;
-        for line in self.work.lines(chunk.articles)? {
+        self.articles += articles.len() as u64;
+        for line in self.work.lines(articles)? {
             writeln!(self.output, "{line}").context("cannot write the output")?;
         }
         // A reader at the other end of a pipe waits for whole articles, not for a full buffer.
@@ -155,6 +160,22 @@ impl<W: Work> Job<W> {
         let measures = self.measures();
         self.progress.update(self.bytes, || measures);
         Ok(())
+    }
+
+    /// The articles that can be worked on, and what is wrong with the others.
+    fn sorted(&self, articles: Vec<Article>) -> (Vec<Article>, Vec<Issue>) {
+        let (mut sound, mut refused) = (Vec::with_capacity(articles.len()), Vec::new());
+        for article in articles {
+            match self.work.refuse(&article) {
+                None => sound.push(article),
+                Some(problem) => refused.push(Issue {
+                    path: article.origin.path,
+                    line: Some(article.origin.line),
+                    problem,
+                }),
+            }
+        }
+        (sound, refused)
     }
 
     fn measures(&self) -> Measures {

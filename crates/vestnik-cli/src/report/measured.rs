@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use serde::Serialize;
 use vestnik_core::Document;
 use vestnik_core::metrics::{Counts, group_counts};
-use vestnik_infer::{Calibration, Calibrator, Fit, Tagged, Vestnik};
+use vestnik_infer::{Calibration, Calibrator, Fit, NerPipeline, Tagged, Vestnik};
 
 use super::reliability::{Reliability, Tally};
 use super::scored::Scored;
@@ -92,7 +92,7 @@ pub(crate) fn measure(
     documents: &[Sourced<'_>],
     progress: ProgressMode,
 ) -> Result<Measured> {
-    let pipeline = vestnik.ner();
+    let pipeline = ner(vestnik)?;
     let calibration = pipeline.calibration();
     let mut uncalibrated = (!calibration.is_identity()).then(Uncalibrated::default);
     let (mut scored, mut tokens) = (Vec::with_capacity(documents.len()), 0);
@@ -127,7 +127,7 @@ pub(crate) fn calibrate(
     documents: &[Sourced<'_>],
     progress: ProgressMode,
 ) -> Result<(Measured, Calibration)> {
-    let mut calibrator = Calibrator::new(vestnik.ner())?;
+    let mut calibrator = Calibrator::new(ner(vestnik)?)?;
     in_chunks(documents, progress, |chunk| {
         let documents: Vec<&Document> = chunk.iter().map(|(document, _)| *document).collect();
         Ok(calibrator.add(&documents)?)
@@ -148,6 +148,11 @@ pub(crate) fn calibrate(
         calibrated: Some(uncalibrated.compared(&calibration, Some(fit))),
     };
     Ok((measured, calibration))
+}
+
+/// The part of the model that finds entities.
+pub(crate) fn ner(vestnik: &Vestnik) -> Result<&NerPipeline> {
+    vestnik.ner().context("the model finds no entities")
 }
 
 /// Does something with all documents, in chunks.

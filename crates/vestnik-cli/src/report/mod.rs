@@ -97,7 +97,10 @@ impl ModelFacts {
     pub(crate) fn of(vestnik: &Vestnik) -> Self {
         Self {
             name: vestnik.name().to_owned(),
-            labels: vestnik.entity_types().iter().map(str::to_owned).collect(),
+            labels: vestnik
+                .entity_types()
+                .map(|types| types.iter().map(str::to_owned).collect())
+                .unwrap_or_default(),
         }
     }
 }

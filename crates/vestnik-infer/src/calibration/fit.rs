@@ -76,7 +76,7 @@ impl<'a> Calibrator<'a> {
     }
 
     fn label(&mut self, document: &Document, reading: &Reading<'_>) {
-        let (tokens, windows) = (&reading.tokens, &reading.windows);
+        let (tokens, windows) = (&reading.text.tokens, &reading.text.windows);
         for example in ner_examples(document, tokens, windows, &self.tags) {
             let first = windows[example.window].tokens.start * self.tags.len();
             self.words.add_example(&example, &reading.logits[first..]);

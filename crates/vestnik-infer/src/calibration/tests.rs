@@ -87,7 +87,7 @@ fn only_sure(vestnik: &Vestnik, mut documents: Vec<Document>) -> Vec<Document> {
 }
 
 fn fit(vestnik: &Vestnik, documents: &[Document]) -> Fit {
-    let mut calibrator = Calibrator::new(vestnik.ner()).unwrap();
+    let mut calibrator = Calibrator::new(vestnik.ner().unwrap()).unwrap();
     for chunk in documents.chunks(7) {
         calibrator.add(&chunk.iter().collect::<Vec<_>>()).unwrap();
     }
@@ -98,7 +98,7 @@ fn fit(vestnik: &Vestnik, documents: &[Document]) -> Fit {
 fn a_model_that_is_too_sure_gets_a_temperature() {
     let (plain, sure) = (open(&fixture()), sharpened(3.0));
     let sure = open(sure.path());
-    let documents = documents(plain.ner());
+    let documents = documents(plain.ner().unwrap());
     let (plain_fit, sure_fit) = (fit(&plain, &documents), fit(&sure, &documents));
     let ratio = sure_fit.calibration.temperature / plain_fit.calibration.temperature;
     assert!((ratio - 3.0).abs() < 0.01, "{ratio}");
@@ -110,13 +110,21 @@ fn a_model_that_is_too_sure_gets_a_temperature() {
 #[test]
 fn least_scores_raise_f1_and_rare_labels_have_none() {
     let vestnik = open(&fixture());
-    let documents = only_sure(&vestnik, documents(vestnik.ner()));
+    let documents = only_sure(&vestnik, documents(vestnik.ner().unwrap()));
     let found = fit(&vestnik, &documents);
     let right = |calibration: &Calibration, label: &str| {
         let (mut tp, mut all) = (0, 0);
         for document in &documents {
-            let tagged = vestnik.ner().read_batch(&[document.text()]).unwrap();
-            let found = vestnik.ner().decode(&tagged[0], calibration).entities;
+            let tagged = vestnik
+                .ner()
+                .unwrap()
+                .read_batch(&[document.text()])
+                .unwrap();
+            let found = vestnik
+                .ner()
+                .unwrap()
+                .decode(&tagged[0], calibration)
+                .entities;
             let of = |entities: &[Entity]| -> Vec<_> {
                 let of_label = entities.iter().filter(|e| e.label == label);
                 of_label.map(|e| e.span).collect()
@@ -187,7 +195,7 @@ fn only_the_default_grouping_is_calibrated() {
     let options = Options::default().with_device(DeviceChoice::Cpu);
     let options = options.with_aggregation(Aggregation::Simple);
     let vestnik = Vestnik::from_dir_with(fixture(), &options).unwrap();
-    let error = Calibrator::new(vestnik.ner()).unwrap_err();
+    let error = Calibrator::new(vestnik.ner().unwrap()).unwrap_err();
     assert!(matches!(error, crate::Error::CalibrationAggregation { .. }));
 }
 

@@ -13,7 +13,8 @@ use vestnik_text::{PairTemplate, TokenizedText, Tokenizer, Window, WindowOptions
 use crate::error::{Error, Result};
 use crate::options::Options;
 use crate::packing::pack;
-use crate::pipeline::to_host;
+use crate::reader::to_host;
+use crate::states::States;
 use crate::vestnik::name_of;
 use entailment::Entailment;
 pub use template::HypothesisTemplate;
@@ -36,6 +37,7 @@ const FEWEST_TOKENS: usize = 16;
 #[derive(Debug)]
 pub struct ZeroShot {
     name: String,
+    states: States,
     classifier: SequenceClassifier,
     tokenizer: Tokenizer,
     template: PairTemplate,
@@ -92,6 +94,16 @@ impl Question {
 }
 
 impl Classified {
+    /// Sorts labels by their probabilities.
+    pub(crate) fn new(mut labels: Vec<(String, f32)>, tokens: usize, windows: usize) -> Self {
+        labels.sort_by(|(_, a), (_, b)| b.total_cmp(a));
+        Self {
+            labels,
+            tokens,
+            windows,
+        }
+    }
+
     /// The most probable label.
     #[must_use]
     pub fn best(&self) -> Option<(&str, f32)> {
@@ -135,6 +147,7 @@ impl ZeroShot {
             name: name_of(path.as_ref()),
             entailment: Entailment::find(classifier.labels())?,
             template: PairTemplate::new(&tokenizer)?,
+            states: States::new(classifier.encoder()),
             classifier,
             tokenizer,
             device,
@@ -160,6 +173,16 @@ impl ZeroShot {
     #[must_use]
     pub fn device(&self) -> &Device {
         &self.device
+    }
+
+    /// Refuses labels that the tokenizer does not see, as in a script that it was not made for: the sentence of each is that
+    /// of every other such label. [`ZeroShot::classify_batch`] takes them.
+    ///
+    /// # Errors
+    /// [`Error::UnreadableLabel`] for the first label all of whose tokens are unknown.
+    pub fn check_labels(&self, question: &Question) -> Result<()> {
+        let mut labels = question.labels.iter();
+        labels.try_for_each(|label| self.check_label(label))
     }
 
     /// Classifies texts; the answer has one element for each, in the same order.
@@ -206,6 +229,17 @@ impl ZeroShot {
             .collect()
     }
 
+    fn check_label(&self, label: &str) -> Result<()> {
+        let ids = self.tokenizer.encode(label)?.ids;
+        let unknown = self.tokenizer.special().unk;
+        if ids.iter().any(|&id| Some(id) != unknown) {
+            return Ok(());
+        }
+        Err(Error::UnreadableLabel {
+            label: label.to_owned(),
+        })
+    }
+
     /// Tokens of a window beside the longest sentence.
     fn room(&self, sentences: &[Vec<u32>], question: &Question) -> Result<usize> {
         let longest = (0..sentences.len()).max_by_key(|&label| sentences[label].len());
@@ -248,7 +282,9 @@ impl ZeroShot {
             [&reading.text.tokens.ids[window], &sentences[pair.label][..]]
         });
         let batch = self.template.batch(ids);
-        let logits = to_host(&self.classifier.forward(&batch, Mode::Inference)?)?;
+        let states = self.states.of(&batch)?;
+        let logits = self.classifier.logits(&states, &batch, Mode::Inference)?;
+        let logits = to_host(&logits)?;
         let rows = logits.chunks_exact(self.classifier.labels().len());
         for (pair, row) in pairs.iter().zip(rows) {
             let reading = &mut readings[pair.text];
@@ -283,18 +319,8 @@ impl Reading {
         } else {
             self.scores(question.multi_label)
         };
-        let mut labels: Vec<(String, f32)> = question
-            .labels
-            .iter()
-            .map(str::to_owned)
-            .zip(scores)
-            .collect();
-        labels.sort_by(|(_, a), (_, b)| b.total_cmp(a));
-        Classified {
-            labels,
-            tokens,
-            windows: self.windows.len(),
-        }
+        let labels = question.labels.iter().map(str::to_owned);
+        Classified::new(labels.zip(scores).collect(), tokens, self.windows.len())
     }
 
     fn scores(&self, multi_label: bool) -> Vec<f32> {

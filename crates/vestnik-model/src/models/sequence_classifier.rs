@@ -20,7 +20,17 @@ impl SequenceClassifier {
     /// As [`crate::Encoder::forward`].
     pub fn forward(&self, batch: &Batch, mode: Mode<'_>) -> Result<Tensor> {
         let hidden_states = self.encoder.forward(batch, mode)?;
-        self.head.forward(&hidden_states, batch, mode)
+        self.logits(&hidden_states, batch, mode)
+    }
+
+    /// Logits of every sequence, given the states of the last layer.
+    ///
+    /// **Shapes** `[tokens, hidden]` of a packed batch of `sequences` sequences → `[sequences, labels]`.
+    ///
+    /// # Errors
+    /// Those of the device.
+    pub fn logits(&self, states: &Tensor, batch: &Batch, mode: Mode<'_>) -> Result<Tensor> {
+        self.head.forward(states, batch, mode)
     }
 
     /// Whether one label holds of a text, or any number of them.

@@ -17,18 +17,19 @@ pub(super) struct LabelArgs {
         long,
         value_delimiter = ',',
         value_name = "LABEL,…",
-        required_unless_present = "labels_file"
+        required_unless_present_any = ["labels_file", "few_shot", "head"],
+        conflicts_with_all = ["few_shot", "head"]
     )]
     labels: Vec<String>,
     /// File with a label a line, for labels that have commas
-    #[arg(long, value_name = "FILE", conflicts_with = "labels")]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["labels", "few_shot", "head"])]
     labels_file: Option<PathBuf>,
     /// Sentence with {} where the label goes; LANG=SENTENCE for articles whose field `lang` is LANG, several times if need be
     /// [default: "This text is about {}.", in the language of the article where it is bg, cs, pl, ru, sl or uk]
-    #[arg(long, value_name = "SENTENCE")]
+    #[arg(long, value_name = "SENTENCE", conflicts_with_all = ["few_shot", "head"])]
     template: Vec<Template>,
     /// Any number of labels may hold: each has a probability of its own
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["few_shot", "head"])]
     multi_label: bool,
 }
 

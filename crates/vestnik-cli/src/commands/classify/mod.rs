@@ -1,19 +1,20 @@
 //! `vestnik classify`: articles in, the same articles with the probabilities of labels out.
 
+mod classifier;
+mod examples;
 mod labels;
-
-use std::collections::BTreeMap;
 
 use anyhow::Result;
 use serde::Serialize;
-use serde_json::Value;
 use vestnik_data::Article;
-use vestnik_infer::{Classified, ZeroShot};
+use vestnik_infer::Classified;
 
 use crate::Outcome;
 use crate::articles::{self, ArticleArgs, Work};
 use crate::model::{ModelArgs, parse_score};
 use crate::progress::{Measures, Progress};
+use classifier::{Basis, Classifier};
+use examples::ExampleArgs;
 use labels::{LabelArgs, Questions};
 
 /// Arguments of `vestnik classify`.
@@ -24,6 +25,8 @@ pub(crate) struct Args {
     #[command(flatten)]
     labels: LabelArgs,
     #[command(flatten)]
+    examples: ExampleArgs,
+    #[command(flatten)]
     model: ModelArgs,
     /// Leave out labels with a lower score, 0 to 1: an article that has none left is about something else
     #[arg(long, default_value_t = 0.0, value_name = "X", value_parser = parse_score)]
@@ -32,12 +35,18 @@ pub(crate) struct Args {
 
 /// Runs the command.
 pub(crate) fn run(args: Args) -> Result<Outcome> {
-    let questions = Questions::new(args.labels)?;
+    let questions = match args.examples.are_given() {
+        true => None,
+        false => Some(Questions::new(args.labels)?),
+    };
+    let examples = args.examples.read()?;
     articles::process(args.articles, || {
         Ok(Classification {
-            zero_shot: args.model.open_zero_shot()?,
+            classifier: match questions {
+                Some(questions) => Classifier::by_labels(args.model.open_zero_shot()?, questions)?,
+                None => args.examples.classifier(&args.model, &examples)?,
+            },
             model: args.model,
-            questions,
             min_score: args.min_score,
             tokens: 0,
             without_label: 0,
@@ -48,8 +57,7 @@ pub(crate) fn run(args: Args) -> Result<Outcome> {
 /// The work and what it has done so far.
 struct Classification {
     model: ModelArgs,
-    zero_shot: ZeroShot,
-    questions: Questions,
+    classifier: Classifier,
     min_score: f64,
     tokens: u64,
     without_label: u64,
@@ -70,39 +78,13 @@ struct Provenance<'a> {
     tokens: usize,
     windows: usize,
     tasks: [&'a str; 1],
-    template: String,
+    #[serde(flatten)]
+    basis: Basis,
 }
 
 impl Classification {
-    /// Articles by their language, each with its place in the chunk.
-    fn classify(&mut self, articles: &[Article]) -> Result<Vec<(Classified, String)>> {
-        let mut by_language: BTreeMap<Option<&str>, Vec<usize>> = BTreeMap::new();
-        for (place, article) in articles.iter().enumerate() {
-            let lang = article.fields.get("lang").and_then(Value::as_str);
-            by_language.entry(lang).or_default().push(place);
-        }
-        let mut answers = vec![Default::default(); articles.len()];
-        for (lang, places) in by_language {
-            let (template, question) = self.questions.of(lang)?;
-            let texts: Vec<&str> = places
-                .iter()
-                .map(|&place| articles[place].text.as_str())
-                .collect();
-            let classified = self.zero_shot.classify_batch(&texts, question)?;
-            for (place, classified) in places.into_iter().zip(classified) {
-                answers[place] = (classified, template.to_string());
-            }
-        }
-        Ok(answers)
-    }
-
     /// One line of JSON. Fields `classes` and `vestnik` of the input are replaced.
-    fn line(
-        &mut self,
-        article: Article,
-        classified: &Classified,
-        template: String,
-    ) -> Result<String> {
+    fn line(&mut self, article: Article, classified: &Classified, basis: Basis) -> Result<String> {
         let mut fields = article.fields;
         let kept = classified.labels.iter().map(|(label, score)| ClassRecord {
             label,
@@ -113,12 +95,12 @@ impl Classification {
         self.tokens += classified.tokens as u64;
         self.without_label += u64::from(classes.is_empty());
         let provenance = Provenance {
-            model: self.zero_shot.name(),
+            model: self.classifier.name(),
             version: env!("CARGO_PKG_VERSION"),
             tokens: classified.tokens,
             windows: classified.windows,
             tasks: ["classify"],
-            template,
+            basis,
         };
         fields.insert("classes".to_owned(), serde_json::to_value(classes)?);
         fields.insert("vestnik".to_owned(), serde_json::to_value(provenance)?);
@@ -128,17 +110,17 @@ impl Classification {
 
 impl Work for Classification {
     fn begin(&self, first: &Article, progress: &Progress) {
-        self.model.tell_device(self.zero_shot.device());
+        self.model.tell_device(self.classifier.device());
         if first.fields.contains_key("classes") {
             progress.note("note: the input's own \"classes\" are replaced");
         }
     }
 
     fn lines(&mut self, articles: Vec<Article>) -> Result<Vec<String>> {
-        let answers = self.classify(&articles)?;
+        let answers = self.classifier.classify(&articles)?;
         let pairs = articles.into_iter().zip(answers);
         pairs
-            .map(|(article, (classified, template))| self.line(article, &classified, template))
+            .map(|(article, (classified, basis))| self.line(article, &classified, basis))
             .collect()
     }
 

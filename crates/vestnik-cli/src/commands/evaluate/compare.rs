@@ -11,6 +11,7 @@ use vestnik_core::metrics::{Bootstrap, Counts, Interval, PairedDifference};
 use super::gold::{self as annotated, Gold};
 use super::{Args, predictions};
 use crate::Outcome;
+use crate::model::TaskOptions;
 use crate::output::print;
 use crate::report::groups::{Facet, Group, main_counts};
 use crate::report::measured;
@@ -82,8 +83,8 @@ fn read_file(name: &str, gold: &[Gold<'_>]) -> Result<Option<Vec<Scored>>> {
 
 fn run_model(args: &Args, name: &str, gold: &[Gold<'_>]) -> Result<Vec<Scored>> {
     let model = args.model.named(name);
-    let vestnik = model.open(&args.entities)?;
-    annotated::refuse_unknown_labels(gold, vestnik.entity_types())?;
+    let vestnik = model.open(&args.entities, TaskOptions::ner())?;
+    annotated::refuse_unknown_labels(gold, measured::ner(&vestnik)?.types())?;
     model.tell_device(vestnik.device());
     Ok(measured::measure(&vestnik, &annotated::sourced(gold), args.progress)?.scored)
 }

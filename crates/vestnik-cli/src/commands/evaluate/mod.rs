@@ -14,7 +14,7 @@ use vestnik_data::sha256_file;
 use vestnik_infer::Vestnik;
 
 use crate::Outcome;
-use crate::model::{self, EntityArgs, ModelArgs};
+use crate::model::{self, EntityArgs, ModelArgs, TaskOptions};
 use crate::output::{Output, note, print};
 use crate::progress::ProgressMode;
 use crate::report::groups::SeenNames;
@@ -107,8 +107,8 @@ fn evaluate(args: &Args) -> Result<Outcome> {
         .transpose()?;
     let gold = gold::read(&args.data)?;
     let seen = seen_names(&args.train_data)?;
-    let vestnik = args.model.open(&args.entities)?;
-    gold::refuse_unknown_labels(&gold, vestnik.entity_types())?;
+    let vestnik = args.model.open(&args.entities, TaskOptions::ner())?;
+    gold::refuse_unknown_labels(&gold, measured::ner(&vestnik)?.types())?;
     args.model.tell_device(vestnik.device());
     let measured = match calibrated_model {
         None => measured::measure(&vestnik, &gold::sourced(&gold), args.progress)?,

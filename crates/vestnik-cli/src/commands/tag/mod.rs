@@ -1,17 +1,17 @@
-//! `vestnik tag`: articles in, the same articles with their entities out.
+//! `vestnik tag`: articles in, the same articles with their entities, topics and stances out.
 
 mod record;
 
 use anyhow::Result;
-use vestnik_core::OffsetUnit;
-use vestnik_data::Article;
-use vestnik_infer::Vestnik;
+use vestnik_core::{OffsetUnit, Span};
+use vestnik_data::{Article, Problem};
+use vestnik_infer::{Request, Task, Vestnik};
 
 use crate::Outcome;
 use crate::articles::{self, ArticleArgs, Work};
-use crate::model::{self, EntityArgs, ModelArgs};
+use crate::model::{EntityArgs, ModelArgs, TaskOptions, parse_score};
 use crate::progress::{Measures, Progress};
-use record::Writer;
+use record::{TARGETS, Writer};
 
 /// Arguments of `vestnik tag`.
 #[derive(Debug, clap::Args)]
@@ -22,14 +22,17 @@ pub(crate) struct Args {
     model: ModelArgs,
     #[command(flatten)]
     entities: EntityArgs,
-    /// What to tag, separated by commas
-    #[arg(
-        long,
-        value_delimiter = ',',
-        default_value = "ner",
-        value_name = "TASK,…"
-    )]
-    tasks: Vec<String>,
+    /// What to tag, separated by commas: ner, topic, stance [default: all that the model can]. The stance is that towards
+    /// each entity, and towards the article's own "targets" [{start, end}] where it has them
+    #[arg(long, value_delimiter = ',', value_name = "TASK,…")]
+    tasks: Option<Vec<Task>>,
+    /// Least score of a topic, 0 to 1, in place of those that the model was calibrated with: an article none of whose
+    /// topics has it gets the topic "other"
+    #[arg(long, value_name = "X", value_parser = parse_score)]
+    min_topic_score: Option<f64>,
+    /// Add a "summary": each thing that is named once, with its number of mentions, the first one, and the mean stance
+    #[arg(long)]
+    summary: bool,
     /// Unit of start and end: char (Unicode code points), byte (UTF-8) or utf16
     #[arg(long, default_value_t, value_name = "UNIT")]
     offset_unit: OffsetUnit,
@@ -37,13 +40,17 @@ pub(crate) struct Args {
 
 /// Runs the command.
 pub(crate) fn run(args: Args) -> Result<Outcome> {
-    model::refuse_unknown_tasks(&args.tasks)?;
     articles::process(args.articles, || {
-        let vestnik = args.model.open(&args.entities)?;
+        let tasks = TaskOptions {
+            tasks: args.tasks,
+            min_topic_score: args.min_topic_score,
+        };
+        let vestnik = args.model.open(&args.entities, tasks)?;
         Ok(Tagging {
             model: args.model,
             vestnik,
             unit: args.offset_unit,
+            summary: args.summary,
             tokens: 0,
             entities: 0,
         })
@@ -55,29 +62,66 @@ struct Tagging {
     model: ModelArgs,
     vestnik: Vestnik,
     unit: OffsetUnit,
+    summary: bool,
     tokens: u64,
     entities: u64,
+}
+
+impl Tagging {
+    fn does(&self, task: Task) -> bool {
+        self.vestnik.tasks().contains(&task)
+    }
+
+    /// The targets of an article, where stances are asked; without entities there must be some.
+    fn targets(&self, article: &Article) -> Result<Vec<Span>, Problem> {
+        if !self.does(Task::Stance) {
+            return Ok(Vec::new());
+        }
+        match article.targets(self.unit)? {
+            Some(targets) => Ok(targets),
+            None if self.does(Task::Ner) => Ok(Vec::new()),
+            None => Err(Problem::MissingField {
+                field: TARGETS.to_owned(),
+                present: article.fields.keys().cloned().collect(),
+            }),
+        }
+    }
+
+    fn writer(&self) -> Writer<'_> {
+        Writer::new(&self.vestnik, self.unit, self.summary)
+    }
 }
 
 impl Work for Tagging {
     fn begin(&self, first: &Article, progress: &Progress) {
         self.model.tell_device(self.vestnik.device());
-        if first.fields.contains_key("entities") {
-            progress.note("note: the input's own \"entities\" are replaced");
+        for field in self.writer().fields() {
+            if first.fields.contains_key(field) {
+                progress.note(&format!("note: the input's own \"{field}\" are replaced"));
+            }
         }
     }
 
+    fn refuse(&self, article: &Article) -> Option<Problem> {
+        self.targets(article).err()
+    }
+
     fn lines(&mut self, articles: Vec<Article>) -> Result<Vec<String>> {
-        let texts: Vec<&str> = articles
+        let targets: Vec<Vec<Span>> = articles
             .iter()
-            .map(|article| article.text.as_str())
+            .map(|article| Ok(self.targets(article)?))
+            .collect::<Result<_>>()?;
+        let requests: Vec<Request<'_>> = articles
+            .iter()
+            .zip(&targets)
+            .map(|(article, targets)| Request::new(&article.text, targets))
             .collect();
-        let analyses = self.vestnik.analyze_batch(&texts)?;
+        let analyses = self.vestnik.analyze_requests(&requests)?;
         for analysis in &analyses {
             self.tokens += analysis.tokens as u64;
             self.entities += analysis.entities.len() as u64;
         }
-        let writer = Writer::new(&self.vestnik, self.unit);
+        let writer = self.writer();
         let pairs = articles.into_iter().zip(&analyses);
         pairs
             .map(|(article, analysis)| writer.line(article, analysis))

@@ -1,0 +1,94 @@
+//! The two ways of classifying: by the names of labels, and by examples.
+
+use std::collections::BTreeMap;
+
+use anyhow::Result;
+use serde::Serialize;
+use serde_json::Value;
+use vestnik_data::Article;
+use vestnik_infer::{Classified, FewShot, TextFeatures, ZeroShot};
+use vestnik_model::Device;
+
+use super::labels::Questions;
+
+/// What classifies.
+pub(super) enum Classifier {
+    /// A model of natural language inference, asked with a sentence for each label.
+    ByLabels(Box<ZeroShot>, Questions),
+    /// A classifier that learnt from examples, on features of an encoder.
+    ByExamples(Box<TextFeatures>, FewShot),
+}
+
+/// What an answer rests on.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Basis {
+    /// The sentence that labels were put into.
+    Template(String),
+    /// Number of examples.
+    Examples(usize),
+}
+
+impl Classifier {
+    /// # Errors
+    /// A label that the model cannot read.
+    pub(super) fn by_labels(zero_shot: ZeroShot, mut questions: Questions) -> Result<Self> {
+        zero_shot.check_labels(&questions.of(None)?.1)?;
+        Ok(Self::ByLabels(Box::new(zero_shot), questions))
+    }
+
+    pub(super) fn name(&self) -> &str {
+        match self {
+            Self::ByLabels(zero_shot, _) => zero_shot.name(),
+            Self::ByExamples(features, _) => features.name(),
+        }
+    }
+
+    pub(super) fn device(&self) -> &Device {
+        match self {
+            Self::ByLabels(zero_shot, _) => zero_shot.device(),
+            Self::ByExamples(features, _) => features.device(),
+        }
+    }
+
+    /// An answer for each article.
+    pub(super) fn classify(&mut self, articles: &[Article]) -> Result<Vec<(Classified, Basis)>> {
+        match self {
+            Self::ByLabels(zero_shot, questions) => {
+                classify_by_labels(zero_shot, questions, articles)
+            }
+            Self::ByExamples(features, few_shot) => {
+                let texts: Vec<&str> = articles.iter().map(|article| &*article.text).collect();
+                let classified = few_shot.classify_batch(features, &texts)?.into_iter();
+                let basis = Basis::Examples(few_shot.examples());
+                Ok(classified.map(|answer| (answer, basis.clone())).collect())
+            }
+        }
+    }
+}
+
+/// Articles by their language, each with its place in the chunk.
+fn classify_by_labels(
+    zero_shot: &ZeroShot,
+    questions: &mut Questions,
+    articles: &[Article],
+) -> Result<Vec<(Classified, Basis)>> {
+    let mut by_language: BTreeMap<Option<&str>, Vec<usize>> = BTreeMap::new();
+    for (place, article) in articles.iter().enumerate() {
+        let lang = article.fields.get("lang").and_then(Value::as_str);
+        by_language.entry(lang).or_default().push(place);
+    }
+    let mut answers = vec![None; articles.len()];
+    for (lang, places) in by_language {
+        let (template, question) = questions.of(lang)?;
+        let texts: Vec<&str> = places
+            .iter()
+            .map(|&place| articles[place].text.as_str())
+            .collect();
+        let classified = zero_shot.classify_batch(&texts, question)?;
+        for (place, classified) in places.into_iter().zip(classified) {
+            answers[place] = Some((classified, Basis::Template(template.to_string())));
+        }
+    }
+    Ok(answers.into_iter().flatten().collect())
+}

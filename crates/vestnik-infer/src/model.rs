@@ -1,0 +1,129 @@
+//! The kinds of models that read articles.
+
+use vestnik_core::LabelSet;
+use vestnik_model::{Device, HeadKind, ModelDir};
+
+use crate::analysis::{Analysis, Request};
+use crate::error::Result;
+use crate::metadata::{Metadata, window_options};
+use crate::multi_task::MultiTask;
+use crate::options::Options;
+use crate::pair_stance::PairStance;
+use crate::pipeline::NerPipeline;
+use crate::sequence_topics::SequenceTopics;
+use crate::stance_scores::stances;
+use crate::task::{Task, chosen};
+use crate::topic_scores::TopicScores;
+
+/// A model of one of the kinds.
+#[derive(Debug)]
+pub(crate) enum Model {
+    /// A head for tokens, and any of the others.
+    MultiTask(Box<MultiTask>),
+    /// A classifier of texts.
+    Topics(Box<SequenceTopics>),
+    /// A classifier of pairs of a text and a target.
+    Stance(Box<PairStance>),
+}
+
+impl Model {
+    pub(crate) fn open(
+        dir: &ModelDir,
+        metadata: Option<&Metadata>,
+        options: &Options,
+    ) -> Result<Self> {
+        match dir.config().head() {
+            Some(HeadKind::SequenceClassification) => Self::open_sequence(dir, metadata, options),
+            _ => Self::open_multi_task(dir, metadata, options),
+        }
+    }
+
+    fn open_multi_task(
+        dir: &ModelDir,
+        metadata: Option<&Metadata>,
+        options: &Options,
+    ) -> Result<Self> {
+        dir.expect_head(HeadKind::TokenClassification)?;
+        let window = window_options(metadata, dir.max_tokens())?;
+        dir.named_labels()?;
+        let device = options.device.open()?;
+        let model = MultiTask::open(dir, metadata, window, device, options)?;
+        Ok(Self::MultiTask(Box::new(model)))
+    }
+
+    /// A classifier whose labels are stances is one of stance, unless only topics are asked of it.
+    fn open_sequence(
+        dir: &ModelDir,
+        metadata: Option<&Metadata>,
+        options: &Options,
+    ) -> Result<Self> {
+        dir.named_labels()?;
+        let labels = dir.config().labels()?;
+        let asked = options.tasks.as_deref();
+        let asks_stance = asked.map(|tasks| tasks.contains(&Task::Stance));
+        let is_stance = match asks_stance {
+            Some(asks) => asks,
+            None => stances(&labels).is_some(),
+        };
+        chosen(
+            asked,
+            if is_stance {
+                &[Task::Stance]
+            } else {
+                &[Task::Topic]
+            },
+        )?;
+        let device = options.device.open()?;
+        if is_stance {
+            let model = PairStance::open(dir, device, options)?;
+            return Ok(Self::Stance(Box::new(model)));
+        }
+        let mut window = window_options(metadata, dir.max_tokens())?;
+        if metadata.is_none() {
+            // What a window says is not said of single tokens, so that there is nothing to be central in.
+            window.context = 0;
+        }
+        let model = SequenceTopics::open(dir, window, device, options)?;
+        Ok(Self::Topics(Box::new(model)))
+    }
+
+    pub(crate) fn tasks(&self) -> &[Task] {
+        match self {
+            Self::MultiTask(model) => model.tasks(),
+            Self::Topics(_) => &[Task::Topic],
+            Self::Stance(_) => &[Task::Stance],
+        }
+    }
+
+    pub(crate) fn ner(&self) -> Option<&NerPipeline> {
+        match self {
+            Self::MultiTask(model) => model.ner(),
+            Self::Topics(_) | Self::Stance(_) => None,
+        }
+    }
+
+    pub(crate) fn topics(&self) -> Option<&LabelSet> {
+        let scores = match self {
+            Self::MultiTask(model) => model.topics(),
+            Self::Topics(model) => Some(model.topics()),
+            Self::Stance(_) => None,
+        };
+        scores.map(TopicScores::labels)
+    }
+
+    pub(crate) fn device(&self) -> &Device {
+        match self {
+            Self::MultiTask(model) => model.device(),
+            Self::Topics(model) => model.device(),
+            Self::Stance(model) => model.device(),
+        }
+    }
+
+    pub(crate) fn analyze(&self, requests: &[Request<'_>]) -> Result<Vec<Analysis>> {
+        match self {
+            Self::MultiTask(model) => model.analyze(requests),
+            Self::Topics(model) => model.analyze(requests),
+            Self::Stance(model) => model.analyze(requests),
+        }
+    }
+}

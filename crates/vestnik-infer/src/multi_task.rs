@@ -1,0 +1,269 @@
+//! A model with several heads on one encoder: entities, topics and stances from one pass over a text.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use rayon::prelude::*;
+use vestnik_core::{Span, Topic};
+use vestnik_model::{Device, HeadOptions, Mode, ModelDir, MultiTaskModel, Reads};
+use vestnik_text::WindowOptions;
+
+use crate::analysis::{Analysis, Request};
+use crate::error::Result;
+use crate::head_metadata::HeadMetadata;
+use crate::mentions::Mentions;
+use crate::metadata::Metadata;
+use crate::options::Options;
+use crate::pipeline::NerPipeline;
+use crate::reader::{ReadBatch, Reader, Text, to_host};
+use crate::stance_scores::StanceScores;
+use crate::task::{Task, chosen};
+use crate::text_states::{TextStates, to_tensor};
+use crate::topic_scores::TopicScores;
+
+/// States are held for at most about this many tokens, until the entities are known towards which stances are asked; of a
+/// longer text the windows with entities are read twice.
+const HELD_TOKENS: usize = 1 << 17;
+
+/// The heads in use.
+#[derive(Debug)]
+pub(crate) struct MultiTask {
+    reader: Arc<Reader>,
+    model: Arc<MultiTaskModel>,
+    tasks: Vec<Task>,
+    ner: Option<NerPipeline>,
+    topics: Option<TopicScores>,
+    stances: Option<StanceScores>,
+}
+
+impl MultiTask {
+    pub(crate) fn open(
+        dir: &ModelDir,
+        metadata: Option<&Metadata>,
+        window: WindowOptions,
+        device: Device,
+        options: &Options,
+    ) -> Result<Self> {
+        let heads = metadata.map_or(&[][..], |metadata| &metadata.heads);
+        let tasks = chosen(options.tasks.as_deref(), &tasks_of(heads))?;
+        let of = |task: Task| tasks.contains(&task).then(|| head(heads, task)).flatten();
+        let (topic, stance) = (of(Task::Topic), of(Task::Stance));
+        let needed: Vec<HeadOptions> = [topic, stance]
+            .into_iter()
+            .flatten()
+            .map(HeadMetadata::options)
+            .collect();
+        let tokenizer = dir.tokenizer()?;
+        let (model, _) = MultiTaskModel::load_frozen(dir, &needed, &device)?;
+        let reader = Reader::new(
+            model.encoder(),
+            tokenizer,
+            window,
+            device,
+            options.batch_tokens,
+        )?;
+        let (reader, model) = (Arc::new(reader), Arc::new(model));
+        let ner = tasks.contains(&Task::Ner).then(|| {
+            let calibration = metadata.and_then(|metadata| metadata.calibration.clone());
+            let calibration = calibration.unwrap_or_default();
+            NerPipeline::new(reader.clone(), model.clone(), calibration, options)
+        });
+        Ok(Self {
+            ner: ner.transpose()?,
+            topics: topic.map(|head| topic_scores(head, options)).transpose()?,
+            stances: stance.map(stance_scores).transpose()?,
+            reader,
+            model,
+            tasks,
+        })
+    }
+
+    pub(crate) fn device(&self) -> &Device {
+        self.reader.device()
+    }
+
+    pub(crate) fn tasks(&self) -> &[Task] {
+        &self.tasks
+    }
+
+    pub(crate) fn ner(&self) -> Option<&NerPipeline> {
+        self.ner.as_ref()
+    }
+
+    pub(crate) fn topics(&self) -> Option<&TopicScores> {
+        self.topics.as_ref()
+    }
+
+    pub(crate) fn analyze(&self, requests: &[Request<'_>]) -> Result<Vec<Analysis>> {
+        let texts: Vec<&str> = requests.iter().map(|request| request.text).collect();
+        let texts = self.reader.texts(&texts)?;
+        let mut analyses = Vec::with_capacity(texts.len());
+        for group in groups(&texts) {
+            analyses.extend(self.analyze_group(&texts[group.clone()], &requests[group])?);
+        }
+        Ok(analyses)
+    }
+
+    fn analyze_group(&self, texts: &[Text<'_>], requests: &[Request<'_>]) -> Result<Vec<Analysis>> {
+        let n_tokens: usize = texts.iter().map(|text| text.tokens.tokens.len()).sum();
+        let holds = self.stances.is_some() && n_tokens <= HELD_TOKENS;
+        let mut held = Vec::new();
+        let mut logits = self.ner.as_ref().map(|ner| ner.room(texts));
+        let mut states = self.topics.as_ref().map(|_| TextStates::new(texts));
+        self.reader.read(texts, |batch| {
+            if let (Some(ner), Some(logits)) = (&self.ner, &mut logits) {
+                ner.add(&batch, texts, logits)?;
+            }
+            if let Some(states) = &mut states {
+                states.add(&batch, texts)?;
+            }
+            held.extend(holds.then_some(batch));
+            Ok(())
+        })?;
+        let mut analyses: Vec<Analysis> = texts
+            .iter()
+            .zip(requests)
+            .map(|(text, request)| Analysis::blank(text, request))
+            .collect();
+        if let (Some(ner), Some(logits)) = (&self.ner, &logits) {
+            add_entities(ner, texts, logits, &mut analyses);
+        }
+        if let (Some(scores), Some(states)) = (&self.topics, &states) {
+            let topics = self.topics_of(scores, &states.means(texts))?;
+            analyses
+                .iter_mut()
+                .zip(topics)
+                .for_each(|(analysis, topics)| analysis.topics = topics);
+        }
+        if let Some(scores) = &self.stances {
+            self.add_stances(scores, texts, holds.then_some(held), &mut analyses)?;
+        }
+        Ok(analyses)
+    }
+
+    /// The topics of texts by their mean states.
+    fn topics_of(
+        &self,
+        scores: &TopicScores,
+        means: &[Option<Vec<f32>>],
+    ) -> Result<Vec<Vec<Topic>>> {
+        let mut rows: Vec<Vec<f32>> = means.iter().flatten().cloned().collect();
+        let Some(first) = rows.first().cloned() else {
+            return Ok(vec![vec![]; means.len()]);
+        };
+        // A product with one row sums in another order; never alone, a text has the same topics in every batch.
+        rows.push(first);
+        let states = to_tensor(&rows, self.reader.device())?;
+        let each: Vec<Range<usize>> = (0..rows.len()).map(|row| row..row + 1).collect();
+        let task = Task::Topic.as_str();
+        let logits = self
+            .model
+            .text_logits(task, &states, &each, Mode::Inference)?;
+        let logits = to_host(&logits)?;
+        let mut of_texts = logits.chunks_exact(scores.labels().len());
+        let topics = |mean: &Option<Vec<f32>>| match mean {
+            Some(_) => of_texts
+                .next()
+                .map(|row| scores.topics(row))
+                .unwrap_or_default(),
+            None => vec![],
+        };
+        Ok(means.iter().map(topics).collect())
+    }
+
+    /// Stances towards all entities and targets; where states are not held, the windows with some are read again.
+    fn add_stances(
+        &self,
+        scores: &StanceScores,
+        texts: &[Text<'_>],
+        held: Option<Vec<ReadBatch>>,
+        analyses: &mut [Analysis],
+    ) -> Result<()> {
+        let spans: Vec<Vec<Span>> = analyses.iter().map(spans).collect();
+        let mut mentions = Mentions::new(texts, &spans);
+        match held {
+            Some(batches) => {
+                let mut batches = batches.iter();
+                batches.try_for_each(|batch| mentions.add(batch, &self.model, scores))?;
+            }
+            None => {
+                let windows = mentions.windows();
+                self.reader.read_windows(texts, &windows, |batch| {
+                    mentions.add(&batch, &self.model, scores)
+                })?;
+            }
+        }
+        let mut stances = mentions.into_stances().into_iter();
+        for analysis in analyses {
+            let entities = analysis
+                .entities
+                .iter_mut()
+                .map(|entity| &mut entity.stance);
+            let targets = analysis.targets.iter_mut().map(|target| &mut target.stance);
+            entities
+                .chain(targets)
+                .for_each(|stance| *stance = stances.next().flatten());
+        }
+        Ok(())
+    }
+}
+
+/// What a model with these heads can do.
+fn tasks_of(heads: &[HeadMetadata]) -> Vec<Task> {
+    let can = |task: &Task| *task == Task::Ner || head(heads, *task).is_some();
+    Task::ALL.into_iter().filter(can).collect()
+}
+
+/// The head for a task.
+fn head(heads: &[HeadMetadata], task: Task) -> Option<&HeadMetadata> {
+    let reads = match task {
+        Task::Stance => Reads::Span,
+        _ => Reads::Text,
+    };
+    let mut heads = heads.iter();
+    heads.find(|head| head.task == task.as_str() && head.reads == reads)
+}
+
+fn topic_scores(head: &HeadMetadata, options: &Options) -> Result<TopicScores> {
+    let calibration = head.calibration.clone().unwrap_or_default();
+    TopicScores::new(&head.labels, head.problem_type, &calibration, options)
+}
+
+fn stance_scores(head: &HeadMetadata) -> Result<StanceScores> {
+    StanceScores::new(&head.labels, &head.calibration.clone().unwrap_or_default())
+}
+
+fn add_entities(
+    ner: &NerPipeline,
+    texts: &[Text<'_>],
+    logits: &[Vec<f32>],
+    analyses: &mut [Analysis],
+) {
+    let texts = texts.par_iter().zip(logits).zip(analyses);
+    texts.for_each(|((text, logits), analysis)| {
+        analysis.entities = ner.entities(text, logits, ner.calibration());
+    });
+}
+
+/// The stretches towards which stances are asked: entities, then targets.
+fn spans(analysis: &Analysis) -> Vec<Span> {
+    let entities = analysis.entities.iter().map(|entity| entity.span);
+    let targets = analysis.targets.iter().map(|target| target.span);
+    entities.chain(targets).collect()
+}
+
+/// Texts that follow each other, of at most [`HELD_TOKENS`] tokens together; a longer one alone.
+fn groups(texts: &[Text<'_>]) -> Vec<Range<usize>> {
+    let mut groups = Vec::new();
+    let (mut start, mut n_tokens) = (0, 0);
+    for (index, text) in texts.iter().enumerate() {
+        let of_text = text.tokens.tokens.len();
+        if start < index && n_tokens + of_text > HELD_TOKENS {
+            groups.push(start..index);
+            (start, n_tokens) = (index, 0);
+        }
+        n_tokens += of_text;
+    }
+    groups.push(start..texts.len());
+    groups
+}

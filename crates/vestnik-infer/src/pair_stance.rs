@@ -1,0 +1,170 @@
+//! A classifier of text pairs as a model of stance: the text is the one, the target the other.
+
+use std::ops::Range;
+
+use vestnik_core::{Span, Stance};
+use vestnik_model::{Device, Mode, ModelDir, SequenceClassifier};
+use vestnik_text::{PairTemplate, SpanPlace, TokenizedText, Tokenizer, WindowOptions, windows};
+
+use crate::analysis::{Analysis, Request, Target};
+use crate::error::{Error, Result};
+use crate::head_metadata::HeadCalibration;
+use crate::options::Options;
+use crate::packing::pack;
+use crate::reader::to_host;
+use crate::stance_scores::StanceScores;
+use crate::states::States;
+
+/// A `…ForSequenceClassification` whose labels are stances, on pairs of a text and a target as it stands there.
+///
+/// A text that is too long to be read at once beside the target is read in the window that owns the target's first token.
+/// Of a target that takes more than a quarter of the model's positions the beginning is read.
+#[derive(Debug)]
+pub(crate) struct PairStance {
+    states: States,
+    classifier: SequenceClassifier,
+    tokenizer: Tokenizer,
+    template: PairTemplate,
+    scores: StanceScores,
+    device: Device,
+    max_tokens: usize,
+    batch_tokens: usize,
+}
+
+/// A target with the part of its text that is read with it.
+struct Pair {
+    /// The text and the target in it.
+    place: (usize, usize),
+    window: Range<usize>,
+    target: Vec<u32>,
+}
+
+impl PairStance {
+    pub(crate) fn open(dir: &ModelDir, device: Device, options: &Options) -> Result<Self> {
+        if options.batch_tokens == 0 {
+            return Err(Error::BatchTokens);
+        }
+        let tokenizer = dir.tokenizer()?;
+        let (classifier, _) = SequenceClassifier::load_frozen(dir, &device)?;
+        Ok(Self {
+            scores: StanceScores::new(classifier.labels(), &HeadCalibration::default())?,
+            states: States::new(classifier.encoder()),
+            template: PairTemplate::new(&tokenizer)?,
+            classifier,
+            tokenizer,
+            device,
+            max_tokens: dir.max_tokens(),
+            batch_tokens: options.batch_tokens,
+        })
+    }
+
+    pub(crate) fn device(&self) -> &Device {
+        &self.device
+    }
+
+    pub(crate) fn analyze(&self, requests: &[Request<'_>]) -> Result<Vec<Analysis>> {
+        let texts: Vec<TokenizedText> = requests
+            .iter()
+            .map(|request| Ok(TokenizedText::new(&self.tokenizer, request.text)?))
+            .collect::<Result<_>>()?;
+        let mut pairs = Vec::new();
+        for (index, request) in requests.iter().enumerate() {
+            pairs.extend(self.pairs(index, request, &texts[index])?);
+        }
+        let stances = self.stances(&texts, &pairs)?;
+        let mut analyses: Vec<Analysis> = requests.iter().zip(&texts).map(blank).collect();
+        for (pair, stance) in pairs.iter().zip(stances) {
+            analyses[pair.place.0].targets[pair.place.1].stance = Some(stance);
+        }
+        count_windows(&pairs, &mut analyses);
+        Ok(analyses)
+    }
+
+    /// The targets of a text that have tokens.
+    fn pairs(
+        &self,
+        index: usize,
+        request: &Request<'_>,
+        text: &TokenizedText,
+    ) -> Result<Vec<Pair>> {
+        let mut pairs = Vec::new();
+        for (number, span) in request.targets.iter().enumerate() {
+            if let Some(place) = SpanPlace::new(text, *span) {
+                let target = self.target(request.text, *span)?;
+                pairs.push(Pair {
+                    place: (index, number),
+                    window: self.window(text, place.span.start, target.len()),
+                    target,
+                });
+            }
+        }
+        Ok(pairs)
+    }
+
+    fn target(&self, text: &str, span: Span) -> Result<Vec<u32>> {
+        let named = text.get(span.range()).unwrap_or_default();
+        let mut ids = self.tokenizer.encode(named)?.ids;
+        ids.truncate((self.max_tokens / 4).max(1));
+        Ok(ids)
+    }
+
+    /// What is read of a text beside a target of `n_target` tokens whose first one in the text is `token`.
+    fn window(&self, text: &TokenizedText, token: usize, n_target: usize) -> Range<usize> {
+        let room = self
+            .max_tokens
+            .saturating_sub(n_target + self.template.n_special());
+        let options = WindowOptions {
+            max_tokens: room,
+            context: room / 4,
+        };
+        let mut windows = windows(text, &options).into_iter();
+        let owner = windows.find(|window| window.core.contains(&token));
+        owner.map_or(0..0, |window| window.tokens)
+    }
+
+    fn stances(&self, texts: &[TokenizedText], pairs: &[Pair]) -> Result<Vec<Stance>> {
+        let length =
+            |pair: &Pair| pair.window.len() + pair.target.len() + self.template.n_special();
+        let lengths: Vec<usize> = pairs.iter().map(length).collect();
+        let mut found = vec![None; pairs.len()];
+        for batch in pack(&lengths, self.batch_tokens) {
+            let of_batch: Vec<&Pair> = batch.iter().map(|&index| &pairs[index]).collect();
+            let logits = self.logits(texts, &of_batch)?;
+            let rows = logits.chunks_exact(self.classifier.labels().len());
+            for (index, row) in batch.into_iter().zip(rows) {
+                found[index] = Some(self.scores.stance(row));
+            }
+        }
+        Ok(found.into_iter().flatten().collect())
+    }
+
+    fn logits(&self, texts: &[TokenizedText], pairs: &[&Pair]) -> Result<Vec<f32>> {
+        let ids = pairs.iter().map(|pair| {
+            let text = &texts[pair.place.0].tokens.ids[pair.window.clone()];
+            [text, &pair.target[..]]
+        });
+        let batch = self.template.batch(ids);
+        let states = self.states.of(&batch)?;
+        to_host(&self.classifier.logits(&states, &batch, Mode::Inference)?)
+    }
+}
+
+fn blank((request, text): (&Request<'_>, &TokenizedText)) -> Analysis {
+    Analysis {
+        targets: request.targets.iter().copied().map(Target::new).collect(),
+        tokens: text.tokens.len(),
+        ..Analysis::default()
+    }
+}
+
+/// Windows of a text that were read for some target of it.
+fn count_windows(pairs: &[Pair], analyses: &mut [Analysis]) {
+    let mut read: Vec<(usize, usize)> = pairs
+        .iter()
+        .map(|pair| (pair.place.0, pair.window.start))
+        .collect();
+    read.sort_unstable();
+    read.dedup();
+    read.iter()
+        .for_each(|&(text, _)| analyses[text].windows += 1);
+}
