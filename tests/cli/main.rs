@@ -16,6 +16,7 @@ mod logits;
 mod losses;
 mod malformed_models;
 mod model;
+mod multi_task;
 mod pretrain;
 mod report;
 mod resume;

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anyhow::Result;
 use vestnik_core::Document;
-use vestnik_data::{Format, ReadOptions};
+use vestnik_data::{Format, ReadOptions, Records};
 
 use crate::failure::Mistake;
 use crate::output::note;
@@ -115,6 +115,29 @@ impl Reading {
                 .add(format!("{}: no documents in this file", path.display()));
         }
         corpus.documents
+    }
+
+    /// The records of a file of another task; `None` when it has defects.
+    pub(crate) fn records<T>(
+        &mut self,
+        path: &Path,
+        read: impl FnOnce(&Path) -> vestnik_data::Result<Records<T>>,
+    ) -> Option<Vec<T>> {
+        match read(path) {
+            Err(error) => self.defects.add(crate::failure::one_line(&error.into())),
+            Ok(records) if !records.issues.is_empty() => {
+                records
+                    .issues
+                    .iter()
+                    .for_each(|issue| self.defects.add(issue));
+            }
+            Ok(records) if records.records.is_empty() => {
+                let message = format!("{}: no records in this file", path.display());
+                self.defects.add(message);
+            }
+            Ok(records) => return Some(records.records),
+        }
+        None
     }
 
     /// Ends the reading.

@@ -16,6 +16,7 @@ mod device;
 mod environment;
 mod failure;
 mod hub;
+mod labelled;
 mod model;
 mod output;
 mod progress;

@@ -136,6 +136,29 @@ impl ModelArgs {
         })
     }
 
+    /// Opens the files of the model, and the device.
+    ///
+    /// To be called before anything else uses the thread pool.
+    ///
+    /// # Errors
+    /// As [`ModelArgs::open`].
+    pub(crate) fn open_directory(&self) -> Result<(ModelDir, Device)> {
+        threads::set(self.threads)?;
+        let dir = directory(self.model.as_deref())?;
+        Ok((dir, self.device.open()?))
+    }
+
+    /// What the model is called: its directory, or its name.
+    pub(crate) fn name(&self) -> String {
+        let name = self.model.as_deref().unwrap_or(EMBEDDED_MODEL_NAME);
+        let folder = Path::new(name).canonicalize();
+        let last = folder.as_deref().ok().and_then(Path::file_name);
+        last.map_or_else(
+            || name.to_owned(),
+            |last| last.to_string_lossy().into_owned(),
+        )
+    }
+
     /// The same arguments for another model.
     pub(crate) fn named(&self, model: &str) -> Self {
         Self {

@@ -412,6 +412,15 @@ fn told(evaluation: &EvaluationEvent) -> String {
                 .collect();
             format!("F1 {:.4} ({})", ner.f1, langs.join(", "))
         }
+        Measures::MultiTask(tasks) => {
+            let entities = tasks.ner.iter().map(|ner| ("ner", ner.f1));
+            let heads = tasks.heads.iter();
+            let scores: Vec<String> = entities
+                .chain(heads.map(|(task, head)| (task.as_str(), head.score)))
+                .map(|(task, score)| format!("{task} {score:.3}"))
+                .collect();
+            format!("score {:.4} ({})", tasks.score, scores.join(", "))
+        }
         Measures::MaskedLm(masked) => {
             format!("loss {:.4}, accuracy {:.4}", masked.loss, masked.accuracy)
         }

@@ -34,7 +34,7 @@ pub struct StanceRecord {
 pub struct StanceTarget {
     /// Where the target is named, in bytes.
     pub span: Span,
-    /// `against`, `neutral` or `favour`.
+    /// `against`, `neutral` or `favour`; of [`read_spans`] any label.
     pub label: String,
     /// The other fields of the target, such as `type` or `role`.
     pub fields: Map<String, Value>,
@@ -81,10 +81,29 @@ pub struct NliRecord {
 /// # Errors
 /// As [`read_ner`](crate::read_ner).
 pub fn read_stance(path: &Path) -> Result<Records<StanceRecord>> {
-    read_records(path, |record, problems| stance(path, record, problems))
+    let known = Some(&STANCES[..]);
+    read_records(path, |record, problems| {
+        targets(path, record, known, problems)
+    })
 }
 
-fn stance(path: &Path, record: &Record, problems: &mut Problems) -> Option<StanceRecord> {
+/// Reads a corpus of labelled spans, which has the form of a stance corpus and any labels: see [`read_stance`].
+///
+/// # Errors
+/// As [`read_ner`](crate::read_ner).
+pub fn read_spans(path: &Path) -> Result<Records<StanceRecord>> {
+    read_records(path, |record, problems| {
+        targets(path, record, None, problems)
+    })
+}
+
+/// A record whose targets have one of the `known` labels, or any label.
+fn targets(
+    path: &Path,
+    record: &Record,
+    known: Option<&[&str]>,
+    problems: &mut Problems,
+) -> Option<StanceRecord> {
     let fields = Fields::new(&record.fields);
     let origin = Origin::read(path, record, problems);
     let text = problems.keep(fields.text("text"));
@@ -95,7 +114,7 @@ fn stance(path: &Path, record: &Record, problems: &mut Problems) -> Option<Stanc
         let Some(item) = problems.keep(item) else {
             continue;
         };
-        targets.extend(target(&item, &text, problems));
+        targets.extend(target(&item, &text, known, problems));
     }
     let Origin { id, lang, source } = origin?;
     Some(StanceRecord {
@@ -110,12 +129,15 @@ fn stance(path: &Path, record: &Record, problems: &mut Problems) -> Option<Stanc
 fn target(
     fields: &Fields<'_>,
     text: &AnnotatedText<'_>,
+    known: Option<&[&str]>,
     problems: &mut Problems,
 ) -> Option<StanceTarget> {
     let span = text.span(fields, problems);
-    let label = problems
-        .keep(fields.label_of("label", &STANCES))?
-        .to_owned();
+    let label = match known {
+        Some(known) => fields.label_of("label", known),
+        None => fields.label("label"),
+    };
+    let label = problems.keep(label)?.to_owned();
     let fields = fields.without(&["start", "end", "label"]);
     Some(StanceTarget {
         span: span?,

@@ -6,7 +6,7 @@
 //! | articles to tag: JSON lines, text files, folders, stdin | [`ArticleReader`] | a stream of [`Article`]s |
 //! | the targets that an article asks the stance towards | [`Article::targets`] | spans, or the first defect |
 //! | raw text to learn from | [`read_texts`], [`read_raw_texts`] | a stream of texts |
-//! | stance, topic and inference corpora: JSON lines | [`read_stance`], [`read_topics`], [`read_nli`] | [`Records`], and every defect |
+//! | stance, topic and inference corpora, labelled spans: JSON lines | [`read_stance`], [`read_topics`], [`read_nli`], [`read_spans`] | [`Records`], and every defect |
 //!
 //! Files may be compressed with gzip (several members too) or zstd (several frames too); the bytes decide, not the name.
 //! A defect is an [`Issue`]: file, line, and what was found, expected and can be done, in one line. Reading goes on after
@@ -76,7 +76,8 @@ pub use issue::{Issue, Position};
 pub use json::JsonType;
 pub use label_typos::label_typos;
 pub use labelled::{
-    NliRecord, StanceRecord, StanceTarget, TopicRecord, read_nli, read_stance, read_topics,
+    NliRecord, StanceRecord, StanceTarget, TopicRecord, read_nli, read_spans, read_stance,
+    read_topics,
 };
 pub use lines::MAX_LINE_BYTES;
 pub use loss::{Loss, LossKind, LostEntity};

@@ -14,6 +14,7 @@ use vestnik_core::{Entity, LabelSet};
 use crate::error::{Error, Result};
 
 pub use fit::{Calibrator, FEWEST_ENTITIES, Fit};
+pub(crate) use labelled_words::golden_section;
 pub use labelled_words::{LabelledWords, TEMPERATURES};
 pub use min_score::best_min_score;
 

@@ -16,6 +16,7 @@ mod device;
 mod embedded;
 mod error;
 mod few_shot;
+mod head_fit;
 mod head_metadata;
 mod logistic_regression;
 mod mentions;
@@ -47,6 +48,7 @@ pub use calibration::{
 pub use device::DeviceChoice;
 pub use error::{Error, Result};
 pub use few_shot::FewShot;
+pub use head_fit::{FEWEST_EXAMPLES, HeadFit, LabelledLogits};
 pub use head_metadata::{HeadCalibration, HeadMetadata};
 pub use logistic_regression::LogisticRegression;
 pub use metadata::{Metadata, WindowMetadata};

@@ -123,6 +123,20 @@ pub enum Error {
         /// The entity types of the model.
         known: Vec<String>,
     },
+    /// A text or span has several labels, or none, where exactly one holds.
+    #[error("document {document} has the labels {labels:?} where exactly one holds")]
+    NotOneLabel {
+        /// The document.
+        document: String,
+        /// Its labels.
+        labels: Vec<String>,
+    },
+    /// The model has no head for a task, or another one than the run file says.
+    #[error("the model has no head for the task {task:?}")]
+    NoHead {
+        /// The task.
+        task: String,
+    },
     /// The teacher of a distillation has no tag for some of the model's.
     #[error("the teacher has no label {}; it has {}", missing.join(", "), known.join(", "))]
     TeacherLabels {

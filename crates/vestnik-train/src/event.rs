@@ -83,15 +83,19 @@ pub struct StepEvent {
     pub total_steps: u64,
     /// Passes over the data that are complete before this update.
     pub epoch: u64,
-    /// Mean loss over the labelled tokens of the update.
+    /// Mean loss over the labelled tokens of the update; with several tasks the mean over its batches, each times the
+    /// weight of its task.
     pub loss: f64,
+    /// With several tasks, the mean loss of each that the update has batches of, without its weight.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub task_losses: BTreeMap<String, f64>,
     /// Learning rate.
     pub lr: f64,
     /// Euclidean norm of the gradient before clipping.
     pub grad_norm: f64,
     /// Tokens of the update, special tokens included.
     pub tokens: usize,
-    /// Tokens that had a label.
+    /// Tokens, texts and spans that had a label.
     pub labelled: usize,
     /// Speed over the last 50 updates, evaluation and checkpoints left out.
     pub tokens_per_second: f64,
@@ -121,6 +125,43 @@ pub enum Measures {
     Ner(NerMeasures),
     /// Hidden tokens of the pieces kept aside.
     MaskedLm(MaskedLmMeasures),
+    /// All tasks of a model with several heads.
+    MultiTask(MultiTaskMeasures),
+}
+
+/// The measures of all tasks that there is data to measure on.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct MultiTaskMeasures {
+    /// The mean of the scores of the tasks that count (`best_by` of the run file): the F1 of entities, and of each head its
+    /// [`HeadMeasures::score`].
+    pub score: f64,
+    /// Entities.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ner: Option<NerMeasures>,
+    /// The heads by their tasks.
+    pub heads: BTreeMap<String, HeadMeasures>,
+}
+
+/// How well a head labels texts or spans, 0 to 1; see [`vestnik_core::metrics::LabelScores`].
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct HeadMeasures {
+    /// The measure that counts: `score` of the head in the run file.
+    pub score: f64,
+    /// Texts or spans that were measured.
+    pub examples: u64,
+    /// The share of them that were given exactly their labels.
+    pub accuracy: f64,
+    /// Mean F1 of the labels that occur.
+    pub macro_f1: f64,
+    /// F1 of all labels together.
+    pub micro_f1: f64,
+    /// Mean F1 of all labels but `neutral`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub macro_f1_without_neutral: Option<f64>,
+    /// F1 of each label.
+    pub per_label: BTreeMap<String, f64>,
+    /// The measure that counts, of each language.
+    pub per_lang: BTreeMap<String, f64>,
 }
 
 /// Strict entity scores, 0 to 1.
@@ -154,6 +195,7 @@ impl Measures {
         match self {
             Self::Ner(measures) => measures.f1,
             Self::MaskedLm(measures) => -measures.loss,
+            Self::MultiTask(measures) => measures.score,
         }
     }
 }

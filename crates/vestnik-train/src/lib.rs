@@ -24,6 +24,7 @@ mod error;
 mod event;
 mod files;
 mod gradients;
+mod labelled;
 mod mapped;
 mod ner;
 mod optimizer;
@@ -34,27 +35,31 @@ mod row_gradient;
 mod run;
 mod sampling;
 mod schedule;
+mod strata;
 mod stream;
 mod sums;
 mod tensorboard;
 #[cfg(test)]
 mod testing;
 mod throughput;
+mod trainer;
 
 pub use config::{
-    BatchConfig, ClassWeights, Dataset, DistillationConfig, HeadName, LossConfig, MaskingConfig,
-    PretrainConfig, PretrainModel, RunConfig, RunModel, SamplingConfig, SaveDtype, ScheduleConfig,
-    SchemeName, TextSource, WindowConfig,
+    BatchConfig, ClassWeights, Dataset, DistillationConfig, Fold, HeadConfig, HeadName, LabelMap,
+    LabelMapFile, LossConfig, MaskingConfig, NER, PretrainConfig, PretrainModel, RunConfig,
+    RunModel, SamplingConfig, SaveDtype, ScheduleConfig, SchemeName, ScoreName, TextSource,
+    UNKNOWN, WindowConfig,
 };
 pub use error::{Error, Result};
 pub use event::{
-    EvaluationEvent, Event, FinishReason, MaskedLmMeasures, Measures, NerMeasures, Sampling, Share,
-    StartEvent, StepEvent,
+    EvaluationEvent, Event, FinishReason, HeadMeasures, MaskedLmMeasures, Measures,
+    MultiTaskMeasures, NerMeasures, Sampling, Share, StartEvent, StepEvent,
 };
 pub use gradients::{Gradients, clip_factor};
-pub use ner::{
-    Evaluated, EvaluationOptions, Teacher, Trainer, TrainingCorpus, TrainingData, evaluate,
+pub use labelled::{
+    HeadEvaluation, ItemLogits, LabelledCorpus, LabelledItem, LabelledText, evaluate_head, held,
 };
+pub use ner::{Evaluated, EvaluationOptions, Teacher, TrainingCorpus, evaluate};
 pub use optimizer::{AdamW, AdamWConfig};
 pub use pretrain::{CacheWriter, Cached, Pieces, PretrainData, Pretrainer, SourceText, TextFile};
 pub use record::{DataFile, RunRecord};
@@ -62,3 +67,4 @@ pub use run::{DamagedCheckpoint, OnEvent, Resumed, has_begun, holds_run};
 pub use sampling::draw_documents;
 pub use schedule::{Decay, Schedule};
 pub use throughput::Throughput;
+pub use trainer::{Trainer, TrainingData};

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::event::{EvaluationEvent, FinishReason, Sampling};
 
 /// A file that a run learnt from or was measured on, as the caller read it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DataFile {
     /// The file.
     pub path: PathBuf,

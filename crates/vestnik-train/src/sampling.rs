@@ -2,6 +2,8 @@
 
 mod temperature;
 
+use std::ops::Range;
+
 use vestnik_text::token_budget_batches;
 
 use crate::event::Sampling;
@@ -16,6 +18,7 @@ pub(crate) mod stream {
     pub(crate) const MASKS: u64 = 4;
     pub(crate) const DEV_MASKS: u64 = 5;
     pub(crate) const DEV_PIECES: u64 = 6;
+    pub(crate) const MIXED: u64 = 7;
     pub(crate) const DOCUMENTS: u64 = 1001;
 }
 
@@ -51,22 +54,47 @@ pub(crate) struct Sampler {
     pub(crate) sampling: Sampling,
     /// Tokens of every example, special tokens included.
     pub(crate) lengths: Vec<usize>,
+    /// The examples of each task: a batch holds those of one alone.
+    pub(crate) tasks: Vec<Range<usize>>,
     pub(crate) max_tokens: usize,
     pub(crate) seed: u64,
 }
 
 impl Sampler {
-    /// The batches of an epoch in order: indices of examples, of like length, at most `max_tokens` tokens together.
+    /// The batches of an epoch in order: indices of examples of one task, of like length, at most `max_tokens` tokens
+    /// together.
     pub(crate) fn batches(&self, epoch: u64) -> Vec<Vec<usize>> {
         let examples = self.examples(epoch);
-        let lengths: Vec<usize> = examples
-            .iter()
-            .map(|&example| self.lengths[example])
+        let tasks = (0..).zip(&self.tasks);
+        let mut batches: Vec<Vec<Vec<usize>>> = tasks
+            .map(|(task, range)| self.batches_of(epoch, task, &examples, range))
+            .filter(|batches| !batches.is_empty())
             .collect();
-        let seed = derive_seed(self.seed, &[stream::BATCHES, epoch]);
+        if batches.len() < 2 {
+            return batches.pop().unwrap_or_default();
+        }
+        let mut mixed: Vec<Vec<usize>> = batches.into_iter().flatten().collect();
+        Random::derive(self.seed, &[stream::MIXED, epoch]).shuffle(&mut mixed);
+        mixed
+    }
+
+    /// The batches of one task.
+    fn batches_of(
+        &self,
+        epoch: u64,
+        task: u64,
+        examples: &[usize],
+        range: &Range<usize>,
+    ) -> Vec<Vec<usize>> {
+        let own = examples.iter().copied();
+        let own: Vec<usize> = own.filter(|example| range.contains(example)).collect();
+        let lengths: Vec<usize> = own.iter().map(|&example| self.lengths[example]).collect();
+        // The first task draws as a run does that has no other.
+        let place = [stream::BATCHES, epoch, task];
+        let seed = derive_seed(self.seed, if task == 0 { &place[..2] } else { &place });
         let mut batches = token_budget_batches(&lengths, self.max_tokens, seed);
         for index in batches.iter_mut().flatten() {
-            *index = examples[*index];
+            *index = own[*index];
         }
         batches
     }
@@ -109,6 +137,7 @@ mod tests {
             strata,
             sampling: Sampling::default(),
             lengths: (0..35).map(|i| 5 + i % 7).collect(),
+            tasks: vec![0..35],
             max_tokens: 40,
             seed: 1,
         }
@@ -140,6 +169,34 @@ mod tests {
             counts(&sampler.batches(0))[10..30],
             counts(&sampler.batches(1))[10..30]
         );
+    }
+
+    #[test]
+    fn tasks_are_mixed_batch_by_batch() {
+        let alone = sampler();
+        let mixed = Sampler {
+            tasks: vec![0..12, 12..35],
+            ..sampler()
+        };
+        let batches = mixed.batches(1);
+        assert!(batches.iter().all(|batch| {
+            let of_first = batch.iter().filter(|&&example| example < 12).count();
+            of_first == 0 || of_first == batch.len()
+        }));
+        let firsts: Vec<bool> = batches.iter().map(|batch| batch[0] < 12).collect();
+        let changes = firsts.windows(2).filter(|two| two[0] != two[1]).count();
+        assert!(changes > 2, "{firsts:?}");
+        assert_eq!(
+            counts(&batches).iter().sum::<usize>(),
+            counts(&alone.batches(1)).iter().sum::<usize>()
+        );
+        assert_eq!(batches, mixed.batches(1));
+        // A task without examples changes nothing.
+        let with_none = Sampler {
+            tasks: vec![0..35, 35..35],
+            ..sampler()
+        };
+        assert_eq!(with_none.batches(1), alone.batches(1));
     }
 
     #[test]

@@ -80,15 +80,29 @@ fn scalars(line: &Value) -> Vec<(String, f64)> {
             .collect()
     };
     match line["event"].as_str() {
-        Some("step") => ["loss", "lr", "grad_norm", "tokens_per_second"]
-            .into_iter()
-            .filter_map(|name| Some((format!("train/{name}"), line[name].as_f64()?)))
-            .collect(),
+        Some("step") => {
+            let names = ["loss", "lr", "grad_norm", "tokens_per_second"].into_iter();
+            let mut all: Vec<_> = names
+                .filter_map(|name| Some((format!("train/{name}"), line[name].as_f64()?)))
+                .collect();
+            all.extend(of("train_loss_per_task", &line["task_losses"]));
+            all
+        }
         Some("evaluation") => {
             let scores = &line["measures"]["scores"];
             let mut all = of("dev", scores);
-            all.extend(of("dev_f1_per_label", &scores["per_label"]));
-            all.extend(of("dev_f1_per_lang", &scores["per_lang"]));
+            let mut add = |prefix: &str, scores: &Value| {
+                all.extend(of(&format!("{prefix}_f1_per_label"), &scores["per_label"]));
+                all.extend(of(&format!("{prefix}_f1_per_lang"), &scores["per_lang"]));
+            };
+            add("dev", scores);
+            add("dev_ner", &scores["ner"]);
+            let heads = scores["heads"].as_object().into_iter().flatten();
+            heads
+                .clone()
+                .for_each(|(task, scores)| add(&format!("dev_{task}"), scores));
+            all.extend(of("dev_ner", &scores["ner"]));
+            all.extend(heads.flat_map(|(task, scores)| of(&format!("dev_{task}"), scores)));
             all
         }
         _ => Vec::new(),

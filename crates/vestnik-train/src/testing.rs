@@ -94,6 +94,13 @@ fn write_encoder(folder: &Path, dropout: f64) {
     candle_core::safetensors::save(&tensors, folder.join("model.safetensors")).unwrap();
 }
 
+/// The directory of the tiny encoder, which is there as long as the folder is.
+pub(crate) fn encoder(dropout: f64) -> (ModelDir, tempfile::TempDir) {
+    let folder = tempfile::tempdir().unwrap();
+    write_encoder(folder.path(), dropout);
+    (ModelDir::open(folder.path()).unwrap(), folder)
+}
+
 /// A tagger with these tags on the tiny encoder.
 pub(crate) fn tagger_with(labels: &LabelSet) -> TokenClassifier {
     let folder = tempfile::tempdir().unwrap();

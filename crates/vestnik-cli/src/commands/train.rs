@@ -1,16 +1,19 @@
 //! `vestnik train`: fine-tunes a model on annotated data.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::str::FromStr;
 
 use anyhow::Result;
 use vestnik_core::{Document, LabelSet, TagScheme, TagSet};
 use vestnik_data::{Format, sha256_documents, sha256_file};
-use vestnik_infer::{Metadata, Options, Vestnik};
-use vestnik_model::{ModelDir, SETTINGS_FILE, TokenClassifier, write_file};
+use vestnik_infer::{HeadMetadata, Metadata, Options, Vestnik};
+use vestnik_model::{
+    HeadKind, HeadOptions, ModelDir, MultiTaskModel, SETTINGS_FILE, TokenClassifier, write_file,
+};
 use vestnik_train::{
-    DataFile, Dataset, Event, HeadName, RunConfig, RunRecord, SchemeName, Teacher, Trainer,
-    TrainingCorpus, TrainingData, draw_documents,
+    DataFile, Dataset, Event, HeadConfig, HeadName, RunConfig, RunRecord, SchemeName, Teacher,
+    Trainer, TrainingCorpus, TrainingData, draw_documents,
 };
 
 use crate::corpus::Reading;
@@ -23,7 +26,9 @@ use crate::report::scored::source_of;
 use crate::training::{self, Setup};
 use crate::{Outcome, model, report};
 
+mod calibration;
 mod grid;
+mod labelled;
 mod record;
 mod reproduce;
 mod sweep;
@@ -69,10 +74,21 @@ fn train(setup: &Setup<RunConfig>) -> Result<RunRecord> {
     let base = model::base(&setup.path(&config.model.base), &config.model.base)?;
     let tokenizer = base.tokenizer()?;
     let model = model(&base, setup)?;
+    let has_tags = model.labels().is_some();
     let teacher = teacher(setup)?;
     let (mut data, run_data) = read(setup)?;
     let dev_files = data.files[config.train.len()..].to_vec();
+    let dev_files: Vec<DataFile> = dev_files
+        .into_iter()
+        .zip(&config.dev)
+        .filter(|(_, dataset)| dataset.is_ner())
+        .map(|(file, _)| file)
+        .collect();
     add_teacher(setup, teacher, &mut data);
+    let dev_texts = match config.calibrate {
+        true => data.dev_texts.clone(),
+        false => Vec::new(),
+    };
     let mut trainer = Trainer::new(model, tokenizer, data, config, &setup.out)
         .map_err(|error| setup.with_hint(error))?;
     setup.go_back(|| trainer.resume())?;
@@ -85,12 +101,18 @@ fn train(setup: &Setup<RunConfig>) -> Result<RunRecord> {
             on_event(event)
         })
     })?;
-    write_metadata(setup)?;
     drop(trainer);
+    let metadata = metadata(setup).with_heads(calibration::heads(setup, &dev_texts)?);
+    write_settings(setup, &metadata)?;
+    if !has_tags {
+        report::run::write_curves(&setup.out, &record)?;
+        setup.tell_report();
+        return Ok(record);
+    }
     let options = Options::default().with_device(setup.choice);
     let vestnik =
         Vestnik::from_dir_with(setup.out.join("model"), &options)?.with_name(setup.name());
-    let measured = measure(setup, &vestnik, &run_data)?;
+    let measured = measure(setup, &vestnik, &run_data, metadata)?;
     report::run::write(
         &setup.out,
         (&vestnik, &measured),
@@ -129,9 +151,14 @@ fn add_teacher(setup: &Setup<RunConfig>, teacher: Option<Teacher>, data: &mut Tr
 }
 
 /// Measures the finished model on its dev data, calibrated on them where the run file asks for it.
-fn measure(setup: &Setup<RunConfig>, vestnik: &Vestnik, data: &RunData) -> Result<Measured> {
+fn measure(
+    setup: &Setup<RunConfig>,
+    vestnik: &Vestnik,
+    data: &RunData,
+    metadata: Metadata,
+) -> Result<Measured> {
     let dev = data.dev();
-    if !setup.config.calibrate {
+    if !setup.config.calibrate || dev.is_empty() {
         return measured::measure(vestnik, &dev, ProgressMode::None);
     }
     let (measured, calibration) = measured::calibrate(vestnik, &dev, ProgressMode::None)?;
@@ -140,18 +167,69 @@ fn measure(setup: &Setup<RunConfig>, vestnik: &Vestnik, data: &RunData) -> Resul
         calibration.temperature,
         calibration.min_scores.len()
     ));
-    write_settings(setup, &metadata(setup).with_calibration(calibration))?;
+    write_settings(setup, &metadata.with_calibration(calibration))?;
     Ok(measured)
 }
 
-/// The model to be trained.
-fn model(base: &ModelDir, setup: &Setup<RunConfig>) -> Result<TokenClassifier> {
-    let tagger = tagger(base, setup)?;
-    Ok(match setup.config.model.head {
-        Some(HeadName::Crf) => tagger.with_crf()?,
-        Some(HeadName::Softmax) => tagger.without_crf(),
-        None => tagger,
-    })
+/// The model to be trained, with the heads that the run file names.
+fn model(base: &ModelDir, setup: &Setup<RunConfig>) -> Result<MultiTaskModel> {
+    let settings = &setup.config.model;
+    let heads: Vec<HeadOptions> = settings.heads.iter().map(HeadConfig::options).collect();
+    let is_tagger = base.config().head() == Some(HeadKind::TokenClassification);
+    let seed = setup.config.seed;
+    let model = if settings.labels.is_empty() && !is_tagger && !heads.is_empty() {
+        refuse_tag_settings(setup)?;
+        MultiTaskModel::with_fresh_heads(base, None, &heads, seed, &setup.device)?.0
+    } else {
+        let tagger = tagger(base, setup)?;
+        let tagger = match settings.head {
+            Some(HeadName::Crf) => tagger.with_crf()?,
+            Some(HeadName::Softmax) => tagger.without_crf(),
+            None => tagger,
+        };
+        match heads.is_empty() {
+            true => tagger.into(),
+            false => tagger.with_heads(&heads, seed)?,
+        }
+    };
+    keep_heads(base, &model, &heads)?;
+    Ok(model)
+}
+
+/// Without labels of entities there is nothing that settings of their head could mean.
+fn refuse_tag_settings(setup: &Setup<RunConfig>) -> Result<()> {
+    let config = &setup.config;
+    let data = || config.train.iter().chain(&config.dev);
+    let reason = if config.model.head.is_some() {
+        "model.head is set"
+    } else if data().any(Dataset::is_ner) {
+        "corpora of the task ner are there"
+    } else {
+        return Ok(());
+    };
+    let base = config.model.base.display();
+    let message = format!("{reason}, but the run file has no model.labels and {base} is no tagger");
+    Err(Mistake::new(message)
+        .hint("name the types of entities in model.labels, or the task of the corpora")
+        .into())
+}
+
+/// A head that the base model has with the same labels is not learnt anew.
+fn keep_heads(base: &ModelDir, model: &MultiTaskModel, heads: &[HeadOptions]) -> Result<()> {
+    let Some(settings) = base.settings().filter(|_| !heads.is_empty()) else {
+        return Ok(());
+    };
+    let there = Metadata::parse(settings)?.head_options();
+    let kept = heads.iter().filter(|head| there.contains(head));
+    let kept: Vec<&str> = kept.map(|head| head.task.as_str()).collect();
+    if !kept.is_empty() {
+        model.take_heads(base, &kept)?;
+        note(&format!(
+            "goes on from the heads of the base model: {}",
+            kept.join(", ")
+        ));
+    }
+    Ok(())
 }
 
 /// The pretrained encoder with a head for the labels of the run; without labels, the tagger that is there.
@@ -177,6 +255,12 @@ fn read(setup: &Setup<RunConfig>) -> Result<(TrainingData, RunData)> {
     let mut data = TrainingData::default();
     let mut run_data = RunData::default();
     for (number, dataset) in setup.config.train.iter().enumerate() {
+        if let Some(head) = head_of(setup, dataset) {
+            let corpus = labelled::corpus(setup, (number, dataset), head, &mut reading)?;
+            data.files.push(corpus.file);
+            data.texts.extend(corpus.texts);
+            continue;
+        }
         let documents = documents(setup, (number, dataset), &mut reading, &mut data)?;
         run_data.add_train(&documents);
         data.train.push(TrainingCorpus {
@@ -186,12 +270,24 @@ fn read(setup: &Setup<RunConfig>) -> Result<(TrainingData, RunData)> {
     }
     for (number, dataset) in setup.config.dev.iter().enumerate() {
         let number = DEV + number;
+        if let Some(head) = head_of(setup, dataset) {
+            let corpus = labelled::corpus(setup, (number, dataset), head, &mut reading)?;
+            data.files.push(corpus.file);
+            data.dev_texts.extend(corpus.texts);
+            continue;
+        }
         let documents = documents(setup, (number, dataset), &mut reading, &mut data)?;
         run_data.add_dev(&documents, &source_of(&dataset.path));
         data.dev.extend(documents);
     }
     reading.finish()?;
     Ok((data, run_data))
+}
+
+/// The head that a corpus is for; `None` for entities.
+fn head_of<'a>(setup: &'a Setup<RunConfig>, dataset: &Dataset) -> Option<&'a HeadConfig> {
+    let mut heads = setup.config.model.heads.iter();
+    heads.find(|head| head.task == dataset.task)
 }
 
 /// The format that the run file names for a corpus.
@@ -212,31 +308,10 @@ fn documents(
     let path = setup.path(&dataset.path);
     let mut documents = reading.read_as(&path, format(setup, dataset)?);
     let in_file = documents.len();
-    if !dataset.lang.is_empty() {
-        documents.retain(|document| {
-            document
-                .lang()
-                .is_some_and(|lang| dataset.lang.iter().any(|l| l == lang))
-        });
-    }
-    if documents.is_empty() && in_file > 0 {
-        let message = format!(
-            "{}: no document in the languages {}",
-            path.display(),
-            dataset.lang.join(", ")
-        );
-        return Err(Mistake::new(message).into());
-    }
-    if let Some(limit) = dataset.limit {
-        let drawn = draw_documents(documents.len(), limit, setup.config.seed, number);
-        let mut drawn = drawn.into_iter().peekable();
-        let mut place = 0..;
-        documents.retain(|_| {
-            drawn
-                .next_if_eq(&place.next().unwrap_or_default())
-                .is_some()
-        });
-    }
+    let about = |place: usize| (documents[place].lang(), documents[place].text());
+    let chosen = chosen(setup, (number, dataset), in_file, about)?;
+    let mut place = 0..;
+    documents.retain(|_| chosen.contains(&place.next().unwrap_or_default()));
     if in_file > 0 {
         let file = setup.data_file(&dataset.path, documents.len())?;
         data.files.push(DataFile {
@@ -247,10 +322,44 @@ fn documents(
     Ok(documents)
 }
 
-/// The finished model says in which windows it was trained, so that it is run in the same.
+/// The places of the documents of a corpus that are asked for: in these languages, of these parts, as many as are wanted.
+/// `about` gives language and text of each.
+fn chosen<'a>(
+    setup: &Setup<RunConfig>,
+    (number, dataset): (usize, &Dataset),
+    in_file: usize,
+    about: impl Fn(usize) -> (Option<&'a str>, &'a str),
+) -> Result<BTreeSet<usize>> {
+    let is_wanted = |lang: Option<&str>| {
+        let wanted = &dataset.lang;
+        wanted.is_empty() || lang.is_some_and(|lang| wanted.iter().any(|l| l == lang))
+    };
+    let fitting: Vec<usize> = (0..in_file)
+        .filter(|&place| {
+            let (lang, text) = about(place);
+            is_wanted(lang) && dataset.takes(text)
+        })
+        .collect();
+    if fitting.is_empty() && in_file > 0 {
+        let path = setup.path(&dataset.path);
+        let (path, lang) = (path.display(), dataset.lang.join(", "));
+        let message = match dataset.lang.is_empty() {
+            true => format!("{path}: no document in the part that is asked for"),
+            false => format!("{path}: no document in the languages {lang}"),
+        };
+        return Err(Mistake::new(message).into());
+    }
+    let limit = dataset.limit.unwrap_or(usize::MAX);
+    let drawn = draw_documents(fitting.len(), limit, setup.config.seed, number);
+    Ok(drawn.into_iter().map(|place| fitting[place]).collect())
+}
+
+/// The finished model says in which windows it was trained, so that it is run in the same, and which heads it has.
 fn metadata(setup: &Setup<RunConfig>) -> Metadata {
     let windows = &setup.config.windows;
-    Metadata::new(windows.max_tokens, windows.context)
+    let heads = setup.config.model.heads.iter();
+    let heads = heads.map(|head| HeadMetadata::new(&head.options()));
+    Metadata::new(windows.max_tokens, windows.context).with_heads(heads.collect())
 }
 
 fn write_metadata(setup: &Setup<RunConfig>) -> Result<()> {

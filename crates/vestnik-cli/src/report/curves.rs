@@ -55,15 +55,24 @@ fn measures(event: &Value) -> Vec<(String, &Value)> {
             .map(|&name| (name.to_owned(), &event[name]))
             .collect(),
         Some("evaluation") => {
-            let scores = event["measures"]["scores"].as_object();
-            let scores = scores.into_iter().flatten();
-            scores
-                .filter(|(_, value)| value.is_number())
-                .map(|(name, value)| (format!("dev_{name}"), value))
+            let scores = &event["measures"]["scores"];
+            let heads = scores["heads"].as_object().into_iter().flatten();
+            let tasks = std::iter::once(("dev_ner".to_owned(), &scores["ner"]))
+                .chain(heads.map(|(task, scores)| (format!("dev_{task}"), scores)));
+            numbers("dev".to_owned(), scores)
+                .chain(tasks.flat_map(|(task, scores)| numbers(task, scores)))
                 .collect()
         }
         _ => Vec::new(),
     }
+}
+
+/// The fields that are numbers.
+fn numbers(prefix: String, scores: &Value) -> impl Iterator<Item = (String, &Value)> {
+    let scores = scores.as_object().into_iter().flatten();
+    scores
+        .filter(|(_, value)| value.is_number())
+        .map(move |(name, value)| (format!("{prefix}_{name}"), value))
 }
 
 /// Averages neighbours until there are few enough points.

@@ -22,6 +22,7 @@ mod counts;
 mod entity;
 mod entity_confusion;
 mod grouped;
+mod labelling;
 mod seqeval;
 
 pub use bootstrap::{Bootstrap, Interval, PairedDifference};
@@ -30,4 +31,5 @@ pub use counts::Counts;
 pub use entity::{EntityEvaluator, EntityScores, UNKNOWN_LANG};
 pub use entity_confusion::EntityConfusion;
 pub use grouped::{GroupedCounts, group_counts};
+pub use labelling::{LabelEvaluator, LabelScores, LangScores};
 pub use seqeval::{Averages, SeqevalScores, seqeval_scores};

@@ -187,7 +187,7 @@ fn log_sum_exp(values: impl Iterator<Item = f64> + Clone) -> f64 {
 }
 
 /// Where a function with one minimum between `low` and `high` has it.
-fn golden_section(low: f64, high: f64, f: impl Fn(f64) -> f64) -> f64 {
+pub(crate) fn golden_section(low: f64, high: f64, f: impl Fn(f64) -> f64) -> f64 {
     let share = (5.0_f64.sqrt() - 1.0) / 2.0;
     let (mut low, mut high) = (low, high);
     let at = |low: f64, high: f64, share: f64| low + share * (high - low);

@@ -163,6 +163,16 @@ impl ModelConfig {
         config
     }
 
+    /// The same encoder without a head for labels.
+    pub(crate) fn without_head(&self) -> Self {
+        let mut config = self.clone();
+        for key in ["id2label", "label2id", "num_labels", "problem_type"] {
+            config.raw.remove(key);
+        }
+        config.set_head(None);
+        config
+    }
+
     /// The same configuration for weights that are written as `dtype`, which the reference loads them as.
     pub(crate) fn with_dtype(&self, dtype: DType) -> Self {
         let mut config = self.clone();

@@ -8,7 +8,10 @@ mod distillation;
 mod options;
 mod target;
 
-pub use binary_cross_entropy::{binary_cross_entropy, binary_cross_entropy_composed};
+pub use binary_cross_entropy::{
+    binary_cross_entropy, binary_cross_entropy_composed, weighted_binary_cross_entropy,
+    weighted_binary_cross_entropy_composed,
+};
 pub use crf::{CrfScores, CrfTargets, TextPart, crf, crf_composed};
 pub use cross_entropy::{
     cross_entropy, cross_entropy_with, cross_entropy_with_composed, partial_cross_entropy,

@@ -12,24 +12,41 @@ use crate::models::classifier::OUTPUT;
 use crate::models::{ClassificationHead, Model};
 use crate::{
     Adaptation, Crf, Encoder, Error, HeadKind, HeadOptions, LoadReport, Mode, ModelConfig,
-    ModelDir, PooledHead, Result, TokenClassificationHead,
+    ModelDir, PooledHead, Result, TokenClassificationHead, TokenClassifier,
 };
 
-/// An encoder with a head for tokens and any number of heads for texts and spans, all fed by one forward pass.
+/// An encoder with a head for tokens, or without one, and any number of heads for texts and spans, all fed by one forward
+/// pass.
 ///
 /// In a checkpoint the encoder and the head for tokens have the names that they have without the others, so that the
-/// directory is a token classifier to whoever knows no more; the further heads are `heads.{task}.*`.
+/// directory is a token classifier (without a head for tokens a bare encoder) to whoever knows no more; the further heads
+/// are `heads.{task}.*`.
 pub type MultiTaskModel = Model<TaskHeads>;
 
 /// The heads of a [`MultiTaskModel`].
 #[derive(Clone, Debug)]
 pub struct TaskHeads {
-    tokens: TokenClassificationHead,
+    tokens: Option<TokenClassificationHead>,
     pooled: Vec<PooledHead>,
 }
 
+impl From<TokenClassifier> for MultiTaskModel {
+    fn from(tagger: TokenClassifier) -> Self {
+        Self {
+            config: tagger.config,
+            encoder: tagger.encoder,
+            head: TaskHeads {
+                tokens: Some(tagger.head),
+                pooled: Vec::new(),
+            },
+            parameters: tagger.parameters,
+        }
+    }
+}
+
 impl MultiTaskModel {
-    /// Loads a trained model; every tensor must be there.
+    /// Loads a trained model; every tensor must be there. A directory that names its class as a bare encoder has no head for
+    /// tokens.
     ///
     /// # Errors
     /// Those of [`crate::TokenClassifier::load`], and [`Error::Argument`] for a name of a task that cannot be one, or that occurs twice.
@@ -59,8 +76,12 @@ impl MultiTaskModel {
         device: &Device,
         learns: bool,
     ) -> Result<(Self, LoadReport)> {
-        dir.expect_head(HeadKind::TokenClassification)?;
-        let labels = dir.config().labels()?;
+        let labels = if is_bare_encoder(dir) && !heads.is_empty() {
+            None
+        } else {
+            dir.expect_head(HeadKind::TokenClassification)?;
+            Some(dir.config().labels()?)
+        };
         let checkpoint = dir.checkpoint()?;
         let builder = Builder::new(Some(&checkpoint), dir.prefix(), 0, device);
         let builder = if learns { builder } else { builder.frozen() };
@@ -69,28 +90,56 @@ impl MultiTaskModel {
         Ok((model, report))
     }
 
-    /// Puts fresh heads on a pretrained encoder: one for tokens with `labels`, and those of `heads`; their first values
-    /// follow from `seed`. Heads in the checkpoint are left aside.
+    /// Puts fresh heads on a pretrained encoder: one for tokens with `labels` if there are any, and those of `heads`; their
+    /// first values follow from `seed`. Heads in the checkpoint are left aside.
     ///
     /// # Errors
     /// As [`Self::load`], but only the encoder's tensors must be there.
-    pub fn with_fresh_heads(
+    pub fn with_fresh_heads<'a>(
         dir: &ModelDir,
-        labels: &LabelSet,
+        labels: impl Into<Option<&'a LabelSet>>,
         heads: &[HeadOptions],
         seed: u64,
         device: &Device,
     ) -> Result<(Self, LoadReport)> {
-        let config = dir
-            .config()
-            .with_labels(labels, HeadKind::TokenClassification);
+        let labels = labels.into();
+        let config = match labels {
+            Some(labels) => dir
+                .config()
+                .with_labels(labels, HeadKind::TokenClassification),
+            None => dir.config().without_head(),
+        };
         let checkpoint = dir.checkpoint()?;
         let prefix = dir.prefix();
         let builder =
             Builder::new(Some(&checkpoint), prefix, seed, device).fresh_heads(&[OUTPUT, HEADS]);
-        let (model, report) = Self::build(builder, config, labels.clone(), heads)?;
+        let (model, report) = Self::build(builder, config, labels.cloned(), heads)?;
         dir.require(&report, |name| name.starts_with(prefix))?;
         Ok((model, report))
+    }
+
+    /// Takes the values of heads from a checkpoint that has heads of the same names, labels and inputs.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] for a task that the model does not have, [`Error::MissingTensors`] or [`Error::TensorShape`] when the
+    /// checkpoint has no such head.
+    pub fn take_heads(&self, dir: &ModelDir, tasks: &[&str]) -> Result<()> {
+        let checkpoint = dir.checkpoint()?;
+        for task in tasks {
+            self.pooled(task)?;
+            let prefix = format!("{HEADS}{task}.");
+            let vars = self.parameters.iter();
+            for (name, var) in vars.filter(|(name, _)| name.starts_with(&prefix)) {
+                let read = checkpoint.read(name, var.dims(), var.device())?;
+                let tensor = read.ok_or_else(|| Error::MissingTensors {
+                    path: dir.path().into(),
+                    names: vec![name.to_owned()],
+                    unused: Vec::new(),
+                })?;
+                var.set(&tensor)?;
+            }
+        }
+        Ok(())
     }
 
     /// The same model, of which `adaptation` says what learns. It keeps its tensors.
@@ -100,19 +149,21 @@ impl MultiTaskModel {
     pub fn adapted(self, adaptation: &Adaptation, seed: u64) -> Result<Self> {
         let builder = Builder::over(&self.parameters, adaptation, seed);
         let heads: Vec<HeadOptions> = self.pooled_heads().cloned().collect();
-        let labels = self.labels().clone();
+        let labels = self.labels().cloned();
         Ok(Self::build(builder, self.config, labels, &heads)?.0)
     }
 
     fn build(
         mut builder: Builder<'_>,
         config: ModelConfig,
-        labels: LabelSet,
+        labels: Option<LabelSet>,
         heads: &[HeadOptions],
     ) -> Result<(Self, LoadReport)> {
         check_names(heads)?;
         let encoder = Encoder::load(&mut builder, &config.encoder)?;
-        let tokens = TokenClassificationHead::load(&mut builder, &config, labels)?;
+        let tokens = labels
+            .map(|labels| TokenClassificationHead::load(&mut builder, &config, labels))
+            .transpose()?;
         let pooled = heads
             .iter()
             .map(|head| PooledHead::load(&mut builder, &config.encoder, head))
@@ -127,16 +178,16 @@ impl MultiTaskModel {
         Ok((model, report))
     }
 
-    /// Names of the outputs of the head for tokens.
+    /// Names of the outputs of the head for tokens; `None` without such a head.
     #[must_use]
-    pub fn labels(&self) -> &LabelSet {
-        self.head.tokens.labels()
+    pub fn labels(&self) -> Option<&LabelSet> {
+        self.head.tokens.as_ref().map(ClassificationHead::labels)
     }
 
     /// The conditional random field over the logits of tokens; `None` where each token is labelled by itself.
     #[must_use]
     pub fn crf(&self) -> Option<&Crf> {
-        self.head.tokens.crf.as_ref()
+        self.head.tokens.as_ref()?.crf.as_ref()
     }
 
     /// The further heads, in their order.
@@ -157,9 +208,16 @@ impl MultiTaskModel {
     /// Logits of tokens. **Shapes** `[tokens, hidden]` → `[tokens, labels]`.
     ///
     /// # Errors
-    /// Those of the device.
+    /// [`Error::Argument`] without a head for tokens.
     pub fn token_logits(&self, states: &Tensor, mode: Mode<'_>) -> Result<Tensor> {
-        self.head.tokens.forward(states, mode)
+        match &self.head.tokens {
+            Some(head) => head.forward(states, mode),
+            None => Err(Error::Argument {
+                what: "model",
+                expected: "one with a head for tokens".to_owned(),
+                got: "one without".to_owned(),
+            }),
+        }
     }
 
     /// Logits of texts, given the tokens of each. A long article may be one text although it was read in several windows:
@@ -204,6 +262,25 @@ impl MultiTaskModel {
                 got: format!("{task:?}"),
             })
     }
+}
+
+impl TokenClassifier {
+    /// The same model with fresh heads beside the one for tokens, whose first values follow from `seed`.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] for a name of a task that cannot be one, or that occurs twice.
+    pub fn with_heads(self, heads: &[HeadOptions], seed: u64) -> Result<MultiTaskModel> {
+        let builder = Builder::over(&self.parameters, &Adaptation::default(), seed);
+        let labels = self.labels().clone();
+        Ok(MultiTaskModel::build(builder, self.config, Some(labels), heads)?.0)
+    }
+}
+
+/// Whether a directory names its class, and that is an encoder without a head.
+fn is_bare_encoder(dir: &ModelDir) -> bool {
+    let config = dir.config();
+    let bare = config.encoder.architecture.class_name(None);
+    config.class_names().contains(&bare.as_str())
 }
 
 fn known<'a>(heads: impl Iterator<Item = &'a HeadOptions>) -> String {

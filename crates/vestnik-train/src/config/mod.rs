@@ -1,17 +1,21 @@
 //! Run files: one TOML per run, every key with a default where one makes sense, unknown keys refused.
 
 mod adaptation;
+mod dataset;
 mod distillation;
+mod heads;
 mod loss;
 mod pretrain;
 mod run;
 mod sampling;
 mod shared;
 
+pub use dataset::{Dataset, Fold, LabelMap, LabelMapFile, NER, UNKNOWN};
 pub use distillation::DistillationConfig;
+pub use heads::{HeadConfig, ScoreName};
 pub use loss::{ClassWeights, LossConfig};
 pub use pretrain::{MaskingConfig, PretrainConfig, PretrainModel, TextSource};
-pub use run::{Dataset, HeadName, RunConfig, RunModel, SchemeName, WindowConfig};
+pub use run::{HeadName, RunConfig, RunModel, SchemeName, WindowConfig};
 pub use sampling::SamplingConfig;
 pub use shared::{BatchConfig, SaveDtype, ScheduleConfig};
 

@@ -8,13 +8,13 @@ use vestnik_text::WindowOptions;
 
 use crate::config::shared::{check_keep_checkpoints, default_keep_checkpoints};
 use crate::config::{
-    BatchConfig, DistillationConfig, LossConfig, MOST_WEIGHT, SamplingConfig, SaveDtype,
-    ScheduleConfig, adaptation, at_least, is_default, parse, refused, within, yes,
+    BatchConfig, Dataset, DistillationConfig, HeadConfig, LossConfig, SamplingConfig, SaveDtype,
+    ScheduleConfig, adaptation, at_least, heads, is_default, parse, refused, yes,
 };
 use crate::error::Result;
 use crate::optimizer::AdamWConfig;
 
-/// A fine-tuning run for entities.
+/// A fine-tuning run for entities, and for whatever else `[[model.heads]]` names.
 ///
 /// ```toml
 /// seed = 1
@@ -52,13 +52,16 @@ pub struct RunConfig {
     /// Default 2.
     #[serde(default = "default_keep_checkpoints")]
     pub keep_checkpoints: usize,
-    /// Evaluations without a better F1 after which the run ends early. Default: never.
+    /// Evaluations without a better score after which the run ends early. Default: never.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub patience: Option<u64>,
     /// Arithmetic of matrix products: "f32" (default) or "bf16", whose factors are rounded to 8 bits of precision; weights, sums
     /// and optimizer are f32 either way. On a CPU with AVX-512 and bf16 instructions and on GPUs bf16 is faster.
     #[serde(default)]
     pub precision: Precision,
+    /// The tasks by whose scores the best model is chosen, by their mean. Default: all that `dev` has data for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub best_by: Vec<String>,
     /// Number format of the finished model. Default f32.
     #[serde(default)]
     pub save_dtype: SaveDtype,
@@ -114,7 +117,8 @@ pub struct RunConfig {
 pub struct RunModel {
     /// Folder of the pretrained encoder in the Hugging Face layout.
     pub base: PathBuf,
-    /// Entity types, in the order of their ids. Default: the labels of `base`, which must then be a tagger already.
+    /// Entity types, in the order of their ids. Default: the labels of `base`, if it is a tagger already; a run with `heads`
+    /// may have none at all.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub labels: Vec<String>,
     /// Tags of a type: "bio" (default) or "bioes".
@@ -124,6 +128,9 @@ pub struct RunModel {
     /// field). Default: what `base` has where its labels are kept, else "softmax".
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub head: Option<HeadName>,
+    /// The heads beside the one for entities. Default: none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub heads: Vec<HeadConfig>,
 }
 
 /// How words are labelled, as written in a run file.
@@ -177,27 +184,6 @@ impl WindowConfig {
     }
 }
 
-/// A corpus of a run. Files are read by the caller; this crate gets documents.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Dataset {
-    /// The file, or the folder where the format is one of folders.
-    pub path: PathBuf,
-    /// The name of its format, for the caller, which knows the formats. Default: the caller finds it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub format: Option<String>,
-    /// How often its windows are seen in an epoch: 0.5 is a random half (another one in each epoch), 2 is twice. Default 1.
-    #[serde(default = "default_weight")]
-    pub weight: f64,
-    /// Only documents of these languages. Default: all.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub lang: Vec<String>,
-    /// At most so many documents (of these languages), drawn by the seed of the run: see
-    /// [`draw_documents`](crate::draw_documents). Default: all.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub limit: Option<usize>,
-}
-
 impl RunConfig {
     /// Reads a run file with `key=value` overrides laid over it.
     ///
@@ -230,13 +216,15 @@ impl RunConfig {
                 "data in [[dev]] to calibrate on",
             ));
         }
-        for dataset in &self.train {
-            within("train.weight", dataset.weight, 0.0..=MOST_WEIGHT)?;
-            at_least("train.limit", dataset.limit.unwrap_or(1) as u64, 1)?;
-        }
-        for dataset in &self.dev {
-            at_least("dev.limit", dataset.limit.unwrap_or(1) as u64, 1)?;
-        }
+        heads::check(&self.model.heads)?;
+        let heads = &self.model.heads;
+        self.train
+            .iter()
+            .try_for_each(|dataset| dataset.check_train(heads))?;
+        self.dev
+            .iter()
+            .try_for_each(|dataset| dataset.check_dev(heads))?;
+        self.check_best_by()?;
         let windows = &self.windows;
         let least = windows.context.saturating_mul(2).saturating_add(1);
         if windows.max_tokens < least {
@@ -255,6 +243,21 @@ impl RunConfig {
         self.loss.check()?;
         self.optimizer.check()?;
         self.schedule.check()
+    }
+
+    fn check_best_by(&self) -> Result<()> {
+        let measured = |task: &&String| !self.dev.iter().any(|dataset| dataset.task == **task);
+        match self.best_by.iter().find(measured) {
+            None => Ok(()),
+            Some(task) => {
+                let found = format!("{task:?}");
+                Err(refused(
+                    "best_by",
+                    &found,
+                    "tasks that [[dev]] has data for",
+                ))
+            }
+        }
     }
 
     /// What of a model with this encoder learns.
@@ -293,8 +296,4 @@ fn default_epochs() -> u64 {
 
 fn default_checkpoint_every() -> u64 {
     500
-}
-
-fn default_weight() -> f64 {
-    1.0
 }

@@ -70,7 +70,7 @@ struct Contents {
 
 /// Log-probabilities of the student's tags for every labelled token of every example.
 #[derive(Debug)]
-pub(super) struct SoftLabels {
+pub(crate) struct SoftLabels {
     rows: MappedFile,
     n_labels: usize,
     /// Number of the first row of each example.
@@ -128,7 +128,7 @@ impl SoftLabels {
     }
 
     /// The soft labels of all rows of a batch, zeros where nothing is labelled.
-    pub(super) fn of(&self, batch: &Batch, examples: &[Example]) -> Vec<f32> {
+    pub(crate) fn of(&self, batch: &Batch, examples: &[Example]) -> Vec<f32> {
         let mut all = vec![0.0; batch.ids.len() * self.n_labels];
         let labels = batch.labels.as_deref().unwrap_or_default();
         for (sequence, origin) in batch.origins.iter().enumerate() {

@@ -13,6 +13,7 @@ use vestnik_text::{
 
 use crate::error::{Error, Result};
 use crate::event::NerMeasures;
+use crate::ner::tagger::Tagger;
 
 /// How documents are read when a tagger is measured.
 #[derive(Debug, Clone)]
@@ -58,13 +59,13 @@ pub fn evaluate(
 
 /// A document cut for the model.
 #[derive(Debug, Clone)]
-pub(super) struct Reading {
-    pub(super) text: TokenizedText,
-    pub(super) windows: Vec<Window>,
+pub(crate) struct Reading {
+    pub(crate) text: TokenizedText,
+    pub(crate) windows: Vec<Window>,
 }
 
 impl Reading {
-    pub(super) fn new(tokenizer: &Tokenizer, text: &str, options: &WindowOptions) -> Result<Self> {
+    pub(crate) fn new(tokenizer: &Tokenizer, text: &str, options: &WindowOptions) -> Result<Self> {
         let text = TokenizedText::new(tokenizer, text)?;
         let windows = windows(&text, options);
         Ok(Self { text, windows })
@@ -120,7 +121,7 @@ impl DevSet {
     }
 
     /// Every document is seen once, whole.
-    pub(super) fn evaluate(&self, model: &TokenClassifier) -> Result<Evaluated> {
+    pub(super) fn evaluate(&self, model: &impl Tagger) -> Result<Evaluated> {
         let predictions = self.predict(model)?;
         let mut evaluator = EntityEvaluator::new();
         for (document, predicted) in self.documents.iter().zip(&predictions) {
@@ -137,7 +138,7 @@ impl DevSet {
         })
     }
 
-    fn predict(&self, model: &TokenClassifier) -> Result<Vec<Vec<Entity>>> {
+    fn predict(&self, model: &impl Tagger) -> Result<Vec<Vec<Entity>>> {
         let tags = TagSet::from_labels(model.labels())?;
         let mut scores: Vec<WordScores> = self
             .readings
@@ -156,7 +157,7 @@ impl DevSet {
 }
 
 /// The decoder of a model.
-fn decoder(model: &TokenClassifier, tags: TagSet) -> Result<Decoder> {
+fn decoder(model: &impl Tagger, tags: TagSet) -> Result<Decoder> {
     let decoder = Decoder::new(tags);
     Ok(match model.crf() {
         Some(crf) => decoder.with_transitions(crf.transitions()?),
@@ -166,14 +167,14 @@ fn decoder(model: &TokenClassifier, tags: TagSet) -> Result<Decoder> {
 
 /// Fills in the words of all windows in some batches.
 pub(super) fn word_scores(
-    model: &TokenClassifier,
+    model: &impl Tagger,
     readings: &[Reading],
     batches: &[Batch],
     scores: &mut [WordScores],
 ) -> Result<()> {
     let n_tags = model.labels().len();
     for batch in batches {
-        let logits = model.forward(batch, Mode::Inference)?;
+        let logits = model.logits(batch, Mode::Inference)?;
         let logits = logits
             .flatten_all()
             .and_then(|logits| logits.to_vec1::<f32>())
@@ -283,7 +284,7 @@ fn log_softmax(logits: &[f32], out: &mut [f32]) {
 }
 
 /// The numbers of an evaluation that logs and records keep.
-pub(super) fn measures(scores: &EntityScores) -> NerMeasures {
+pub(crate) fn measures(scores: &EntityScores) -> NerMeasures {
     NerMeasures {
         precision: scores.precision(),
         recall: scores.recall(),

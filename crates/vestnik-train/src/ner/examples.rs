@@ -21,8 +21,8 @@ pub struct TrainingCorpus {
 
 /// All windows to learn from.
 #[derive(Debug)]
-pub(super) struct Examples {
-    pub(super) examples: Vec<Example>,
+pub(crate) struct Examples {
+    pub(crate) examples: Vec<Example>,
     pub(super) strata: Vec<Stratum>,
     /// Ids of the documents, by [`Example::document`].
     ids: Vec<String>,
@@ -90,7 +90,7 @@ impl Examples {
     }
 
     /// The sequences of a batch as parts of their documents.
-    pub(super) fn parts(&self, batch: &Batch) -> Vec<TextPart> {
+    pub(crate) fn parts(&self, batch: &Batch) -> Vec<TextPart> {
         let sequences = batch.sequences().zip(&batch.origins);
         let part = |(tokens, &(document, window))| {
             let (first, last) = self.ends[document];

@@ -2,8 +2,8 @@
 
 use candle_core::Tensor;
 use vestnik_core::TagSet;
+use vestnik_model::Crf;
 use vestnik_model::losses::{self, CrfTargets, CrossEntropyOptions};
-use vestnik_model::{Crf, TokenClassifier};
 use vestnik_text::Batch;
 
 use crate::config::LossConfig;
@@ -26,11 +26,11 @@ impl Objective {
     /// [`crate::Error::Setting`] for settings that the model cannot follow.
     pub(super) fn new(
         config: &LossConfig,
-        model: &TokenClassifier,
+        crf: Option<&Crf>,
         examples: &Examples,
         tags: &TagSet,
     ) -> Result<Self> {
-        if let Some(crf) = model.crf() {
+        if let Some(crf) = crf {
             config.check_crf()?;
             return Ok(Self::Texts(crf.clone()));
         }

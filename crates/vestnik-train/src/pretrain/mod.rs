@@ -19,7 +19,7 @@ use crate::event::{MaskedLmMeasures, Measures};
 use crate::optimizer::AdamW;
 use crate::random::Random;
 use crate::record::{DataFile, RunRecord};
-use crate::run::{OnEvent, Parts, Resumed, Run, Settings, Task};
+use crate::run::{OnEvent, Parts, Resumed, Run, Settings, Task, n_labelled};
 use crate::sampling::{Cell, Sampler, Stratum, sampling, stream, temper};
 pub use cache::{CacheWriter, SourceText};
 use masking::Masker;
@@ -173,6 +173,7 @@ fn sampler(pieces: &Pieces, dev: &[usize], config: &PretrainConfig) -> Sampler {
         lengths: (0..pieces.len())
             .map(|piece| pieces.length(piece) + 2)
             .collect(),
+        tasks: std::iter::once(0..pieces.len()).collect(),
         max_tokens: config.batch.max_tokens,
         seed: config.seed,
     }
@@ -282,6 +283,7 @@ impl MaskedLmTask {
 
 impl Task for MaskedLmTask {
     const KIND: &'static str = "pretrain";
+    type Batch = Batch;
 
     fn parameters(&self) -> &Parameters {
         self.model.parameters()
@@ -289,6 +291,14 @@ impl Task for MaskedLmTask {
 
     fn batch(&self, examples: &[usize], draw: u64) -> Batch {
         self.masked(examples, Random::derive(draw, &[]))
+    }
+
+    fn n_tokens(&self, batch: &Batch) -> usize {
+        batch.ids.len()
+    }
+
+    fn n_labelled(&self, batch: &Batch) -> usize {
+        n_labelled(batch)
     }
 
     fn loss(&self, batch: &Batch, mode: Mode<'_>) -> Result<Tensor> {

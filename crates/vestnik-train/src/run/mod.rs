@@ -4,6 +4,7 @@ mod checkpoint;
 mod state;
 mod weights;
 
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -37,15 +38,29 @@ pub type OnEvent<'a> = dyn FnMut(&Event) -> ControlFlow<()> + 'a;
 pub(crate) trait Task {
     /// "train" or "pretrain".
     const KIND: &'static str;
+    /// Sequences with what is to be learnt from them.
+    type Batch;
     /// The tensors of the model.
     fn parameters(&self) -> &Parameters;
-    /// The batch of these examples; `draw` is its own seed for anything random.
-    fn batch(&self, examples: &[usize], draw: u64) -> Batch;
-    /// Mean loss over the labelled tokens of a batch.
-    fn loss(&self, batch: &Batch, mode: Mode<'_>) -> Result<Tensor>;
-    /// How much that mean counts beside those of other batches: by default, one for each labelled token.
-    fn weight(&self, batch: &Batch) -> f64 {
-        n_labelled(batch) as f64
+    /// The batch of these examples, which are of one task; `draw` is its own seed for anything random.
+    fn batch(&self, examples: &[usize], draw: u64) -> Self::Batch;
+    /// Tokens of a batch, special tokens included.
+    fn n_tokens(&self, batch: &Self::Batch) -> usize;
+    /// Tokens, texts or spans of a batch that have a label.
+    fn n_labelled(&self, batch: &Self::Batch) -> usize;
+    /// Mean loss over these.
+    fn loss(&self, batch: &Self::Batch, mode: Mode<'_>) -> Result<Tensor>;
+    /// How much that mean counts beside those of other batches of the same task: by default, one for each label.
+    fn weight(&self, batch: &Self::Batch) -> f64 {
+        self.n_labelled(batch) as f64
+    }
+    /// Number of a batch's task, where there are several.
+    fn task(&self, _batch: &Self::Batch) -> usize {
+        0
+    }
+    /// The names of the tasks and what their losses are multiplied by; none where there is but one.
+    fn tasks(&self) -> &[(String, f64)] {
+        &[]
     }
     /// Measures the model; `None` when there is nothing to measure on.
     fn evaluate(&self) -> Result<Option<Measures>>;
@@ -114,11 +129,30 @@ pub(crate) struct Parts<T> {
 }
 
 /// One forward pass of an update.
-struct MicroBatch {
-    batch: Batch,
+struct MicroBatch<B> {
+    batch: B,
+    task: usize,
     labelled: usize,
     weight: f64,
     pass: TrainingPass,
+}
+
+/// The loss of an update, and its gradient.
+#[derive(Default)]
+struct Computed {
+    loss: f64,
+    task_losses: BTreeMap<String, f64>,
+    gradients: Gradients,
+}
+
+impl Computed {
+    /// Adds the loss of a batch, which has this `weight` in the update and this `share` of its task.
+    fn add(&mut self, loss: f64, weight: f64, share: f64, task: Option<&(String, f64)>) {
+        self.loss += weight * loss;
+        if let Some((name, _)) = task {
+            *self.task_losses.entry(name.clone()).or_default() += share * loss;
+        }
+    }
 }
 
 /// Where events go.
@@ -260,9 +294,13 @@ impl<T: Task> Run<T> {
         let labelled = micro_batches.iter().map(|micro| micro.labelled).sum();
         let tokens = micro_batches
             .iter()
-            .map(|micro| micro.batch.ids.len())
+            .map(|micro| self.task.n_tokens(&micro.batch))
             .sum();
-        let (loss, gradients) = self.gradients(&micro_batches)?;
+        let Computed {
+            loss,
+            task_losses,
+            gradients,
+        } = self.gradients(&micro_batches)?;
         self.check_finite("loss", loss, &micro_batches)?;
         let grad_norm = gradients.norm()?;
         self.check_finite("gradient norm", grad_norm, &micro_batches)?;
@@ -275,6 +313,7 @@ impl<T: Task> Run<T> {
             total_steps: self.settings.total_steps,
             epoch,
             loss,
+            task_losses,
             lr,
             grad_norm,
             tokens,
@@ -285,7 +324,7 @@ impl<T: Task> Run<T> {
     }
 
     /// The next `accumulate` batches, or those that are left of the epoch.
-    fn next_micro_batches(&self) -> Vec<MicroBatch> {
+    fn next_micro_batches(&self) -> Vec<MicroBatch<T::Batch>> {
         let State {
             epoch,
             batch: first,
@@ -298,7 +337,7 @@ impl<T: Task> Run<T> {
     }
 
     /// A batch is a function of seed, epoch and index, whatever came before.
-    fn micro_batch(&self, epoch: u64, index: usize) -> MicroBatch {
+    fn micro_batch(&self, epoch: u64, index: usize) -> MicroBatch<T::Batch> {
         let seed = self.settings.seed;
         let place = index as u64;
         let batch = self.task.batch(
@@ -306,7 +345,8 @@ impl<T: Task> Run<T> {
             derive_seed(seed, &[stream::MASKS, epoch, place]),
         );
         MicroBatch {
-            labelled: n_labelled(&batch),
+            task: self.task.task(&batch),
+            labelled: self.task.n_labelled(&batch),
             weight: self.task.weight(&batch),
             batch,
             pass: self.pass(epoch, place),
@@ -324,31 +364,52 @@ impl<T: Task> Run<T> {
         }
     }
 
-    /// Mean loss over all labelled tokens, and its gradient: batches weigh what the task says, so that several small batches
-    /// give what one large one would.
-    fn gradients(&self, micro_batches: &[MicroBatch]) -> Result<(f64, Gradients)> {
-        let (mut total, mut gradients) = (0.0, Gradients::default());
-        let weights: f64 = micro_batches.iter().map(|micro| micro.weight).sum();
-        for micro in micro_batches.iter().filter(|micro| micro.weight > 0.0) {
-            let weight = micro.weight / weights;
+    /// Mean loss over all labels, and its gradient: batches of a task weigh what the task says, so that several small batches
+    /// give what one large one would. With several tasks that mean is taken for each by itself; a task counts by its batches
+    /// among all, times its own weight, so that a few texts are not lost beside thousands of words.
+    fn gradients(&self, micro_batches: &[MicroBatch<T::Batch>]) -> Result<Computed> {
+        let mut computed = Computed::default();
+        let taught: Vec<_> = micro_batches
+            .iter()
+            .filter(|micro| micro.weight > 0.0)
+            .collect();
+        for micro in &taught {
+            let own = || taught.iter().filter(|other| other.task == micro.task);
+            let share = micro.weight / own().map(|other| other.weight).sum::<f64>();
+            let weight = share * self.task_weight(micro.task, own().count(), taught.len());
             let loss = self.task.loss(&micro.batch, Mode::Training(&micro.pass))?;
             let mut store = micro
                 .pass
                 .backward(&loss)
                 .map_err(Error::tensor("computing gradients"))?;
-            total += weight * scalar(&loss)?;
+            computed.add(
+                scalar(&loss)?,
+                weight,
+                share,
+                self.task.tasks().get(micro.task),
+            );
             let lookups = micro.pass.take_lookups();
             let parameters = self.task.parameters().trainable();
-            gradients.add(parameters, &lookups, &mut store, weight)?;
+            computed
+                .gradients
+                .add(parameters, &lookups, &mut store, weight)?;
         }
-        Ok((total, gradients))
+        Ok(computed)
+    }
+
+    /// What the mean loss of a task with `own` of `all` batches counts in an update.
+    fn task_weight(&self, task: usize, own: usize, all: usize) -> f64 {
+        match self.task.tasks().get(task) {
+            None => 1.0,
+            Some((_, weight)) => weight * own as f64 / all as f64,
+        }
     }
 
     fn check_finite(
         &self,
         quantity: &'static str,
         value: f64,
-        micro_batches: &[MicroBatch],
+        micro_batches: &[MicroBatch<T::Batch>],
     ) -> Result<()> {
         if value.is_finite() {
             return Ok(());
@@ -430,7 +491,8 @@ impl<T: Task> Run<T> {
     }
 }
 
-fn n_labelled(batch: &Batch) -> usize {
+/// The tokens of a batch that have a label.
+pub(crate) fn n_labelled(batch: &Batch) -> usize {
     let labels = batch.labels.iter().flatten();
     labels.filter(|label| **label >= 0).count()
 }

@@ -3,6 +3,7 @@
 mod calibrated_model;
 mod compare;
 mod gold;
+mod heads;
 mod predictions;
 mod table;
 
@@ -14,7 +15,8 @@ use vestnik_data::sha256_file;
 use vestnik_infer::Vestnik;
 
 use crate::Outcome;
-use crate::model::{self, EntityArgs, ModelArgs, TaskOptions};
+use crate::failure::Mistake;
+use crate::model::{EntityArgs, ModelArgs, TaskOptions};
 use crate::output::{Output, note, print};
 use crate::progress::ProgressMode;
 use crate::report::groups::SeenNames;
@@ -23,6 +25,7 @@ use crate::report::{Curves, DataFacts, Evaluation, ModelFacts, Report, ReportFil
 use crate::threads::parse_count;
 use calibrated_model::CalibratedModel;
 use gold::Gold;
+pub(crate) use heads::labelled;
 
 /// Arguments of `vestnik evaluate`.
 #[derive(Debug, clap::Args)]
@@ -37,9 +40,12 @@ pub(crate) struct Args {
     /// Print a JSON object
     #[arg(long)]
     json: bool,
-    /// What to measure
+    /// What to measure: ner, or the task of one of the model's heads, such as topic or stance
     #[arg(long, default_value = "ner", value_name = "TASK")]
     task: String,
+    /// From the labels of the data to those of the model's head: a TOML or JSON file with a table `map` (docs/training.md)
+    #[arg(long, value_name = "FILE")]
+    map: Option<PathBuf>,
     /// Write what was scored as JSON lines {id, lang, text, entities}, offsets in code points. Labels that a document
     /// does not annotate are left out, as in our own score: a scorer that does not know of `annotated` then agrees
     #[arg(long, value_name = "FILE")]
@@ -83,7 +89,12 @@ impl Args {
 
 /// Runs the command.
 pub(crate) fn run(args: &Args) -> Result<Outcome> {
-    model::refuse_unknown_tasks(std::slice::from_ref(&args.task))?;
+    if args.task != "ner" {
+        return heads::run(args);
+    }
+    if args.map.is_some() {
+        return Err(Mistake::new("--map is for topics and the like, not for entities").into());
+    }
     match args.compare.as_deref() {
         Some([a, b]) => compare::run(args, a, b),
         _ => evaluate(args),

@@ -5,10 +5,10 @@ use std::fmt::Write as _;
 use anyhow::Result;
 use serde::Serialize;
 use vestnik_core::LabelSet;
-use vestnik_infer::{Calibration, WindowMetadata};
+use vestnik_infer::{Calibration, HeadMetadata, Metadata, WindowMetadata};
 use vestnik_model::{
-    Device, EncoderModel, Error, HeadKind, LoadReport, MaskedLm, Model, ModelDir, ProblemType,
-    SequenceClassifier, TokenClassifier,
+    Device, EncoderModel, Error, HeadKind, HeadOptions, LoadReport, MaskedLm, Model, ModelDir,
+    MultiTaskModel, ProblemType, Reads, SequenceClassifier, TokenClassifier,
 };
 
 use crate::output::print;
@@ -39,7 +39,7 @@ struct Info {
     /// Whether the words of a text are labelled together, by a conditional random field.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     crf: bool,
-    tasks: Vec<&'static str>,
+    tasks: Vec<String>,
     labels: Vec<String>,
     /// Whether one label of a sequence classifier holds, or any number of them.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -57,6 +57,9 @@ struct Info {
     window: Option<WindowMetadata>,
     #[serde(skip_serializing_if = "Option::is_none")]
     calibration: Option<Calibration>,
+    /// The heads beside the one for tokens.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    heads: Vec<HeadMetadata>,
     /// Tensors that the model needs and the file lacks.
     missing: Vec<String>,
     /// Tensors of the file that the model has no use for.
@@ -82,11 +85,11 @@ pub(crate) fn run(args: &Args) -> Result<Outcome> {
 fn inspect(dir: &ModelDir) -> Result<Info> {
     let config = dir.config();
     let head = config.head();
-    let loaded = load(dir, head)?;
-    let metadata = dir
-        .settings()
-        .map(vestnik_infer::Metadata::parse)
-        .transpose()?;
+    let metadata = dir.settings().map(Metadata::parse).transpose()?;
+    let heads = metadata.as_ref().map(|metadata| metadata.heads.clone());
+    let heads = heads.unwrap_or_default();
+    let options: Vec<HeadOptions> = heads.iter().map(HeadMetadata::options).collect();
+    let loaded = load(dir, head, &options)?;
     let encoder = &config.encoder;
     Ok(Info {
         model: dir.path().display().to_string(),
@@ -98,10 +101,7 @@ fn inspect(dir: &ModelDir) -> Result<Info> {
             .collect(),
         head: head.map(name_of),
         crf: loaded.crf,
-        tasks: match head {
-            Some(HeadKind::TokenClassification) => vec!["ner"],
-            _ => vec![],
-        },
+        tasks: tasks(head, &options),
         labels: loaded.labels,
         problem_type: loaded.problem_type.map(ProblemType::name),
         parameters: loaded.parameters,
@@ -113,9 +113,18 @@ fn inspect(dir: &ModelDir) -> Result<Info> {
         max_tokens: dir.max_tokens(),
         window: metadata.as_ref().map(|metadata| metadata.window),
         calibration: metadata.and_then(|metadata| metadata.calibration),
+        heads,
         missing: loaded.report.missing,
         unused: loaded.report.unused,
     })
+}
+
+/// The tasks of all heads.
+fn tasks(head: Option<HeadKind>, heads: &[HeadOptions]) -> Vec<String> {
+    let is_tagger = head == Some(HeadKind::TokenClassification);
+    let entities = is_tagger.then(|| "ner".to_owned());
+    let others = heads.iter().map(|head| head.task.clone());
+    entities.into_iter().chain(others).collect()
 }
 
 fn name_of(head: HeadKind) -> &'static str {
@@ -159,8 +168,12 @@ impl Loaded {
 }
 
 /// Loads the model with its head for an account of its tensors.
-fn load(dir: &ModelDir, head: Option<HeadKind>) -> Result<Loaded> {
-    match load_head(dir, head) {
+fn load(dir: &ModelDir, head: Option<HeadKind>, heads: &[HeadOptions]) -> Result<Loaded> {
+    let loaded = match heads {
+        [] => load_head(dir, head),
+        _ => load_heads(dir, heads),
+    };
+    match loaded {
         Err(Error::MissingTensors { names, unused, .. }) => {
             let labels = dir.config().labels().ok().filter(|_| has_labels(head));
             Ok(Loaded {
@@ -174,6 +187,16 @@ fn load(dir: &ModelDir, head: Option<HeadKind>) -> Result<Loaded> {
         }
         loaded => Ok(loaded?),
     }
+}
+
+/// A model with heads beside the one for tokens.
+fn load_heads(dir: &ModelDir, heads: &[HeadOptions]) -> vestnik_model::Result<Loaded> {
+    let loaded = MultiTaskModel::load_frozen(dir, heads, &Device::Cpu)?;
+    Ok(Loaded {
+        labels: loaded.0.labels().map_or_else(Vec::new, names_of),
+        crf: loaded.0.crf().is_some(),
+        ..Loaded::new(&loaded)
+    })
 }
 
 fn load_head(dir: &ModelDir, head: Option<HeadKind>) -> vestnik_model::Result<Loaded> {
@@ -251,10 +274,34 @@ fn table(info: &Info) -> String {
             format!("temperature {}{least}", calibration.temperature),
         );
     }
+    for head in &info.heads {
+        row(&head.task, told(head));
+    }
     row("missing", listed(&info.missing));
     row("unused", listed(&info.unused));
     text.truncate(text.trim_end().len());
     text
+}
+
+/// What a head beside the one for tokens does.
+fn told(head: &HeadMetadata) -> String {
+    let reads = match head.reads {
+        Reads::Text => "of a text",
+        Reads::Span => "of a span",
+    };
+    let how_many = match head.problem_type {
+        ProblemType::SingleLabel => "one",
+        ProblemType::MultiLabel => "any number",
+    };
+    let names: Vec<&str> = head.labels.iter().collect();
+    let names = listed(&names);
+    match &head.calibration {
+        None => format!("{how_many} {reads} among {names}"),
+        Some(calibration) => {
+            let (t, n) = (calibration.temperature, calibration.thresholds.len());
+            format!("{how_many} {reads} among {names}; temperature {t}, {n} thresholds")
+        }
+    }
 }
 
 fn listed<S: AsRef<str>>(names: &[S]) -> String {

@@ -36,8 +36,8 @@ fn a_crf_learns_entities_that_windows_cut() {
     data.train[0].documents.push(long_entity());
     data.dev.push(long_entity());
     let mut trainer = trainer(0.0, data, &config, out.path());
-    let examples = &trainer.run.task.examples;
-    let long: Vec<Example> = examples
+    let examples = &trainer.run.task.entities().examples;
+    let long: Vec<vestnik_text::Example> = examples
         .examples
         .iter()
         .filter(|e| e.document == 6)

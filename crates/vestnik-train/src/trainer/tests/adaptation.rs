@@ -184,7 +184,7 @@ fn the_saved_model_scores_as_the_adapted_one() {
     let Measures::Ner(measures) = record.best.unwrap().measures else {
         panic!()
     };
-    assert_eq!(evaluate::measures(&evaluated.scores), measures);
+    assert_eq!(crate::ner::measures(&evaluated.scores), measures);
 }
 
 /// Gradient checkpointing changes nothing but time and memory, alone and with everything else.

@@ -2,8 +2,10 @@
 
 use super::*;
 use vestnik_core::LabelSet;
+use vestnik_model::Mode;
 
 use crate::ner::Teacher;
+use crate::run::Task;
 
 /// A tagger with other weights and the same tags.
 fn teacher() -> Teacher {
@@ -32,12 +34,12 @@ fn taught(overrides: &[&str], out: &Path) -> Trainer {
 fn soft_labels_are_the_teachers_distributions() {
     let out = tempfile::tempdir().unwrap();
     let trainer = taught(&[], out.path());
-    let task = &trainer.run.task;
+    let (task, collator) = (trainer.run.task.entities(), &trainer.run.task.collator);
     let teacher = teacher().model;
     // One window alone is what the teacher read: texts are shorter than a window.
     for example in [0, 7, 19] {
         let example = std::slice::from_ref(&task.examples.examples[example]);
-        let batch = task.collator.batch(example);
+        let batch = collator.batch(example);
         let logits = teacher.forward(&batch, Mode::Inference).unwrap();
         let logits = logits.to_vec2::<f32>().unwrap();
         let rows = task
@@ -135,8 +137,10 @@ fn tags_are_matched_by_name() {
         ..self::data(0..5, 0..0)
     };
     let trainer = trainer(0.0, data, &config, out.path());
-    let task = &trainer.run.task;
-    let batch = task
+    let task = trainer.run.task.entities();
+    let batch = trainer
+        .run
+        .task
         .collator
         .batch(std::slice::from_ref(&task.examples.examples[0]));
     let rows = task

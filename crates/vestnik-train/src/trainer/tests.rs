@@ -2,17 +2,20 @@
 
 mod adaptation;
 mod distillation;
+mod heads;
 mod losses;
 
 use std::ops::ControlFlow;
 use std::path::Path;
 
 use vestnik_core::Document;
+use vestnik_model::TokenClassifier;
 
 use super::*;
 use crate::config::HeadName;
 use crate::error::Error;
-use crate::event::{Event, FinishReason, StepEvent};
+use crate::event::{Event, FinishReason, Measures, StepEvent};
+use crate::ner::{Evaluated, EvaluationOptions, evaluate};
 use crate::testing;
 
 const RUN: &str = r#"
@@ -306,7 +309,7 @@ fn the_rest_of_an_epoch_is_used() {
     let out = tempfile::tempdir().unwrap();
     let config = config(&["epochs=1", "batch.max_tokens=14", "batch.accumulate=4"]);
     let mut trainer = trainer(0.0, data(0..11, 0..0), &config, out.path());
-    let examples = &trainer.run.task.examples.examples;
+    let examples = &trainer.run.task.entities().examples.examples;
     let tokens: usize = examples.iter().map(|example| example.ids.len() + 2).sum();
     let (record, events) = run(&mut trainer);
     let steps = steps(&events);

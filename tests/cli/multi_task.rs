@@ -1,0 +1,276 @@
+//! Runs with heads for texts and spans, what is measured of them, and each foreseeable mistake.
+
+use std::path::PathBuf;
+
+use serde_json::{Value, json};
+
+use crate::sandbox::{Ran, Sandbox};
+
+const TINY: &str = "--set model.base=../tiny --set windows.max_tokens=30 --set windows.context=4 \
+    --device cpu --progress none";
+
+fn run_file(name: &str) -> String {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("docs/runs");
+    std::fs::read_to_string(path.join(name)).unwrap()
+}
+
+/// A sandbox with the run of `docs/runs/multi-task.toml` and its data.
+fn sandbox() -> Sandbox {
+    let sandbox = Sandbox::with_model();
+    for name in [
+        "multi-task.toml",
+        "news.jsonl",
+        "topics.jsonl",
+        "stance.jsonl",
+    ] {
+        sandbox.write(&format!("runs/{name}"), run_file(name));
+    }
+    sandbox
+}
+
+fn train(sandbox: &Sandbox, args: &str) -> Ran {
+    sandbox.run(&format!("train runs/multi-task.toml {TINY} {args}"))
+}
+
+fn evaluate(sandbox: &Sandbox, args: &str) -> Value {
+    let ran = sandbox.run(&format!(
+        "evaluate --model runs/multi-task/model --json --progress none --device cpu {args}"
+    ));
+    assert_eq!(ran.code, 0, "{ran}");
+    ran.records()[0].clone()
+}
+
+/// The data that a run holds back, as files of their own.
+fn held_back(sandbox: &Sandbox, name: &str, ids: &[&str]) {
+    let lines = run_file(name);
+    let kept = lines.lines().filter(|line| {
+        let record: Value = serde_json::from_str(line).unwrap();
+        ids.contains(&record["id"].as_str().unwrap())
+    });
+    sandbox.write(&format!("dev.{name}"), kept.collect::<Vec<_>>().join("\n"));
+}
+
+#[test]
+fn one_file_trains_entities_topics_and_stance() {
+    let sandbox = sandbox();
+    let ran = train(&sandbox, "--set epochs=3 --set calibrate=true");
+    assert_eq!(ran.code, 0, "{ran}");
+    let record = sandbox.records_of("runs/multi-task/model/run.json");
+    let scores = &record["best"]["measures"]["scores"];
+    assert_eq!(record["best"]["measures"]["task"], "multi_task");
+    let parts = [
+        &scores["ner"]["f1"],
+        &scores["heads"]["topic"]["score"],
+        &scores["heads"]["stance"]["score"],
+    ];
+    let mean = parts.iter().map(|part| part.as_f64().unwrap()).sum::<f64>() / 3.0;
+    assert!((scores["score"].as_f64().unwrap() - mean).abs() < 1e-12);
+    let corpora = record["sampling"]["corpora"].as_array().unwrap();
+    let names: Vec<&str> = corpora
+        .iter()
+        .map(|c| c["name"].as_str().unwrap())
+        .collect();
+    assert_eq!(names, ["news.jsonl", "topics.jsonl", "stance.jsonl"]);
+
+    let settings = sandbox.records_of("runs/multi-task/model/vestnik.json");
+    let heads = settings["heads"].as_array().unwrap();
+    assert_eq!(heads[0]["task"], "topic");
+    assert_eq!(heads[0]["problem_type"], "multi_label_classification");
+    assert_eq!(heads[1]["labels"], json!(["against", "neutral", "favour"]));
+    assert!(
+        heads[1]["calibration"]["temperature"].is_number(),
+        "{settings}"
+    );
+
+    // What is measured afterwards is what the run measured; thresholds apart, of which so few texts give none.
+    held_back(
+        &sandbox,
+        "topics.jsonl",
+        &["topic-01", "topic-02", "topic-04", "topic-07", "topic-09"],
+    );
+    held_back(&sandbox, "stance.jsonl", &["stance-04", "stance-08"]);
+    let topic = evaluate(&sandbox, "--task topic --data dev.topics.jsonl");
+    let stance = evaluate(&sandbox, "--task stance --data dev.stance.jsonl");
+    for (task, found) in [("topic", &topic), ("stance", &stance)] {
+        let expected = &scores["heads"][task];
+        for name in ["accuracy", "macro_f1", "micro_f1", "examples"] {
+            assert_eq!(found[name], expected[name], "{task} {name}");
+        }
+        assert_eq!(found["task"], task);
+    }
+    assert_eq!(
+        stance["macro_f1_without_neutral"],
+        scores["heads"]["stance"]["macro_f1_without_neutral"]
+    );
+    let langs: Vec<&String> = stance["per_lang"].as_object().unwrap().keys().collect();
+    assert_eq!(langs, ["ru", "uk"]);
+    let ner = evaluate(&sandbox, "--data runs/news.jsonl");
+    let f1 = |value: &Value| value.as_f64().unwrap();
+    assert!((f1(&ner["micro_f1"]) - f1(&scores["ner"]["f1"])).abs() < 1e-9);
+
+    let log = sandbox.records("runs/multi-task/log.jsonl");
+    let steps = log.iter().filter(|event| event["event"] == "step");
+    let tasks: std::collections::BTreeSet<String> = steps
+        .flat_map(|step| step["task_losses"].as_object().unwrap().keys().cloned())
+        .collect();
+    assert_eq!(
+        tasks.into_iter().collect::<Vec<_>>(),
+        ["ner", "stance", "topic"]
+    );
+    let info = sandbox.run("model info runs/multi-task/model");
+    assert!(info.stdout.contains("unused        none"), "{info}");
+}
+
+#[test]
+fn a_model_is_trained_further_with_its_heads() {
+    let sandbox = sandbox();
+    assert_eq!(train(&sandbox, "--set max_steps=3").code, 0);
+    let ran = train(
+        &sandbox,
+        "-o further --set model.base=multi-task/model --set max_steps=1 --set optimizer.learning_rate=1e-9",
+    );
+    assert_eq!(ran.code, 0, "{ran}");
+    assert!(
+        ran.stderr
+            .contains("goes on from the heads of the base model: topic, stance"),
+        "{ran}"
+    );
+    held_back(&sandbox, "stance.jsonl", &["stance-04", "stance-08"]);
+    let before = evaluate(&sandbox, "--task stance --data runs/stance.jsonl");
+    let after = sandbox.run(
+        "evaluate --model further/model --task stance --data runs/stance.jsonl --json --progress none --device cpu",
+    );
+    assert_eq!(after.records()[0]["per_label"], before["per_label"]);
+}
+
+#[test]
+fn texts_alone_are_learnt_without_entities() {
+    let sandbox = sandbox();
+    let run = r#"
+        epochs = 2
+        [model]
+        base = "../tiny/"
+        [[model.heads]]
+        task = "mood"
+        reads = "text"
+        labels = ["calm", "busy", "none"]
+        score = "accuracy"
+        [[train]]
+        path = "topics.jsonl"
+        task = "mood"
+        map = "mood.toml"
+        [[dev]]
+        path = "topics.jsonl"
+        task = "mood"
+        map = { culture = "calm", sport = "busy" }
+    "#;
+    sandbox.write(
+        "runs/mood.toml",
+        "[map]\nculture = \"calm\"\nsport = \"busy\"\n",
+    );
+    sandbox.write("runs/texts.toml", run);
+    // The base is an encoder without labels.
+    let config: Value = sandbox.records_of("tiny/config.json");
+    let mut config = config.as_object().unwrap().clone();
+    config.insert("architectures".to_owned(), json!(["BertModel"]));
+    config.remove("id2label");
+    sandbox.write("tiny/config.json", serde_json::to_vec(&config).unwrap());
+    let args = "train runs/texts.toml --device cpu --progress none --set windows.max_tokens=30 \
+        --set windows.context=4";
+    let ran = sandbox.run(args);
+    assert_eq!(ran.code, 0, "{ran}");
+    assert!(
+        ran.stderr
+            .contains("labels that are not in the map are left out"),
+        "{ran}"
+    );
+    let data = "--task mood --data runs/topics.jsonl --map runs/mood.toml --model runs/texts/model";
+    let ran = sandbox.run(&format!(
+        "evaluate {data} --json --progress none --device cpu"
+    ));
+    assert_eq!(ran.code, 0, "{ran}");
+    let record = sandbox.records_of("runs/texts/model/run.json");
+    let best = &record["best"]["measures"]["scores"];
+    assert_eq!(ran.records()[0]["accuracy"], best["score"]);
+    assert_eq!(best.get("ner"), None);
+    let ran = sandbox.run(&format!("evaluate {data} --progress none --device cpu"));
+    assert!(ran.stdout.contains("macro F1"), "{ran}");
+}
+
+/// The error of a run, without the word `error`.
+fn mistake(sandbox: &Sandbox, args: &str) -> String {
+    let ran = train(sandbox, &format!("{args} -o other"));
+    assert_eq!((ran.code, ran.stdout.as_str()), (2, ""), "{ran}");
+    assert!(!ran.stderr.contains("panicked"), "{ran}");
+    ran.stderr
+}
+
+#[test]
+fn mistakes_of_heads_are_named() {
+    let sandbox = sandbox();
+    for (set, expected) in [
+        ("train.1.task=topics", "\"topics\""),
+        ("train.1.task=stance", "targets"),
+        ("train.2.task=topic", "labels"),
+        ("model.heads.0.task=ner", "ner"),
+        ("model.heads.0.task=Topic", "lower-case"),
+        ("model.heads.1.task=topic", "each task once"),
+        ("model.heads.0.labels=[]", "label"),
+        ("model.heads.0.labels=['a','a']", "twice"),
+        ("model.heads.0.reads=page", "page"),
+        ("model.heads.0.score=macro_f1_without_neutral", "neutral"),
+        ("model.heads.0.label_smoothing=0.1", "label_smoothing"),
+        ("model.heads.1.class_weights.favor=2", "favor"),
+        ("train.1.map={sports='sport'}", "no text has a label"),
+        ("train.1.map={sport='sports'}", "\"sports\""),
+        ("train.1.map=missing.toml", "missing.toml"),
+        ("train.1.known=['sports']", "\"sports\""),
+        ("train.2.known=['favour']", "one label holds"),
+        ("train.0.map={a='b'}", "entities"),
+        ("train.1.fold=5/4", "1/5"),
+        ("train.1.fold=half", "half"),
+        ("dev.1.max_windows=1", "whole"),
+        ("train.1.max_windows=0", "at least 1"),
+        ("best_by=['topics']", "topics"),
+        ("train.1.format=conll", "format"),
+        (
+            "model.heads.0.labels=['sport','politics']",
+            "no label of the head topic",
+        ),
+    ] {
+        let message = mistake(&sandbox, &format!("--set {set}"));
+        assert!(message.contains(expected), "{set}: {message}");
+    }
+}
+
+#[test]
+fn mistakes_of_measuring_heads_are_named() {
+    let sandbox = sandbox();
+    assert_eq!(train(&sandbox, "--set max_steps=1").code, 0);
+    for (args, expected) in [
+        (
+            "--task colour --data runs/topics.jsonl",
+            "no head for the task \"colour\"",
+        ),
+        ("--task topic --data runs/stance.jsonl", "labels"),
+        ("--task stance --data missing.jsonl", "missing.jsonl"),
+        (
+            "--task topic --data runs/topics.jsonl --predictions x.jsonl",
+            "--predictions",
+        ),
+        (
+            "--task topic --data runs/topics.jsonl --map missing.toml",
+            "missing.toml",
+        ),
+        ("--data runs/news.jsonl --map runs/topics.jsonl", "--map"),
+    ] {
+        let ran = sandbox.run(&format!(
+            "evaluate --model runs/multi-task/model --device cpu --progress none {args}"
+        ));
+        assert_eq!(ran.code, 2, "{ran}");
+        assert!(ran.stderr.contains(expected), "{args}: {ran}");
+    }
+    let ran =
+        sandbox.run("evaluate --model tiny --task topic --data runs/topics.jsonl --device cpu");
+    assert!(ran.stderr.contains("it has: ner"), "{ran}");
+}
