@@ -255,15 +255,3 @@ fn with_hint(error: Error) -> anyhow::Error {
         error => error.into(),
     }
 }
-
-/// A task that the model has no head for is refused before anything is read.
-pub(crate) fn refuse_unknown_tasks(tasks: &[String]) -> Result<()> {
-    match tasks.iter().find(|task| *task != "ner") {
-        None => Ok(()),
-        Some(task) => Err(
-            Mistake::new(format!("the model has no head for the task {task:?}"))
-                .hint("it has: ner")
-                .into(),
-        ),
-    }
-}

@@ -43,9 +43,13 @@ impl Model {
         metadata: Option<&Metadata>,
         options: &Options,
     ) -> Result<Self> {
-        dir.expect_head(HeadKind::TokenClassification)?;
+        let has_heads = metadata.is_some_and(|metadata| !metadata.heads.is_empty());
+        let is_bare = dir.config().head().is_none() && has_heads;
+        if !is_bare {
+            dir.expect_head(HeadKind::TokenClassification)?;
+            dir.named_labels()?;
+        }
         let window = window_options(metadata, dir.max_tokens())?;
-        dir.named_labels()?;
         let device = options.device.open()?;
         let model = MultiTask::open(dir, metadata, window, device, options)?;
         Ok(Self::MultiTask(Box::new(model)))

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 use vestnik_core::{Span, Topic};
-use vestnik_model::{Device, HeadOptions, Mode, ModelDir, MultiTaskModel, Reads};
+use vestnik_model::{Device, HeadKind, HeadOptions, Mode, ModelDir, MultiTaskModel, Reads};
 use vestnik_text::WindowOptions;
 
 use crate::analysis::{Analysis, Request};
@@ -45,7 +45,9 @@ impl MultiTask {
         options: &Options,
     ) -> Result<Self> {
         let heads = metadata.map_or(&[][..], |metadata| &metadata.heads);
-        let tasks = chosen(options.tasks.as_deref(), &tasks_of(heads))?;
+        let has_tags =
+            dir.config().head() == Some(HeadKind::TokenClassification) || heads.is_empty();
+        let tasks = chosen(options.tasks.as_deref(), &tasks_of(heads, has_tags))?;
         let of = |task: Task| tasks.contains(&task).then(|| head(heads, task)).flatten();
         let (topic, stance) = (of(Task::Topic), of(Task::Stance));
         let needed: Vec<HeadOptions> = [topic, stance]
@@ -208,9 +210,12 @@ impl MultiTask {
     }
 }
 
-/// What a model with these heads can do.
-fn tasks_of(heads: &[HeadMetadata]) -> Vec<Task> {
-    let can = |task: &Task| *task == Task::Ner || head(heads, *task).is_some();
+/// What a model with these heads, and one for tokens or none, can do.
+fn tasks_of(heads: &[HeadMetadata], has_tags: bool) -> Vec<Task> {
+    let can = |task: &Task| match task {
+        Task::Ner => has_tags,
+        _ => head(heads, *task).is_some(),
+    };
     Task::ALL.into_iter().filter(can).collect()
 }
 

@@ -11,6 +11,7 @@ use crate::calibration::Calibration;
 use crate::error::{Error, Result};
 use crate::options::Options;
 use crate::reader::{ReadBatch, Reader, Text, to_host};
+use crate::task::Task;
 
 /// What a text says.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -33,6 +34,7 @@ pub struct Tagged {
 pub struct NerPipeline {
     reader: Arc<Reader>,
     model: Arc<MultiTaskModel>,
+    labels: LabelSet,
     aggregator: Aggregator,
     calibration: Calibration,
 }
@@ -52,8 +54,13 @@ impl NerPipeline {
         calibration: Calibration,
         options: &Options,
     ) -> Result<Self> {
-        let aggregator = aggregator(&model, options)?;
+        let labels = model.labels().cloned().ok_or(Error::MissingTask {
+            task: Task::Ner,
+            known: Vec::new(),
+        })?;
+        let aggregator = aggregator(&model, &labels, options)?;
         Ok(Self {
+            labels,
             calibration: self::calibration(calibration, &aggregator, options)?,
             aggregator,
             reader,
@@ -76,7 +83,7 @@ impl NerPipeline {
     /// The labels of the model's outputs: tags.
     #[must_use]
     pub fn labels(&self) -> &LabelSet {
-        self.model.labels()
+        &self.labels
     }
 
     /// The scores of transitions, in a model with a conditional random field whose entities are found by
@@ -206,9 +213,9 @@ impl NerPipeline {
 }
 
 /// The way from the outputs of a model to entities.
-fn aggregator(model: &MultiTaskModel, options: &Options) -> Result<Aggregator> {
-    let aggregator = Aggregator::new(options.aggregation, model.labels())
-        .map_err(|source| Error::Labels { source })?;
+fn aggregator(model: &MultiTaskModel, labels: &LabelSet, options: &Options) -> Result<Aggregator> {
+    let aggregator =
+        Aggregator::new(options.aggregation, labels).map_err(|source| Error::Labels { source })?;
     Ok(match model.crf() {
         Some(crf) => aggregator.with_transitions(crf.transitions()?),
         None => aggregator,
