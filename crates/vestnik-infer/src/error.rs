@@ -56,6 +56,13 @@ pub enum Error {
         #[source]
         source: vestnik_core::Error,
     },
+    /// A record that cannot be written as JSON.
+    #[error("cannot write a record")]
+    Record {
+        /// Why not.
+        #[source]
+        source: serde_json::Error,
+    },
     /// The outputs of a head or model are no stances.
     #[error(
         "the model's labels are {}: expected against, neutral and favour (or negative, neutral and positive)",

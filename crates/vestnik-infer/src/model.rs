@@ -2,6 +2,7 @@
 
 use vestnik_core::LabelSet;
 use vestnik_model::{Device, HeadKind, ModelDir};
+use vestnik_text::Tokenizer;
 
 use crate::analysis::{Analysis, Request};
 use crate::error::Result;
@@ -113,6 +114,14 @@ impl Model {
             Self::Stance(_) => None,
         };
         scores.map(TopicScores::labels)
+    }
+
+    pub(crate) fn tokenizer(&self) -> &Tokenizer {
+        match self {
+            Self::MultiTask(model) => model.tokenizer(),
+            Self::Topics(model) => model.tokenizer(),
+            Self::Stance(model) => model.tokenizer(),
+        }
     }
 
     pub(crate) fn device(&self) -> &Device {

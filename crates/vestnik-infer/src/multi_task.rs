@@ -6,7 +6,7 @@ use std::sync::Arc;
 use rayon::prelude::*;
 use vestnik_core::{Span, Topic};
 use vestnik_model::{Device, HeadKind, HeadOptions, Mode, ModelDir, MultiTaskModel, Reads};
-use vestnik_text::WindowOptions;
+use vestnik_text::{Tokenizer, WindowOptions};
 
 use crate::analysis::{Analysis, Request};
 use crate::error::Result;
@@ -78,6 +78,10 @@ impl MultiTask {
             model,
             tasks,
         })
+    }
+
+    pub(crate) fn tokenizer(&self) -> &Tokenizer {
+        self.reader.tokenizer()
     }
 
     pub(crate) fn device(&self) -> &Device {

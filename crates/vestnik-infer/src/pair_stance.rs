@@ -58,6 +58,10 @@ impl PairStance {
         })
     }
 
+    pub(crate) fn tokenizer(&self) -> &Tokenizer {
+        &self.tokenizer
+    }
+
     pub(crate) fn device(&self) -> &Device {
         &self.device
     }

@@ -85,6 +85,10 @@ impl Reader {
         &self.device
     }
 
+    pub(crate) fn tokenizer(&self) -> &Tokenizer {
+        &self.tokenizer
+    }
+
     pub(crate) fn window(&self) -> &WindowOptions {
         &self.window
     }

@@ -2,7 +2,7 @@
 
 use vestnik_core::Topic;
 use vestnik_model::{Device, Mode, ModelDir, SequenceClassifier};
-use vestnik_text::WindowOptions;
+use vestnik_text::{Tokenizer, WindowOptions};
 
 use crate::analysis::{Analysis, Request};
 use crate::error::Result;
@@ -43,6 +43,10 @@ impl SequenceTopics {
             )?,
             classifier,
         })
+    }
+
+    pub(crate) fn tokenizer(&self) -> &Tokenizer {
+        self.reader.tokenizer()
     }
 
     pub(crate) fn device(&self) -> &Device {

@@ -13,6 +13,7 @@ use crate::model::Model;
 use crate::options::Options;
 use crate::pipeline::NerPipeline;
 use crate::task::Task;
+use crate::token::{Token, tokens};
 
 /// Name of the model that is built into the library with the feature `embedded-model`.
 pub const EMBEDDED_MODEL_NAME: &str = "vestnik-news";
@@ -130,6 +131,14 @@ impl Vestnik {
     #[must_use]
     pub fn ner(&self) -> Option<&NerPipeline> {
         self.model.ner()
+    }
+
+    /// The tokens of a text with the special tokens around it.
+    ///
+    /// # Errors
+    /// [`Error::Text`] if the tokenizer fails.
+    pub fn tokens(&self, text: &str) -> Result<Vec<Token>> {
+        tokens(self.model.tokenizer(), text)
     }
 
     /// Reads one text, however long; it may be empty.

@@ -15,6 +15,7 @@ use crate::options::Options;
 use crate::packing::pack;
 use crate::reader::to_host;
 use crate::states::States;
+use crate::token::{Token, tokens};
 use crate::vestnik::name_of;
 use entailment::Entailment;
 pub use template::HypothesisTemplate;
@@ -183,6 +184,14 @@ impl ZeroShot {
     pub fn check_labels(&self, question: &Question) -> Result<()> {
         let mut labels = question.labels.iter();
         labels.try_for_each(|label| self.check_label(label))
+    }
+
+    /// The tokens of a text alone, with the special tokens around it.
+    ///
+    /// # Errors
+    /// [`Error::Text`] if the tokenizer fails.
+    pub fn tokens(&self, text: &str) -> Result<Vec<Token>> {
+        tokens(&self.tokenizer, text)
     }
 
     /// Classifies texts; the answer has one element for each, in the same order.

@@ -3,10 +3,9 @@
 use std::collections::BTreeMap;
 
 use anyhow::Result;
-use serde::Serialize;
 use serde_json::Value;
 use vestnik_data::Article;
-use vestnik_infer::{Classified, FewShot, TextFeatures, ZeroShot};
+use vestnik_infer::{ClassBasis, Classified, FewShot, TextFeatures, ZeroShot};
 use vestnik_model::Device;
 
 use super::labels::Questions;
@@ -17,16 +16,6 @@ pub(super) enum Classifier {
     ByLabels(Box<ZeroShot>, Questions),
     /// A classifier that learnt from examples, on features of an encoder.
     ByExamples(Box<TextFeatures>, FewShot),
-}
-
-/// What an answer rests on.
-#[derive(Clone, Debug, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub(super) enum Basis {
-    /// The sentence that labels were put into.
-    Template(String),
-    /// Number of examples.
-    Examples(usize),
 }
 
 impl Classifier {
@@ -52,7 +41,7 @@ impl Classifier {
     }
 
     /// An answer for each article.
-    pub(super) fn classify(&mut self, articles: &[Article]) -> Result<Vec<(Classified, Basis)>> {
+    pub(super) fn classify(&mut self, articles: &[Article]) -> Result<Vec<(Classified, ClassBasis)>> {
         match self {
             Self::ByLabels(zero_shot, questions) => {
                 classify_by_labels(zero_shot, questions, articles)
@@ -60,7 +49,7 @@ impl Classifier {
             Self::ByExamples(features, few_shot) => {
                 let texts: Vec<&str> = articles.iter().map(|article| &*article.text).collect();
                 let classified = few_shot.classify_batch(features, &texts)?.into_iter();
-                let basis = Basis::Examples(few_shot.examples());
+                let basis = ClassBasis::Examples(few_shot.examples());
                 Ok(classified.map(|answer| (answer, basis.clone())).collect())
             }
         }
@@ -72,7 +61,7 @@ fn classify_by_labels(
     zero_shot: &ZeroShot,
     questions: &mut Questions,
     articles: &[Article],
-) -> Result<Vec<(Classified, Basis)>> {
+) -> Result<Vec<(Classified, ClassBasis)>> {
     let mut by_language: BTreeMap<Option<&str>, Vec<usize>> = BTreeMap::new();
     for (place, article) in articles.iter().enumerate() {
         let lang = article.fields.get("lang").and_then(Value::as_str);
@@ -87,7 +76,7 @@ fn classify_by_labels(
             .collect();
         let classified = zero_shot.classify_batch(&texts, question)?;
         for (place, classified) in places.into_iter().zip(classified) {
-            answers[place] = Some((classified, Basis::Template(template.to_string())));
+            answers[place] = Some((classified, ClassBasis::Template(template.to_string())));
         }
     }
     Ok(answers.into_iter().flatten().collect())

@@ -5,15 +5,14 @@ mod examples;
 mod labels;
 
 use anyhow::Result;
-use serde::Serialize;
 use vestnik_data::Article;
-use vestnik_infer::Classified;
+use vestnik_infer::{ClassBasis, ClassWriter, Classified};
 
 use crate::Outcome;
 use crate::articles::{self, ArticleArgs, Work};
 use crate::model::{ModelArgs, parse_score};
 use crate::progress::{Measures, Progress};
-use classifier::{Basis, Classifier};
+use classifier::Classifier;
 use examples::ExampleArgs;
 use labels::{LabelArgs, Questions};
 
@@ -63,48 +62,23 @@ struct Classification {
     without_label: u64,
 }
 
-/// A label as it is written.
-#[derive(Serialize)]
-struct ClassRecord<'a> {
-    label: &'a str,
-    score: f64,
-}
-
-/// How the record was made.
-#[derive(Serialize)]
-struct Provenance<'a> {
-    model: &'a str,
-    version: &'a str,
-    tokens: usize,
-    windows: usize,
-    tasks: [&'a str; 1],
-    #[serde(flatten)]
-    basis: Basis,
-}
-
 impl Classification {
     /// One line of JSON. Fields `classes` and `vestnik` of the input are replaced.
-    fn line(&mut self, article: Article, classified: &Classified, basis: Basis) -> Result<String> {
-        let mut fields = article.fields;
-        let kept = classified.labels.iter().map(|(label, score)| ClassRecord {
-            label,
-            score: (f64::from(*score) * 1e4).round() / 1e4,
-        });
-        let classes: Vec<ClassRecord<'_>> =
-            kept.filter(|class| class.score >= self.min_score).collect();
-        self.tokens += classified.tokens as u64;
-        self.without_label += u64::from(classes.is_empty());
-        let provenance = Provenance {
+    fn line(
+        &mut self,
+        mut article: Article,
+        classified: &Classified,
+        basis: &ClassBasis,
+    ) -> Result<String> {
+        let writer = ClassWriter {
             model: self.classifier.name(),
-            version: env!("CARGO_PKG_VERSION"),
-            tokens: classified.tokens,
-            windows: classified.windows,
-            tasks: ["classify"],
             basis,
+            min_score: self.min_score,
         };
-        fields.insert("classes".to_owned(), serde_json::to_value(classes)?);
-        fields.insert("vestnik".to_owned(), serde_json::to_value(provenance)?);
-        Ok(serde_json::to_string(&fields)?)
+        let n_kept = writer.add(&mut article.fields, classified)?;
+        self.tokens += classified.tokens as u64;
+        self.without_label += u64::from(n_kept == 0);
+        Ok(serde_json::to_string(&article.fields)?)
     }
 }
 
@@ -120,7 +94,7 @@ impl Work for Classification {
         let answers = self.classifier.classify(&articles)?;
         let pairs = articles.into_iter().zip(answers);
         pairs
-            .map(|(article, (classified, basis))| self.line(article, &classified, basis))
+            .map(|(article, (classified, basis))| self.line(article, &classified, &basis))
             .collect()
     }
 

@@ -1,17 +1,14 @@
 //! `vestnik tag`: articles in, the same articles with their entities, topics and stances out.
 
-mod record;
-
 use anyhow::Result;
 use vestnik_core::{OffsetUnit, Span};
 use vestnik_data::{Article, Problem};
-use vestnik_infer::{Request, Task, Vestnik};
+use vestnik_infer::{RecordWriter, Request, Task, Vestnik};
 
 use crate::Outcome;
 use crate::articles::{self, ArticleArgs, Work};
 use crate::model::{EntityArgs, ModelArgs, TaskOptions, parse_score};
 use crate::progress::{Measures, Progress};
-use record::{TARGETS, Writer};
 
 /// Arguments of `vestnik tag`.
 #[derive(Debug, clap::Args)]
@@ -81,14 +78,14 @@ impl Tagging {
             Some(targets) => Ok(targets),
             None if self.does(Task::Ner) => Ok(Vec::new()),
             None => Err(Problem::MissingField {
-                field: TARGETS.to_owned(),
+                field: "targets".to_owned(),
                 present: article.fields.keys().cloned().collect(),
             }),
         }
     }
 
-    fn writer(&self) -> Writer<'_> {
-        Writer::new(&self.vestnik, self.unit, self.summary)
+    fn writer(&self) -> RecordWriter<'_> {
+        RecordWriter::new(&self.vestnik, self.unit).with_summary(self.summary)
     }
 }
 
@@ -124,7 +121,10 @@ impl Work for Tagging {
         let writer = self.writer();
         let pairs = articles.into_iter().zip(&analyses);
         pairs
-            .map(|(article, analysis)| writer.line(article, analysis))
+            .map(|(mut article, analysis)| {
+                writer.add(&mut article.fields, &article.text, analysis)?;
+                Ok(serde_json::to_string(&article.fields)?)
+            })
             .collect()
     }
 
