@@ -22,6 +22,7 @@ mod report;
 mod resume;
 mod run_report;
 mod sandbox;
+mod serve;
 mod sweep;
 mod tag_inputs;
 mod tag_mistakes;

@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::commands::{classify, data, evaluate, model, pretrain, tag, tokenizer, train};
+use crate::commands::{classify, data, evaluate, model, pretrain, serve, tag, tokenizer, train};
 
 /// Reads news articles in many languages and says who and what is named.
 #[derive(Debug, Parser)]
@@ -22,6 +22,8 @@ pub(crate) enum Command {
     Tag(tag::Args),
     /// Classify articles by any labels, with a model of natural language inference
     Classify(classify::Args),
+    /// Answer over HTTP: tagging, classifying, and a page to try it on
+    Serve(serve::Args),
     /// Measure a model on annotated data
     Evaluate(evaluate::Args),
     /// Fine-tune a model on annotated data

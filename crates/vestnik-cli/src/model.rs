@@ -7,7 +7,8 @@ use vestnik_infer::{
     Aggregation, DeviceChoice, EMBEDDED_MODEL_NAME, Error, Options, Task, TextFeatures, Vestnik,
     ZeroShot,
 };
-use vestnik_model::{Device, ModelDir};
+use vestnik_model::{Device, HeadKind, ModelDir};
+use vestnik_serve::Engine;
 
 use crate::failure::{Mistake, one_line};
 use crate::hub::{self, HubModel};
@@ -19,6 +20,13 @@ pub(crate) struct ModelArgs {
     /// Model directory, name of the built-in model (the default), or ORG/NAME[@REVISION] on the Hugging Face hub
     #[arg(long, value_name = "DIR|ID")]
     model: Option<String>,
+    #[command(flatten)]
+    compute: ComputeArgs,
+}
+
+/// Arguments about how models compute.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct ComputeArgs {
     /// Device: auto, cpu, cuda or cuda:N
     #[arg(long, default_value_t, value_name = "DEVICE")]
     device: DeviceChoice,
@@ -69,6 +77,29 @@ pub(crate) fn parse_score(text: &str) -> Result<f64, String> {
     score.ok_or_else(|| "a number from 0 to 1".to_owned())
 }
 
+impl ComputeArgs {
+    /// The same arguments for a model, the built-in one without a name.
+    pub(crate) fn with_model(&self, model: Option<String>) -> ModelArgs {
+        ModelArgs {
+            model,
+            compute: self.clone(),
+        }
+    }
+
+    /// Tokens of one forward pass, if they were asked for.
+    pub(crate) fn batch_tokens(&self) -> Option<usize> {
+        self.batch_tokens
+    }
+
+    fn options(&self) -> Options {
+        let options = Options::default().with_device(self.device);
+        match self.batch_tokens {
+            Some(tokens) => options.with_batch_tokens(tokens),
+            None => options,
+        }
+    }
+}
+
 impl ModelArgs {
     /// Opens the model directory, or the model built into the program without one or by its name.
     ///
@@ -78,7 +109,7 @@ impl ModelArgs {
     /// There is no such directory, it is no complete model, this program has no model in it, or the device is not
     /// there.
     pub(crate) fn open(&self, entities: &EntityArgs, tasks: TaskOptions) -> Result<Vestnik> {
-        threads::set(self.threads)?;
+        threads::set(self.compute.threads)?;
         let mut options = self.options().with_aggregation(entities.aggregation);
         options.min_score = entities.min_score;
         options.min_topic_score = tasks.min_topic_score;
@@ -102,7 +133,7 @@ impl ModelArgs {
     /// # Errors
     /// None was named, it is no such model, or the device is not there.
     pub(crate) fn open_zero_shot(&self) -> Result<ZeroShot> {
-        threads::set(self.threads)?;
+        threads::set(self.compute.threads)?;
         let Some(name) = self.model.as_deref() else {
             return Err(Mistake::new("no model was named")
                 .hint("--model takes a classifier of natural language inference: a directory or a name on the hub")
@@ -122,7 +153,7 @@ impl ModelArgs {
     /// # Errors
     /// As [`ModelArgs::open`].
     pub(crate) fn open_features(&self) -> Result<TextFeatures> {
-        threads::set(self.threads)?;
+        threads::set(self.compute.threads)?;
         let options = self.options();
         Ok(match self.model.as_deref() {
             Some(path) if Path::new(path).exists() => TextFeatures::from_dir(path, &options)?,
@@ -143,9 +174,9 @@ impl ModelArgs {
     /// # Errors
     /// As [`ModelArgs::open`].
     pub(crate) fn open_directory(&self) -> Result<(ModelDir, Device)> {
-        threads::set(self.threads)?;
+        threads::set(self.compute.threads)?;
         let dir = directory(self.model.as_deref())?;
-        Ok((dir, self.device.open()?))
+        Ok((dir, self.compute.device.open()?))
     }
 
     /// What the model is called: its directory, or its name.
@@ -157,6 +188,21 @@ impl ModelArgs {
             || name.to_owned(),
             |last| last.to_string_lossy().into_owned(),
         )
+    }
+
+    /// Opens a model of natural language inference as such, and any other one as what reads articles.
+    ///
+    /// To be called before anything else uses the thread pool.
+    ///
+    /// # Errors
+    /// As [`ModelArgs::open`] and [`ModelArgs::open_zero_shot`].
+    pub(crate) fn open_engine(&self, entities: &EntityArgs, tasks: TaskOptions) -> Result<Engine> {
+        let directory = directory(self.model.as_deref())?;
+        Ok(if says_what_follows(&directory)? {
+            Engine::ZeroShot(self.open_zero_shot()?)
+        } else {
+            Engine::Tagger(self.open(entities, tasks)?)
+        })
     }
 
     /// The same arguments for another model.
@@ -185,16 +231,23 @@ impl ModelArgs {
 
     /// Says on standard error where a model computes.
     pub(crate) fn tell_device(&self, device: &Device) {
-        device::tell(self.device, device);
+        device::tell(self.compute.device, device);
     }
 
     fn options(&self) -> Options {
-        let options = Options::default().with_device(self.device);
-        match self.batch_tokens {
-            Some(tokens) => options.with_batch_tokens(tokens),
-            None => options,
-        }
+        self.compute.options()
     }
+}
+
+/// Whether a model is one of natural language inference: a classifier with an output for what follows.
+fn says_what_follows(directory: &ModelDir) -> Result<bool> {
+    if directory.config().head() != Some(HeadKind::SequenceClassification) {
+        return Ok(false);
+    }
+    let labels = directory.config().labels()?;
+    Ok(labels
+        .iter()
+        .any(|label| label.to_lowercase().starts_with("entail")))
 }
 
 /// The files of the model directory `model`, or of the model built into the program without one or by its name.

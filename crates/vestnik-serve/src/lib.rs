@@ -1,4 +1,31 @@
-//! Serving over HTTP: routes, queue, metrics and the page.
+//! Serving over HTTP: routes, a queue that all clients share, metrics and the page.
 //!
-//! Nothing is here yet; the crate holds the place of the server in the workspace. Use the program's `tag` command or the
-//! library `vestnik` until then.
+//! [`Server`] opens models, listens and answers; [`Config`] says how much it takes and from whom. Texts of all clients wait
+//! in one fair queue per model, a thread per model takes batches out of it by a budget, and [`Vestnik`] or [`ZeroShot`]
+//! reads them. This crate sees no tensor, reads no corpora and prints nothing; it logs through `tracing`.
+//!
+//! [`Vestnik`]: vestnik_infer::Vestnik
+//! [`ZeroShot`]: vestnik_infer::ZeroShot
+
+mod app;
+mod auth;
+mod body;
+mod config;
+mod documents;
+mod engine;
+mod error;
+mod fair_queue;
+mod fields;
+mod lane;
+mod metrics;
+mod models;
+mod observe;
+mod problem;
+mod routes;
+mod server;
+
+pub use auth::ApiKeys;
+pub use config::Config;
+pub use engine::{Engine, ModelSource, OpenError};
+pub use error::{Error, Result};
+pub use server::{Listening, Server};

@@ -10,6 +10,7 @@ pub(crate) mod data;
 pub(crate) mod evaluate;
 pub(crate) mod model;
 pub(crate) mod pretrain;
+pub(crate) mod serve;
 pub(crate) mod tag;
 pub(crate) mod tokenizer;
 pub(crate) mod train;
@@ -20,6 +21,7 @@ pub(crate) fn run(cli: Cli) -> Result<Outcome> {
     match cli.command {
         Command::Tag(args) => tag::run(args),
         Command::Classify(args) => classify::run(args),
+        Command::Serve(args) => serve::run(args),
         Command::Evaluate(args) => evaluate::run(&args),
         Command::Train(args) => train::run(&args),
         Command::Pretrain(args) => pretrain::run(&args),

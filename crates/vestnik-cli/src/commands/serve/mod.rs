@@ -1,0 +1,49 @@
+//! `vestnik serve`: models behind HTTP.
+
+mod args;
+mod log;
+mod signals;
+
+use anyhow::{Context, Result};
+use vestnik_serve::{ModelSource, Server};
+
+use crate::Outcome;
+use crate::model::{EntityArgs, ModelArgs};
+use crate::output::note;
+pub(crate) use args::Args;
+
+/// Runs the command.
+pub(crate) fn run(args: Args) -> Result<Outcome> {
+    let config = args.config()?;
+    args.log.start();
+    let models = args.models();
+    let sources = models.map(|model| source(model, &args.entities));
+    let server = Server::open(config, sources.collect())?;
+    for (model, device) in server.models() {
+        note(&format!("model: {model} on {device}"));
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("cannot start the threads of the server")?;
+    runtime.block_on(serve(server))?;
+    Ok(Outcome::Done)
+}
+
+/// Opens a model as `vestnik tag` does, now and at each reload.
+fn source(model: ModelArgs, entities: &EntityArgs) -> ModelSource {
+    let entities = entities.clone();
+    let name = model.name();
+    ModelSource::new(name, move || Ok(model.open_engine(&entities)?))
+}
+
+/// Answers until a signal ends it. A second one ends it at once, as it does any program.
+async fn serve(server: Server) -> Result<()> {
+    let stop = signals::stop()?;
+    let reload = signals::reload()?;
+    let listening = server.listen().await?;
+    note(&format!("listening on http://{}", listening.address()));
+    listening.run(stop, reload).await;
+    note("stopped");
+    Ok(())
+}

@@ -1,0 +1,85 @@
+//! `POST /v1/tag`: documents in, the same documents as `vestnik tag` writes them out.
+
+use std::time::Instant;
+
+use axum::Extension;
+use axum::extract::State;
+use axum::response::Response;
+use vestnik_core::OffsetUnit;
+use vestnik_infer::{RecordWriter, Vestnik};
+
+use super::{json, read};
+use crate::app::App;
+use crate::auth::Client;
+use crate::body::JsonObject;
+use crate::documents::Documents;
+use crate::engine::{Ask, Found};
+use crate::fields::{Object, take_names, take_string};
+use crate::lane::Answer;
+use crate::models::Ability;
+use crate::problem::{Kind, Problem};
+
+/// Tags documents.
+pub(super) async fn tag(
+    State(app): State<App>,
+    Extension(client): Extension<Client>,
+    JsonObject(mut request): JsonObject,
+) -> Result<Response, Problem> {
+    let model = take_string(&mut request, "model")?;
+    let unit = take_unit(&mut request)?;
+    let tasks = take_names(&mut request, "tasks")?;
+    let lane = app.models.find(model.as_deref(), Ability::Tag)?;
+    check_tasks(tasks.as_deref(), &lane.engine().tasks())?;
+    let mut documents = Documents::take(request, &app.config)?;
+    let texts = documents.texts();
+    let asks = vec![Ask::Tag; texts.len()];
+    let answers = read(&app, lane, &client, texts, asks).await?;
+    let begin = Instant::now();
+    for (record, answer) in documents.records.iter_mut().zip(&answers) {
+        add(record, answer, unit)?;
+    }
+    let response = json(&documents.into_value());
+    lane.metrics().render(begin.elapsed());
+    Ok(response)
+}
+
+/// Takes `offset_unit` out.
+pub(super) fn take_unit(request: &mut Object) -> Result<OffsetUnit, Problem> {
+    match take_string(request, "offset_unit")? {
+        None => Ok(OffsetUnit::default()),
+        Some(name) => name.parse().map_err(|_| {
+            Problem::validation(format!("\"offset_unit\" is {name:?}, expected char, byte or utf16"))
+        }),
+    }
+}
+
+fn check_tasks(asked: Option<&[String]>, known: &[&str]) -> Result<(), Problem> {
+    let unknown = asked.unwrap_or_default().iter().find(|task| !known.contains(&task.as_str()));
+    match unknown {
+        None => Ok(()),
+        Some(task) => {
+            let known = known.join(", ");
+            Err(Problem::validation(format!("the model has no head for the task {task:?}, it has: {known}")))
+        }
+    }
+}
+
+/// Adds what was found to a record.
+pub(super) fn add(record: &mut Object, answer: &Answer, unit: OffsetUnit) -> Result<(), Problem> {
+    let text = match record.get("text") {
+        Some(serde_json::Value::String(text)) => text.clone(),
+        _ => String::new(),
+    };
+    let (vestnik, found) = tagger(answer)?;
+    RecordWriter::new(vestnik, unit)
+        .add(record, &text, found)
+        .map_err(|error| Problem::from(&error))
+}
+
+/// The tagger and the analysis of an answer.
+pub(super) fn tagger(answer: &Answer) -> Result<(&Vestnik, &vestnik_infer::Analysis), Problem> {
+    match (answer.engine.tagger(), &answer.found) {
+        (Some(vestnik), Found::Analysis(analysis)) => Ok((vestnik, analysis)),
+        _ => Err(Problem::new(Kind::Backend, "the model is of another kind now")),
+    }
+}

@@ -1,0 +1,134 @@
+//! `POST /predict` and `POST /tokenize` as text-embeddings-inference has them.
+
+use axum::Extension;
+use axum::extract::State;
+use axum::response::Response;
+use serde_json::{Value, json as object};
+use vestnik_core::{OffsetMap, OffsetUnit};
+use vestnik_infer::Token;
+
+use super::tag::tagger;
+use super::{json, read};
+use crate::app::App;
+use crate::auth::Client;
+use crate::body::JsonObject;
+use crate::documents::{check_count, check_text};
+use crate::engine::Ask;
+use crate::fields::{Object, kind_of, missing, strings, take_bool};
+use crate::lane::Answer;
+use crate::models::Ability;
+use crate::problem::{Kind, Problem};
+use crate::routes::hugging_face::entities;
+
+/// Inputs and whether they came in a list.
+struct Inputs {
+    texts: Vec<String>,
+    are_many: bool,
+}
+
+/// What is found in each text, as labels with scores.
+pub(super) async fn predict(
+    State(app): State<App>,
+    Extension(client): Extension<Client>,
+    JsonObject(mut request): JsonObject,
+) -> Result<Response, Problem> {
+    let inputs = take_inputs(&mut request, &app, as_batch)?;
+    let lane = app.models.find(None, Ability::Tag)?;
+    let asks = vec![Ask::Tag; inputs.texts.len()];
+    let answers = read(&app, lane, &client, inputs.texts.clone(), asks).await?;
+    let each = inputs.texts.iter().zip(&answers);
+    let predictions = each.map(|(text, answer)| prediction(text, answer));
+    Ok(json(&one_or_many(predictions.collect::<Result<_, _>>()?, inputs.are_many)))
+}
+
+fn prediction(text: &str, answer: &Answer) -> Result<Value, Problem> {
+    let (_, analysis) = tagger(answer)?;
+    let each = entities(text, &analysis.entities)?.into_iter();
+    let labelled = each.map(|entity| {
+        object!({
+            "label": entity.label, "score": entity.score, "word": entity.word,
+            "start": entity.start, "end": entity.end,
+        })
+    });
+    Ok(labelled.collect())
+}
+
+/// The tokens of each text, as its model reads them.
+pub(super) async fn tokenize(
+    State(app): State<App>,
+    JsonObject(mut request): JsonObject,
+) -> Result<Response, Problem> {
+    let with_special = take_bool(&mut request, "add_special_tokens")?.unwrap_or(true);
+    let inputs = take_inputs(&mut request, &app, as_list)?;
+    let engine = app.models.find(None, Ability::Any)?.engine();
+    let tokenized = tokio::task::spawn_blocking(move || {
+        let each = inputs.texts.iter().map(|text| {
+            let tokens = engine.tokens(text)?.into_iter();
+            let kept = tokens.filter(|token| with_special || token.span.is_some());
+            Ok(tokens_of(text, kept))
+        });
+        each.collect::<Result<Value, Problem>>()
+    });
+    let failed = |_| Problem::new(Kind::Backend, "the tokenizer failed on this text");
+    Ok(json(&tokenized.await.map_err(failed)??))
+}
+
+fn tokens_of(text: &str, tokens: impl Iterator<Item = Token>) -> Value {
+    let map = OffsetMap::new(text, OffsetUnit::Char);
+    let each = tokens.map(|token| match token.span {
+        Some((start, end)) => object!({
+            "id": token.id, "text": text.get(start..end).unwrap_or_default(), "special": false,
+            "start": map.from_byte(start), "stop": map.from_byte(end),
+        }),
+        None => object!({
+            "id": token.id, "text": token.piece, "special": true, "start": null, "stop": null,
+        }),
+    });
+    each.collect()
+}
+
+/// Takes `inputs` out; a list of them is read by `of_list`.
+fn take_inputs(
+    request: &mut Object,
+    app: &App,
+    of_list: fn(Vec<Value>) -> Result<Vec<String>, Problem>,
+) -> Result<Inputs, Problem> {
+    let (texts, are_many) = match request.shift_remove("inputs") {
+        Some(Value::String(text)) => (vec![text], false),
+        Some(Value::Array(values)) => (of_list(values)?, true),
+        Some(other) => {
+            let found = kind_of(&other);
+            let error = format!("\"inputs\" is {found}, expected a string or a list");
+            return Err(Problem::validation(error));
+        }
+        None => return Err(missing("inputs")),
+    };
+    check_count(texts.len(), &app.config)?;
+    texts.iter().try_for_each(|text| check_text(text, &app.config))?;
+    Ok(Inputs { texts, are_many })
+}
+
+fn as_list(values: Vec<Value>) -> Result<Vec<String>, Problem> {
+    strings(values, "inputs")
+}
+
+/// A list of lists of one text each: two texts in one list are a pair there.
+fn as_batch(values: Vec<Value>) -> Result<Vec<String>, Problem> {
+    let each = values.into_iter().enumerate().map(|(place, value)| match value {
+        Value::Array(texts) if texts.len() == 1 => Ok(strings(texts, "inputs")?.remove(0)),
+        _ => Err(Problem::validation(format!(
+            "inputs[{place}] is no list of one text: many are [[\"…\"], [\"…\"]], and pairs are not read"
+        ))),
+    });
+    each.collect()
+}
+
+fn one_or_many(mut values: Vec<Value>, are_many: bool) -> Value {
+    match (are_many, values.pop()) {
+        (false, Some(only)) => only,
+        (_, last) => {
+            values.extend(last);
+            values.into()
+        }
+    }
+}

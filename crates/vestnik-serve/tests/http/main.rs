@@ -1,0 +1,12 @@
+//! The server from outside: requests over sockets, good ones and hostile ones.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod client;
+mod compatible;
+mod hostile;
+mod keys;
+mod openapi;
+mod queueing;
+mod tagging;
+mod test_server;
