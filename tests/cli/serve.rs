@@ -70,7 +70,13 @@ impl Serving {
 
     fn signal(&self, name: &str) {
         let id = self.child.id().to_string();
-        assert!(Command::new("kill").args([name, &id]).status().unwrap().success());
+        assert!(
+            Command::new("kill")
+                .args([name, &id])
+                .status()
+                .unwrap()
+                .success()
+        );
     }
 
     /// The exit code, and what is left of standard error.
@@ -103,7 +109,10 @@ fn an_answer_is_the_line_of_tag() {
     serving.signal("-TERM");
     let (code, rest) = serving.end();
     assert_eq!(code, Some(0), "{rest}");
-    assert!(rest.contains("/v1/tag") && rest.ends_with("stopped\n"), "{rest}");
+    assert!(
+        rest.contains("/v1/tag") && rest.ends_with("stopped\n"),
+        "{rest}"
+    );
     assert!(!rest.contains("Кличко"), "{rest}");
 }
 
@@ -121,8 +130,15 @@ fn several_models_are_called_by_their_names() {
     serving.signal("-INT");
     let (code, rest) = serving.end();
     assert_eq!(code, Some(0));
-    let log: Vec<Value> = rest.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
-    assert!(log.iter().any(|event| event["route"] == "/v1/tag" && event["status"] == 200), "{rest}");
+    let log: Vec<Value> = rest
+        .lines()
+        .filter_map(|line| serde_json::from_str(line).ok())
+        .collect();
+    assert!(
+        log.iter()
+            .any(|event| event["route"] == "/v1/tag" && event["status"] == 200),
+        "{rest}"
+    );
 }
 
 #[test]
@@ -146,7 +162,12 @@ fn keys_come_from_a_file() {
     let serving = Serving::start(&sandbox, "--model tiny --api-keys keys");
     let body = json!({"text": TEXT});
     assert_eq!(serving.post("/v1/tag", "", &body).0, "401");
-    assert_eq!(serving.post("/v1/tag", "X-API-Key: 0123456789abcdef\r\n", &body).0, "200");
+    assert_eq!(
+        serving
+            .post("/v1/tag", "X-API-Key: 0123456789abcdef\r\n", &body)
+            .0,
+        "200"
+    );
 }
 
 #[test]
@@ -159,10 +180,19 @@ fn mistakes_are_told_before_anything_is_served() {
     for (args, expected) in [
         ("--model nowhere", "nowhere: no such model directory"),
         ("--model tiny --model tiny", "two models are called tiny"),
-        ("--model tiny --api-keys missing", "cannot read the API keys in missing"),
-        ("--model tiny --api-keys short", "a key has at least 16 characters"),
+        (
+            "--model tiny --api-keys missing",
+            "cannot read the API keys in missing",
+        ),
+        (
+            "--model tiny --api-keys short",
+            "a key has at least 16 characters",
+        ),
         ("--model tiny --cors-origin *", "is no origin"),
-        ("--model tiny --max-queue 3", "the limit of texts that wait is 3"),
+        (
+            "--model tiny --max-queue 3",
+            "the limit of texts that wait is 3",
+        ),
         (port.as_str(), "cannot listen on 127.0.0.1:"),
     ] {
         let ran = sandbox.run(&format!("serve --device cpu --log-level off {args}"));
@@ -170,7 +200,10 @@ fn mistakes_are_told_before_anything_is_served() {
         assert!(!ran.stderr.contains("abc"), "{ran}");
     }
     let mut both = sandbox.command("serve --model tiny --api-keys short");
-    check_mistake(&Ran::of(both.env("VESTNIK_API_KEYS", "0123456789abcdef")), "API keys come from two places");
+    check_mistake(
+        &Ran::of(both.env("VESTNIK_API_KEYS", "0123456789abcdef")),
+        "API keys come from two places",
+    );
 }
 
 #[track_caller]

@@ -104,10 +104,14 @@ pub(crate) async fn authenticate(
 ) -> Response {
     let peer = request.extensions().get::<Peer>().copied();
     let client = match &app.config.api_keys {
-        None => peer.map_or(Client::Unknown, |Peer(address)| Client::Address(address.ip())),
+        None => peer.map_or(Client::Unknown, |Peer(address)| {
+            Client::Address(address.ip())
+        }),
         Some(keys) => match shown(request.headers()).and_then(|key| keys.find(key)) {
             Some(place) => Client::Key(place),
-            None => return Problem::new(Kind::Unauthorized, "an API key is needed").into_response(),
+            None => {
+                return Problem::new(Kind::Unauthorized, "an API key is needed").into_response();
+            }
         },
     };
     request.extensions_mut().insert(client);
@@ -121,7 +125,9 @@ fn shown(headers: &HeaderMap) -> Option<&[u8]> {
     }
     let value = headers.get(header::AUTHORIZATION)?.as_bytes();
     let (scheme, key) = value.split_at_checked(7)?;
-    scheme.eq_ignore_ascii_case(b"bearer ").then(|| key.trim_ascii())
+    scheme
+        .eq_ignore_ascii_case(b"bearer ")
+        .then(|| key.trim_ascii())
 }
 
 #[cfg(test)]
@@ -133,7 +139,12 @@ mod tests {
         let keys = ApiKeys::parse("# ours\nabcdefghijklmnop\n\n 0123456789abcdef \n").unwrap();
         assert_eq!(keys.find(b"abcdefghijklmnop"), Some(0));
         assert_eq!(keys.find(b"0123456789abcdef"), Some(1));
-        for wrong in [&b""[..], b"abcdefghijklmno", b"abcdefghijklmnopq", b"# ours"] {
+        for wrong in [
+            &b""[..],
+            b"abcdefghijklmno",
+            b"abcdefghijklmnopq",
+            b"# ours",
+        ] {
             assert_eq!(keys.find(wrong), None);
         }
         assert_eq!(format!("{keys:?}"), "ApiKeys(2)");
@@ -141,9 +152,17 @@ mod tests {
 
     #[test]
     fn keys_that_are_none_are_refused_without_being_told() {
-        for (text, line) in [("", 1), ("# only\n", 1), ("a\n", 1), ("abcdefghijklmnop\nключключключключ", 2)] {
+        for (text, line) in [
+            ("", 1),
+            ("# only\n", 1),
+            ("a\n", 1),
+            ("abcdefghijklmnop\nключключключключ", 2),
+        ] {
             let error = ApiKeys::parse(text).unwrap_err();
-            assert!(matches!(error, Error::ApiKey { line: found, .. } if found == line), "{text}");
+            assert!(
+                matches!(error, Error::ApiKey { line: found, .. } if found == line),
+                "{text}"
+            );
             assert!(!error.to_string().contains("ключ"));
         }
     }
@@ -152,7 +171,12 @@ mod tests {
     fn a_key_is_shown_in_one_of_two_headers() {
         let mut headers = HeaderMap::new();
         assert_eq!(shown(&headers), None);
-        for (value, key) in [("Bearer k", Some(&b"k"[..])), ("bearer  k ", Some(b"k")), ("Basic k", None), ("Bear", None)] {
+        for (value, key) in [
+            ("Bearer k", Some(&b"k"[..])),
+            ("bearer  k ", Some(b"k")),
+            ("Basic k", None),
+            ("Bear", None),
+        ] {
             headers.insert(header::AUTHORIZATION, value.parse().unwrap());
             assert_eq!(shown(&headers), key, "{value}");
         }

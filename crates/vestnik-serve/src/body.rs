@@ -37,7 +37,11 @@ impl FromRequest<App> for JsonObject {
 
 /// Whether the body is compressed; what cannot be read, or is too long, is refused before it is read.
 fn check_head(headers: &HeaderMap, config: &Config) -> Result<bool, Problem> {
-    let text = |name| headers.get(name).map(|value| value.to_str().unwrap_or_default());
+    let text = |name| {
+        headers
+            .get(name)
+            .map(|value| value.to_str().unwrap_or_default())
+    };
     // Other types can be sent from any page without asking; this keeps pages of others out of a server on loopback.
     let media_type = text(header::CONTENT_TYPE).unwrap_or_default();
     let essence = media_type.split(';').next().unwrap_or_default().trim();
@@ -52,7 +56,10 @@ fn check_head(headers: &HeaderMap, config: &Config) -> Result<bool, Problem> {
     match text(header::CONTENT_ENCODING) {
         None | Some("identity") => Ok(false),
         Some("gzip") => Ok(true),
-        Some(_) => Err(Problem::new(Kind::MediaType, "expected no Content-Encoding, or gzip")),
+        Some(_) => Err(Problem::new(
+            Kind::MediaType,
+            "expected no Content-Encoding, or gzip",
+        )),
     }
 }
 
@@ -64,7 +71,10 @@ async fn read(body: Body, config: &Config) -> Result<Bytes, Problem> {
     let limit = config.max_body_bytes;
     let collected = timeout(config.read_timeout, Limited::new(body, limit).collect()).await;
     match collected {
-        Err(_) => Err(Problem::new(Kind::SlowRequest, "the body did not arrive in time")),
+        Err(_) => Err(Problem::new(
+            Kind::SlowRequest,
+            "the body did not arrive in time",
+        )),
         Ok(Ok(collected)) => Ok(collected.to_bytes()),
         Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_long(limit)),
         Ok(Err(_)) => Err(Problem::validation("the body ended early")),
@@ -89,7 +99,9 @@ fn parse(bytes: &[u8]) -> Result<Object, Problem> {
         Ok(Value::Object(object)) => Ok(object),
         Ok(other) => {
             let found = kind_of(&other);
-            Err(Problem::validation(format!("the body is {found}, expected an object")))
+            Err(Problem::validation(format!(
+                "the body is {found}, expected an object"
+            )))
         }
         Err(error) => Err(Problem::validation(format!("the body is no JSON: {error}"))),
     }

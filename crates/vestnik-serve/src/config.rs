@@ -80,7 +80,11 @@ impl Config {
         ];
         if let Some((limit, value)) = limits.into_iter().find(|(_, value)| *value == 0) {
             let expected = "at least 1";
-            return Err(Error::Limit { limit, value, expected });
+            return Err(Error::Limit {
+                limit,
+                value,
+                expected,
+            });
         }
         if self.max_queue < self.max_client_batch {
             return Err(Error::Limit {

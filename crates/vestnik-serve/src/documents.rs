@@ -71,7 +71,9 @@ fn record(value: Value, config: &Config) -> Result<Object, Problem> {
         }
         other => {
             let found = kind_of(&other);
-            Err(Problem::validation(format!("it is {found}, expected an object")))
+            Err(Problem::validation(format!(
+                "it is {found}, expected an object"
+            )))
         }
     }
 }
@@ -81,7 +83,9 @@ fn text_of(record: &Object, config: &Config) -> Result<(), Problem> {
         Some(Value::String(text)) => check_text(text, config),
         Some(other) => {
             let found = kind_of(other);
-            Err(Problem::validation(format!("\"text\" is {found}, expected a string")))
+            Err(Problem::validation(format!(
+                "\"text\" is {found}, expected a string"
+            )))
         }
         None => Err(missing("text")),
     }
@@ -92,7 +96,9 @@ pub(crate) fn check_text(text: &str, config: &Config) -> Result<(), Problem> {
     let limit = config.max_text_chars;
     // Counting takes a pass over the text; most are far from the limit.
     if text.len() > limit && text.chars().count() > limit {
-        return Err(Problem::too_large(format!("the text has more than {limit} characters")));
+        return Err(Problem::too_large(format!(
+            "the text has more than {limit} characters"
+        )));
     }
     Ok(())
 }
@@ -101,7 +107,9 @@ pub(crate) fn check_text(text: &str, config: &Config) -> Result<(), Problem> {
 pub(crate) fn check_count(n_texts: usize, config: &Config) -> Result<(), Problem> {
     let limit = config.max_client_batch;
     if n_texts > limit {
-        return Err(Problem::too_large(format!("{n_texts} texts, at most {limit} in a request")));
+        return Err(Problem::too_large(format!(
+            "{n_texts} texts, at most {limit} in a request"
+        )));
     }
     Ok(())
 }

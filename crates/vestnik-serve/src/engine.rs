@@ -82,7 +82,12 @@ impl Engine {
                 .classify_batch(texts, &classification.question)
                 .map(|found| found.into_iter().map(Found::Classified).collect()),
             // A reload may put a model of another kind behind the name while texts wait for it.
-            _ => return Err(Problem::new(Kind::Backend, "the model is of another kind now")),
+            _ => {
+                return Err(Problem::new(
+                    Kind::Backend,
+                    "the model is of another kind now",
+                ));
+            }
         };
         found.map_err(|error| Problem::from(&error))
     }
@@ -117,7 +122,9 @@ impl ModelSource {
 
 impl std::fmt::Debug for ModelSource {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("ModelSource").field("name", &self.name).finish_non_exhaustive()
+        f.debug_struct("ModelSource")
+            .field("name", &self.name)
+            .finish_non_exhaustive()
     }
 }
 

@@ -55,7 +55,12 @@ impl<C: PartialEq, T> FairQueue<C, T> {
     /// Number of things of one client.
     pub(crate) fn len_of(&self, client: &C) -> usize {
         let flow = self.flows.iter().find(|flow| flow.client == *client);
-        flow.map_or(0, |flow| flow.requests.iter().map(|waiting| waiting.things.len()).sum())
+        flow.map_or(0, |flow| {
+            flow.requests
+                .iter()
+                .map(|waiting| waiting.things.len())
+                .sum()
+        })
     }
 
     /// Puts the things of a request behind those of the same client, each with its cost.
@@ -79,13 +84,13 @@ impl<C: PartialEq, T> FairQueue<C, T> {
     /// Things whose turn it is, as many as the budget has room for; at least one if there is any.
     pub(crate) fn take(&mut self, budget: usize) -> Vec<T> {
         let mut taken = Vec::new();
-        let mut left = budget;
+        let mut spent = 0;
         while let Some(flow) = self.next_flow() {
             let cost = self.flows[flow].next_cost();
-            if cost > left && !taken.is_empty() {
+            if spent + cost > budget && !taken.is_empty() {
                 break;
             }
-            left = left.saturating_sub(cost);
+            spent += cost;
             taken.push(self.take_from(flow));
         }
         taken
@@ -95,10 +100,19 @@ impl<C: PartialEq, T> FairQueue<C, T> {
     pub(crate) fn remove(&mut self, request: u64) -> Vec<T> {
         let mut removed = Vec::new();
         for flow in &mut self.flows {
-            let Some(place) = flow.requests.iter().position(|waiting| waiting.request == request) else {
+            let Some(place) = flow
+                .requests
+                .iter()
+                .position(|waiting| waiting.request == request)
+            else {
                 continue;
             };
-            removed.extend(flow.requests.remove(place).into_iter().flat_map(|waiting| waiting.things));
+            removed.extend(
+                flow.requests
+                    .remove(place)
+                    .into_iter()
+                    .flat_map(|waiting| waiting.things),
+            );
         }
         self.flows.retain(|flow| !flow.requests.is_empty());
         self.len -= removed.len();
@@ -127,14 +141,23 @@ impl<C: PartialEq, T> FairQueue<C, T> {
 
 impl<C, T> Flow<C, T> {
     fn next_cost(&self) -> usize {
-        let next = self.requests.front().and_then(|waiting| waiting.things.front());
+        let next = self
+            .requests
+            .front()
+            .and_then(|waiting| waiting.things.front());
         next.map_or(0, |(cost, _)| *cost)
     }
 
     /// The next thing; the request it is of goes behind the client's others.
     fn next(&mut self) -> (usize, T) {
-        let mut waiting = self.requests.pop_front().expect("a flow without requests is removed");
-        let next = waiting.things.pop_front().expect("a request without things is removed");
+        let mut waiting = self
+            .requests
+            .pop_front()
+            .expect("a flow without requests is removed");
+        let next = waiting
+            .things
+            .pop_front()
+            .expect("a request without things is removed");
         if !waiting.things.is_empty() {
             self.requests.push_back(waiting);
         }
@@ -150,7 +173,9 @@ mod tests {
 
     fn things(costs: &[usize], name: &str) -> VecDeque<(usize, String)> {
         let named = costs.iter().enumerate();
-        named.map(|(place, cost)| (*cost, format!("{name}{place}"))).collect()
+        named
+            .map(|(place, cost)| (*cost, format!("{name}{place}")))
+            .collect()
     }
 
     #[test]

@@ -193,7 +193,12 @@ impl Lane {
             let due = waiting.since.map(|since| since + self.limits.max_wait);
             match due {
                 None if waiting.closed => return None,
-                None => waiting = self.wake.wait(waiting).unwrap_or_else(PoisonError::into_inner),
+                None => {
+                    waiting = self
+                        .wake
+                        .wait(waiting)
+                        .unwrap_or_else(PoisonError::into_inner)
+                }
                 Some(due) => {
                     let left = due.saturating_duration_since(Instant::now());
                     if left.is_zero() || waiting.hurry || waiting.queue.cost() >= budget {
@@ -235,7 +240,10 @@ impl Lane {
         let found = match read_caught(engine, &group[0].ask, &texts) {
             // One bad text must not cost its neighbours their answers.
             Err(_) if group.len() > 1 => {
-                return group.into_iter().map(|text| self.read_group(engine, vec![text])).sum();
+                return group
+                    .into_iter()
+                    .map(|text| self.read_group(engine, vec![text]))
+                    .sum();
             }
             found => found,
         };
@@ -248,7 +256,13 @@ impl Lane {
         }
     }
 
-    fn answer(&self, engine: &Arc<Engine>, group: Vec<Text>, found: Vec<Found>, took: Duration) -> usize {
+    fn answer(
+        &self,
+        engine: &Arc<Engine>,
+        group: Vec<Text>,
+        found: Vec<Found>,
+        took: Duration,
+    ) -> usize {
         self.metrics.batch(&found, took);
         let tokens = found.iter().map(Found::tokens).sum();
         for (text, found) in group.into_iter().zip(found) {
@@ -291,9 +305,16 @@ impl Waiting {
             return;
         }
         let mix = |old: f64, new: f64| old + WEIGHT * (new - old);
-        self.bytes_per_token = mix(self.bytes_per_token, (bytes as f64 / tokens as f64).max(1.0));
+        self.bytes_per_token = mix(
+            self.bytes_per_token,
+            (bytes as f64 / tokens as f64).max(1.0),
+        );
         let speed = cost as f64 / seconds;
-        self.speed = if self.speed == 0.0 { speed } else { mix(self.speed, speed) };
+        self.speed = if self.speed == 0.0 {
+            speed
+        } else {
+            mix(self.speed, speed)
+        };
     }
 
     /// When the queue should be empty, in whole seconds from now.
@@ -301,14 +322,19 @@ impl Waiting {
         if self.speed == 0.0 {
             return 1;
         }
-        (self.queue.cost() as f64 / self.speed).clamp(1.0, LONGEST_RETRY).ceil() as u64
+        (self.queue.cost() as f64 / self.speed)
+            .clamp(1.0, LONGEST_RETRY)
+            .ceil() as u64
     }
 }
 
 fn prepare(
     texts: Vec<String>,
     asks: Vec<Ask>,
-) -> (VecDeque<(usize, Text)>, Vec<oneshot::Receiver<Result<Answer, Problem>>>) {
+) -> (
+    VecDeque<(usize, Text)>,
+    Vec<oneshot::Receiver<Result<Answer, Problem>>>,
+) {
     let since = Instant::now();
     let both = texts.into_iter().zip(asks).map(|(text, ask)| {
         let cost = text.len().max(LEAST_COST) * ask.readings();

@@ -90,7 +90,11 @@ impl LaneFamilies {
     fn register(&self, registry: &mut Registry) {
         let stages = "Seconds of a text in a stage: queue, batch (of the batch it is in), render";
         registry.register("stage_seconds", stages, self.stage_seconds.clone());
-        registry.register("batch_tokens", "Tokens of a batch", self.batch_tokens.clone());
+        registry.register(
+            "batch_tokens",
+            "Tokens of a batch",
+            self.batch_tokens.clone(),
+        );
         registry.register("batch_texts", "Texts of a batch", self.batch_texts.clone());
         registry.register("texts", "Texts that were read", self.texts.clone());
         registry.register("tokens", "Tokens that were read", self.tokens.clone());
@@ -98,7 +102,11 @@ impl LaneFamilies {
         registry.register("windowed_texts", windowed, self.windowed.clone());
         let cancelled = "Texts that left the queue because their client or their time had gone";
         registry.register("cancelled_texts", cancelled, self.cancelled.clone());
-        registry.register("entities", "Entities that were found", self.entities.clone());
+        registry.register(
+            "entities",
+            "Entities that were found",
+            self.entities.clone(),
+        );
         registry.register("queue_texts", "Texts that wait", self.queue_texts.clone());
     }
 }
@@ -121,14 +129,30 @@ impl Metrics {
 
     fn register(&mut self) {
         let registry = &mut self.registry;
-        registry.register("requests", "Requests that were answered", self.requests.clone());
+        registry.register(
+            "requests",
+            "Requests that were answered",
+            self.requests.clone(),
+        );
         let seconds = "Seconds from the head of a request to its answer";
         registry.register("request_seconds", seconds, self.request_seconds.clone());
-        registry.register("errors", "Requests that got an error, by its type", self.errors.clone());
-        registry.register("reloads", "Models that were opened again", self.reloads.clone());
+        registry.register(
+            "errors",
+            "Requests that got an error, by its type",
+            self.errors.clone(),
+        );
+        registry.register(
+            "reloads",
+            "Models that were opened again",
+            self.reloads.clone(),
+        );
         registry.register("connections", "Open connections", self.connections.clone());
         let refused = "Connections closed at once because there were too many";
-        registry.register("connections_refused", refused, self.connections_refused.clone());
+        registry.register(
+            "connections_refused",
+            refused,
+            self.connections_refused.clone(),
+        );
         self.lanes.register(registry);
     }
 
@@ -152,7 +176,11 @@ impl Metrics {
         self.request_seconds
             .get_or_create_owned(&vec![route.clone()])
             .observe(took.as_secs_f64());
-        let labels = vec![("method", method.to_owned()), route, ("status", status.to_string())];
+        let labels = vec![
+            ("method", method.to_owned()),
+            route,
+            ("status", status.to_string()),
+        ];
         self.requests.get_or_create_owned(&labels).inc();
     }
 
@@ -163,7 +191,9 @@ impl Metrics {
 
     pub(crate) fn reload(&self, done: bool) {
         let result = if done { "done" } else { "failed" };
-        self.reloads.get_or_create_owned(&vec![("result", result.to_owned())]).inc();
+        self.reloads
+            .get_or_create_owned(&vec![("result", result.to_owned())])
+            .inc();
     }
 
     pub(crate) fn connection_opened(&self) {
@@ -190,7 +220,10 @@ impl LaneMetrics {
 
     fn stage(&self, stage: &str, took: Duration) {
         let labels = self.labels_and("stage", stage);
-        self.families.stage_seconds.get_or_create_owned(&labels).observe(took.as_secs_f64());
+        self.families
+            .stage_seconds
+            .get_or_create_owned(&labels)
+            .observe(took.as_secs_f64());
     }
 
     /// A text has waited so long.
@@ -210,11 +243,26 @@ impl LaneMetrics {
         let labels = self.labels();
         let families = &self.families;
         self.stage("batch", took);
-        families.batch_tokens.get_or_create_owned(&labels).observe(tokens as f64);
-        families.batch_texts.get_or_create_owned(&labels).observe(found.len() as f64);
-        families.texts.get_or_create_owned(&labels).inc_by(found.len() as u64);
-        families.tokens.get_or_create_owned(&labels).inc_by(tokens as u64);
-        families.windowed.get_or_create_owned(&labels).inc_by(windowed as u64);
+        families
+            .batch_tokens
+            .get_or_create_owned(&labels)
+            .observe(tokens as f64);
+        families
+            .batch_texts
+            .get_or_create_owned(&labels)
+            .observe(found.len() as f64);
+        families
+            .texts
+            .get_or_create_owned(&labels)
+            .inc_by(found.len() as u64);
+        families
+            .tokens
+            .get_or_create_owned(&labels)
+            .inc_by(tokens as u64);
+        families
+            .windowed
+            .get_or_create_owned(&labels)
+            .inc_by(windowed as u64);
         self.entities(found);
     }
 
@@ -232,12 +280,18 @@ impl LaneMetrics {
 
     pub(crate) fn cancelled(&self, n_texts: usize) {
         if n_texts > 0 {
-            self.families.cancelled.get_or_create_owned(&self.labels()).inc_by(n_texts as u64);
+            self.families
+                .cancelled
+                .get_or_create_owned(&self.labels())
+                .inc_by(n_texts as u64);
         }
     }
 
     pub(crate) fn queue_len(&self, n_texts: usize) {
-        let gauge = self.families.queue_texts.get_or_create_owned(&self.labels());
+        let gauge = self
+            .families
+            .queue_texts
+            .get_or_create_owned(&self.labels());
         gauge.set(i64::try_from(n_texts).unwrap_or(i64::MAX));
     }
 }

@@ -58,7 +58,10 @@ impl Models {
         let mut served: Vec<Served> = Vec::new();
         for source in sources {
             let engine = open(&source)?;
-            if served.iter().any(|other| other.lane.name() == engine.name()) {
+            if served
+                .iter()
+                .any(|other| other.lane.name() == engine.name())
+            {
                 let name = engine.name().to_owned();
                 return Err(Error::SameName { name });
             }
@@ -77,7 +80,9 @@ impl Models {
         let start = |lane: &Arc<Lane>| {
             let lane = Arc::clone(lane);
             let thread = std::thread::Builder::new().name(format!("model {}", lane.name()));
-            thread.spawn(move || lane.work()).map_err(|source| Error::Thread { source })
+            thread
+                .spawn(move || lane.work())
+                .map_err(|source| Error::Thread { source })
         };
         self.lanes().map(start).collect()
     }
@@ -94,9 +99,9 @@ impl Models {
     ) -> std::result::Result<&Arc<Lane>, Problem> {
         let Some(name) = name else {
             let mut lanes = self.lanes();
-            return lanes.find(|lane| ability.is_of(&lane.engine())).ok_or_else(|| {
-                Problem::validation(format!("no model here {}", ability.as_str()))
-            });
+            return lanes
+                .find(|lane| ability.is_of(&lane.engine()))
+                .ok_or_else(|| Problem::validation(format!("no model here {}", ability.as_str())));
         };
         let Some(lane) = self.lanes().find(|lane| lane.name() == name) else {
             let known: Vec<&str> = self.lanes().map(|lane| lane.name()).collect();
@@ -122,7 +127,11 @@ impl Models {
                 }
                 Err(error) => {
                     let error = chain(&error);
-                    tracing::error!(model = lane.name(), error, "not reloaded, the old one stays");
+                    tracing::error!(
+                        model = lane.name(),
+                        error,
+                        "not reloaded, the old one stays"
+                    );
                 }
             }
         }

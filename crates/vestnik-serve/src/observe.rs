@@ -14,7 +14,9 @@ use crate::problem::Told;
 pub(crate) async fn observe(State(app): State<App>, request: Request, next: Next) -> Response {
     let begin = Instant::now();
     let method = match request.method().as_str() {
-        known @ ("GET" | "POST" | "HEAD" | "OPTIONS" | "PUT" | "DELETE" | "PATCH") => known.to_owned(),
+        known @ ("GET" | "POST" | "HEAD" | "OPTIONS" | "PUT" | "DELETE" | "PATCH") => {
+            known.to_owned()
+        }
         // Anybody can make methods up; each would be a series of its own.
         _ => "other".to_owned(),
     };
@@ -25,12 +27,17 @@ pub(crate) async fn observe(State(app): State<App>, request: Request, next: Next
     let took = begin.elapsed();
     let status = response.status().as_u16();
     app.metrics.request(&method, route, status, took);
-    let problem = response.extensions().get::<Told>().map(|Told(problem)| problem);
+    let problem = response
+        .extensions()
+        .get::<Told>()
+        .map(|Told(problem)| problem);
     if let Some(problem) = problem {
         app.metrics.error(problem.kind);
     }
     let ms = took.as_secs_f64() * 1e3;
-    let peer = peer.map(|Peer(address)| address.to_string()).unwrap_or_default();
+    let peer = peer
+        .map(|Peer(address)| address.to_string())
+        .unwrap_or_default();
     let error = problem.map(|problem| problem.kind.as_str());
     tracing::info!(method, route, status, ms, peer, error, "request");
     response

@@ -73,7 +73,9 @@ impl Server {
     #[must_use]
     pub fn models(&self) -> Vec<(String, &'static str)> {
         let lanes = self.app.models.lanes();
-        lanes.map(|lane| (lane.name().to_owned(), lane.engine().device())).collect()
+        lanes
+            .map(|lane| (lane.name().to_owned(), lane.engine().device()))
+            .collect()
     }
 
     /// Takes the address of the configuration.
@@ -155,7 +157,15 @@ impl Listening {
         &self,
         stream: TcpStream,
         peer: SocketAddr,
-    ) -> http1::Connection<TokioIo<std::pin::Pin<Box<TimeoutStream<TcpStream>>>>, impl hyper::service::Service<hyper::Request<Incoming>, Response = axum::response::Response, Error = std::convert::Infallible, Future: Send> + use<>> {
+    ) -> http1::Connection<
+        TokioIo<std::pin::Pin<Box<TimeoutStream<TcpStream>>>>,
+        impl hyper::service::Service<
+            hyper::Request<Incoming>,
+            Response = axum::response::Response,
+            Error = std::convert::Infallible,
+            Future: Send,
+        > + use<>,
+    > {
         let config = &self.server.app.config;
         let mut stream = TimeoutStream::new(stream);
         stream.set_write_timeout(Some(config.write_timeout));
@@ -180,7 +190,10 @@ impl Server {
         self.app.models.hurry();
         tracing::info!(connections = connections.count(), "stopping");
         let limit = self.app.config.drain_timeout;
-        if tokio::time::timeout(limit, connections.shutdown()).await.is_err() {
+        if tokio::time::timeout(limit, connections.shutdown())
+            .await
+            .is_err()
+        {
             tracing::warn!("some requests did not end in time");
         }
         self.app.models.close();

@@ -31,7 +31,10 @@ pub(super) async fn classify(
     let labels = Labels::take(&mut request, &app.config)?;
     let lane = app.models.find(model.as_deref(), Ability::Classify)?;
     let mut documents = Documents::take(request, &app.config)?;
-    let questions = documents.records.iter().map(|record| labels.question(record));
+    let questions = documents
+        .records
+        .iter()
+        .map(|record| labels.question(record));
     let questions = questions.collect::<Result<Vec<_>, _>>()?;
     let asks = questions.iter().cloned().map(Ask::Classify).collect();
     let answers = read(&app, lane, &client, documents.texts(), asks).await?;
@@ -78,7 +81,9 @@ impl Labels {
 pub(super) fn check_labels(labels: &[String], config: &Config) -> Result<(), Problem> {
     let (found, limit) = (labels.len(), config.max_labels);
     if found > limit {
-        return Err(Problem::too_large(format!("{found} labels, at most {limit} in a request")));
+        return Err(Problem::too_large(format!(
+            "{found} labels, at most {limit} in a request"
+        )));
     }
     Ok(())
 }
@@ -97,6 +102,9 @@ pub(super) fn take_template(
 pub(super) fn classified(answer: &Answer) -> Result<(&ZeroShot, &Classified), Problem> {
     match (answer.engine.zero_shot(), &answer.found) {
         (Some(zero_shot), Found::Classified(classified)) => Ok((zero_shot, classified)),
-        _ => Err(Problem::new(Kind::Backend, "the model is of another kind now")),
+        _ => Err(Problem::new(
+            Kind::Backend,
+            "the model is of another kind now",
+        )),
     }
 }

@@ -18,7 +18,9 @@ use crate::auth::Client;
 use crate::body::JsonObject;
 use crate::documents::{check_count, check_text};
 use crate::engine::{Ask, Classification};
-use crate::fields::{Object, kind_of, missing, strings, take_bool, take_names, take_object, take_string};
+use crate::fields::{
+    Object, kind_of, missing, strings, take_bool, take_names, take_object, take_string,
+};
 use crate::lane::{Answer, Lane};
 use crate::models::Ability;
 use crate::problem::Problem;
@@ -51,7 +53,9 @@ async fn answer(
     let mut parameters = take_object(&mut request, "parameters")?;
     let (texts, are_many) = take_inputs(&mut request)?;
     check_count(texts.len(), &app.config)?;
-    texts.iter().try_for_each(|text| check_text(text, &app.config))?;
+    texts
+        .iter()
+        .try_for_each(|text| check_text(text, &app.config))?;
     let labels = take_names(&mut parameters, "candidate_labels")?;
     let answers = match labels {
         Some(labels) => zero_shot(app, client, model, parameters, labels, texts).await?,
@@ -72,7 +76,9 @@ fn take_inputs(request: &mut Object) -> Result<(Vec<String>, bool), Problem> {
         None => Err(missing("inputs")),
         Some(other) => {
             let found = kind_of(&other);
-            Err(Problem::validation(format!("\"inputs\" is {found}, expected a string or a list")))
+            Err(Problem::validation(format!(
+                "\"inputs\" is {found}, expected a string or a list"
+            )))
         }
     }
 }
@@ -85,10 +91,17 @@ async fn tag(
     texts: Vec<String>,
 ) -> Result<Vec<Value>, Problem> {
     let lane = app.models.find(model, Ability::Tag)?;
-    check_strategy(take_string(&mut parameters, "aggregation_strategy")?.as_deref(), lane)?;
+    check_strategy(
+        take_string(&mut parameters, "aggregation_strategy")?.as_deref(),
+        lane,
+    )?;
     let asks = vec![Ask::Tag; texts.len()];
     let answers = read(app, lane, client, texts.clone(), asks).await?;
-    texts.iter().zip(&answers).map(|(text, answer)| groups(text, answer)).collect()
+    texts
+        .iter()
+        .zip(&answers)
+        .map(|(text, answer)| groups(text, answer))
+        .collect()
 }
 
 /// Grouping is a setting of the server: a request may ask for grouped names where names are grouped.
@@ -99,7 +112,10 @@ fn check_strategy(asked: Option<&str>, lane: &Lane) -> Result<(), Problem> {
         Some(Err(error)) => return Err(Problem::validation(error.to_string())),
     };
     let engine = lane.engine();
-    let served = engine.tagger().map(|vestnik| vestnik.ner().aggregation()).unwrap_or_default();
+    let served = engine
+        .tagger()
+        .map(|vestnik| vestnik.ner().aggregation())
+        .unwrap_or_default();
     if (asked == Aggregation::None) == (served == Aggregation::None) {
         return Ok(());
     }
@@ -137,7 +153,10 @@ pub(super) struct EntityGroup<'a> {
 }
 
 /// The names of a text.
-pub(super) fn entities<'a>(text: &'a str, entities: &'a [Entity]) -> Result<Vec<EntityGroup<'a>>, Problem> {
+pub(super) fn entities<'a>(
+    text: &'a str,
+    entities: &'a [Entity],
+) -> Result<Vec<EntityGroup<'a>>, Problem> {
     let map = OffsetMap::new(text, OffsetUnit::Char);
     let each = entities.iter().map(|entity| {
         let range = map.from_span(entity.span);
@@ -169,13 +188,20 @@ async fn zero_shot(
     let lane = app.models.find(model, Ability::Classify)?;
     let asks = vec![Ask::Classify(question); texts.len()];
     let answers = read(app, lane, client, texts.clone(), asks).await?;
-    texts.iter().zip(&answers).map(|(text, answer)| sequence(text, answer)).collect()
+    texts
+        .iter()
+        .zip(&answers)
+        .map(|(text, answer)| sequence(text, answer))
+        .collect()
 }
 
 /// The labels of a text as the zero-shot pipeline writes them.
 fn sequence(text: &str, answer: &Answer) -> Result<Value, Problem> {
     let (_, classified) = classified(answer)?;
-    let (labels, scores): (Vec<&str>, Vec<f32>) =
-        classified.labels.iter().map(|(label, score)| (label.as_str(), *score)).unzip();
+    let (labels, scores): (Vec<&str>, Vec<f32>) = classified
+        .labels
+        .iter()
+        .map(|(label, score)| (label.as_str(), *score))
+        .unzip();
     Ok(object!({"sequence": text, "labels": labels, "scores": scores}))
 }

@@ -81,12 +81,18 @@ pub(super) async fn infer(
     let inputs = take_list(&mut request, "inputs")?.ok_or_else(|| missing("inputs"))?;
     let texts = texts_of(inputs)?;
     check_count(texts.len(), &app.config)?;
-    texts.iter().try_for_each(|text| check_text(text, &app.config))?;
+    texts
+        .iter()
+        .try_for_each(|text| check_text(text, &app.config))?;
     let asks = vec![Ask::Tag; texts.len()];
     let answers = read(&app, lane, &client, texts.clone(), asks).await?;
     let each = texts.into_iter().zip(&answers);
     let records = each.map(|(text, answer)| record(text, answer, unit));
-    Ok(json(&response(lane.name(), id, records.collect::<Result<_, _>>()?)))
+    Ok(json(&response(
+        lane.name(),
+        id,
+        records.collect::<Result<_, _>>()?,
+    )))
 }
 
 fn response(model: &str, id: Option<String>, records: Vec<Value>) -> Value {
@@ -114,19 +120,28 @@ fn record(text: String, answer: &crate::lane::Answer, unit: OffsetUnit) -> Resul
 /// The texts of the only input.
 fn texts_of(inputs: Vec<Value>) -> Result<Vec<String>, Problem> {
     let [input] = <[Value; 1]>::try_from(inputs).map_err(|inputs| {
-        Problem::validation(format!("\"inputs\" has {} tensors, expected 1", inputs.len()))
+        Problem::validation(format!(
+            "\"inputs\" has {} tensors, expected 1",
+            inputs.len()
+        ))
     })?;
     let Value::Object(mut input) = input else {
         let found = kind_of(&input);
-        return Err(Problem::validation(format!("inputs[0] is {found}, expected an object")));
+        return Err(Problem::validation(format!(
+            "inputs[0] is {found}, expected an object"
+        )));
     };
     let name = take_string(&mut input, "name")?.ok_or_else(|| missing("name"))?;
     if name != INPUT {
-        return Err(Problem::validation(format!("the input is called {name:?}, expected {INPUT:?}")));
+        return Err(Problem::validation(format!(
+            "the input is called {name:?}, expected {INPUT:?}"
+        )));
     }
     let datatype = take_string(&mut input, "datatype")?.ok_or_else(|| missing("datatype"))?;
     if datatype != "BYTES" {
-        return Err(Problem::validation(format!("the input is {datatype}, expected BYTES")));
+        return Err(Problem::validation(format!(
+            "the input is {datatype}, expected BYTES"
+        )));
     }
     let data = take_list(&mut input, "data")?.ok_or_else(|| missing("data"))?;
     let texts = strings(flat(data), "data")?;
@@ -148,11 +163,15 @@ fn check_shape(shape: Option<&[Value]>, n_texts: usize) -> Result<(), Problem> {
     let shape = shape.ok_or_else(|| missing("shape"))?;
     let sizes: Option<Vec<u64>> = shape.iter().map(Value::as_u64).collect();
     let count = sizes.and_then(|sizes| {
-        sizes.into_iter().try_fold(1u64, |product, size| product.checked_mul(size))
+        sizes
+            .into_iter()
+            .try_fold(1u64, |product, size| product.checked_mul(size))
     });
     if count == Some(n_texts as u64) {
         return Ok(());
     }
     let shape = Value::Array(shape.to_vec());
-    Err(Problem::validation(format!("\"shape\" is {shape}, \"data\" has {n_texts} texts")))
+    Err(Problem::validation(format!(
+        "\"shape\" is {shape}, \"data\" has {n_texts} texts"
+    )))
 }

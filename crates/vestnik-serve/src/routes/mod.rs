@@ -77,20 +77,34 @@ fn cors(config: &Config) -> Result<Option<CorsLayer>> {
     if config.cors_origins.is_empty() {
         return Ok(None);
     }
-    let origins = config.cors_origins.iter().map(|origin| parse_origin(origin));
+    let origins = config
+        .cors_origins
+        .iter()
+        .map(|origin| parse_origin(origin));
     let layer = CorsLayer::new()
         .allow_methods([Method::GET, Method::POST])
-        .allow_headers([CONTENT_TYPE, AUTHORIZATION, HeaderName::from_static("x-api-key")])
+        .allow_headers([
+            CONTENT_TYPE,
+            AUTHORIZATION,
+            HeaderName::from_static("x-api-key"),
+        ])
         .allow_origin(origins.collect::<Result<Vec<_>>>()?);
     Ok(Some(layer))
 }
 
 /// Scheme and host, without a path: that is what browsers send.
 fn parse_origin(origin: &str) -> Result<HeaderValue> {
-    let host = origin.strip_prefix("https://").or_else(|| origin.strip_prefix("http://"));
-    let is_origin = host.is_some_and(|host| !host.is_empty() && !host.contains(['/', '*', ' ', '?']));
-    let value = is_origin.then(|| HeaderValue::from_str(origin).ok()).flatten();
-    value.ok_or_else(|| Error::Origin { origin: origin.to_owned() })
+    let host = origin
+        .strip_prefix("https://")
+        .or_else(|| origin.strip_prefix("http://"));
+    let is_origin =
+        host.is_some_and(|host| !host.is_empty() && !host.contains(['/', '*', ' ', '?']));
+    let value = is_origin
+        .then(|| HeaderValue::from_str(origin).ok())
+        .flatten();
+    value.ok_or_else(|| Error::Origin {
+        origin: origin.to_owned(),
+    })
 }
 
 async fn no_route() -> Problem {
@@ -116,7 +130,12 @@ async fn read(
     }
     let pending = lane.submit(client, texts, asks)?;
     let answers = timeout(app.config.request_timeout, pending.answers()).await;
-    answers.unwrap_or_else(|_| Err(Problem::new(Kind::Timeout, "the answer was not ready in time")))
+    answers.unwrap_or_else(|_| {
+        Err(Problem::new(
+            Kind::Timeout,
+            "the answer was not ready in time",
+        ))
+    })
 }
 
 fn json(value: &Value) -> Response {

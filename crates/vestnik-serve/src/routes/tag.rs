@@ -48,18 +48,25 @@ pub(super) fn take_unit(request: &mut Object) -> Result<OffsetUnit, Problem> {
     match take_string(request, "offset_unit")? {
         None => Ok(OffsetUnit::default()),
         Some(name) => name.parse().map_err(|_| {
-            Problem::validation(format!("\"offset_unit\" is {name:?}, expected char, byte or utf16"))
+            Problem::validation(format!(
+                "\"offset_unit\" is {name:?}, expected char, byte or utf16"
+            ))
         }),
     }
 }
 
 fn check_tasks(asked: Option<&[String]>, known: &[&str]) -> Result<(), Problem> {
-    let unknown = asked.unwrap_or_default().iter().find(|task| !known.contains(&task.as_str()));
+    let unknown = asked
+        .unwrap_or_default()
+        .iter()
+        .find(|task| !known.contains(&task.as_str()));
     match unknown {
         None => Ok(()),
         Some(task) => {
             let known = known.join(", ");
-            Err(Problem::validation(format!("the model has no head for the task {task:?}, it has: {known}")))
+            Err(Problem::validation(format!(
+                "the model has no head for the task {task:?}, it has: {known}"
+            )))
         }
     }
 }
@@ -80,6 +87,9 @@ pub(super) fn add(record: &mut Object, answer: &Answer, unit: OffsetUnit) -> Res
 pub(super) fn tagger(answer: &Answer) -> Result<(&Vestnik, &vestnik_infer::Analysis), Problem> {
     match (answer.engine.tagger(), &answer.found) {
         (Some(vestnik), Found::Analysis(analysis)) => Ok((vestnik, analysis)),
-        _ => Err(Problem::new(Kind::Backend, "the model is of another kind now")),
+        _ => Err(Problem::new(
+            Kind::Backend,
+            "the model is of another kind now",
+        )),
     }
 }

@@ -38,7 +38,10 @@ pub(super) async fn predict(
     let answers = read(&app, lane, &client, inputs.texts.clone(), asks).await?;
     let each = inputs.texts.iter().zip(&answers);
     let predictions = each.map(|(text, answer)| prediction(text, answer));
-    Ok(json(&one_or_many(predictions.collect::<Result<_, _>>()?, inputs.are_many)))
+    Ok(json(&one_or_many(
+        predictions.collect::<Result<_, _>>()?,
+        inputs.are_many,
+    )))
 }
 
 fn prediction(text: &str, answer: &Answer) -> Result<Value, Problem> {
@@ -104,7 +107,9 @@ fn take_inputs(
         None => return Err(missing("inputs")),
     };
     check_count(texts.len(), &app.config)?;
-    texts.iter().try_for_each(|text| check_text(text, &app.config))?;
+    texts
+        .iter()
+        .try_for_each(|text| check_text(text, &app.config))?;
     Ok(Inputs { texts, are_many })
 }
 

@@ -18,7 +18,11 @@ fn still_answers(server: &TestServer) {
 #[test]
 fn bodies_that_are_no_json() {
     let server = TestServer::start();
-    let deep = format!("{{\"text\": {}{}}}", "[".repeat(100_000), "]".repeat(100_000));
+    let deep = format!(
+        "{{\"text\": {}{}}}",
+        "[".repeat(100_000),
+        "]".repeat(100_000)
+    );
     for body in [
         "",
         "{",
@@ -31,33 +35,58 @@ fn bodies_that_are_no_json() {
         "{\"text\": \"a\u{0}b\"}",
         deep.as_str(),
     ] {
-        server.post_bytes("/v1/tag", body.as_bytes()).expect_error(422, "validation", "no JSON");
+        server
+            .post_bytes("/v1/tag", body.as_bytes())
+            .expect_error(422, "validation", "no JSON");
     }
-    server.post_bytes("/v1/tag", b"{\"text\": \"\xff\xfe\"}").expect_error(422, "validation", "no JSON");
+    server
+        .post_bytes("/v1/tag", b"{\"text\": \"\xff\xfe\"}")
+        .expect_error(422, "validation", "no JSON");
     still_answers(&server);
 }
 
 #[test]
 fn values_that_nobody_expects() {
     let server = TestServer::start();
-    for text in ["\u{0}", "\u{202e}\u{200f}", "a\u{301}\u{301}\u{301}", "\u{10ffff}", "\r\n\r\n"] {
-        assert_eq!(server.post("/v1/tag", &json!({"text": text})).ok()["text"], text);
+    for text in [
+        "\u{0}",
+        "\u{202e}\u{200f}",
+        "a\u{301}\u{301}\u{301}",
+        "\u{10ffff}",
+        "\r\n\r\n",
+    ] {
+        assert_eq!(
+            server.post("/v1/tag", &json!({"text": text})).ok()["text"],
+            text
+        );
     }
-    let huge = format!("{{\"text\": \"a\", \"n\": 1e999999999, \"m\": -{}}}", "9".repeat(5000));
+    let huge = format!(
+        "{{\"text\": \"a\", \"n\": 1e999999999, \"m\": -{}}}",
+        "9".repeat(5000)
+    );
     let reply = server.post_bytes("/v1/tag", huge.as_bytes());
     assert_eq!(reply.status, 200);
     assert!(reply.body.contains("999999999") && reply.body.contains(&"9".repeat(5000)));
-    let twice = server.post_bytes("/v1/tag", b"{\"text\": 1, \"text\": \"b\", \"__proto__\": {}}");
+    let twice = server.post_bytes(
+        "/v1/tag",
+        b"{\"text\": 1, \"text\": \"b\", \"__proto__\": {}}",
+    );
     assert_eq!(twice.ok()["text"], "b");
     let score = b"{\"text\": \"a\", \"labels\": [\"x\"], \"min_score\": 1e999}";
-    server.post_bytes("/v1/classify", score).expect_error(422, "validation", "min_score");
+    server
+        .post_bytes("/v1/classify", score)
+        .expect_error(422, "validation", "min_score");
     still_answers(&server);
 }
 
 #[test]
 fn a_long_text_without_a_word() {
     let server = TestServer::start();
-    for text in ["x".repeat(100_000), " ".repeat(100_000), "🙂".repeat(20_000)] {
+    for text in [
+        "x".repeat(100_000),
+        " ".repeat(100_000),
+        "🙂".repeat(20_000),
+    ] {
         assert_eq!(server.post("/v1/tag", &json!({"text": text})).status, 200);
     }
 }
@@ -94,12 +123,20 @@ fn bodies_beyond_the_limit() {
     config.max_body_bytes = 1000;
     let server = TestServer::with(config, vec![tagger_source()]);
     let long = json!({"text": "a".repeat(2000)}).to_string();
-    server.post_bytes("/v1/tag", long.as_bytes()).expect_error(413, "too_large", "more than 1000 bytes");
-    let head = format!("POST /v1/tag HTTP/1.1\r\nHost: t\r\nConnection: close\r\n{JSON}Transfer-Encoding: chunked\r\n\r\n");
+    server.post_bytes("/v1/tag", long.as_bytes()).expect_error(
+        413,
+        "too_large",
+        "more than 1000 bytes",
+    );
+    let head = format!(
+        "POST /v1/tag HTTP/1.1\r\nHost: t\r\nConnection: close\r\n{JSON}Transfer-Encoding: chunked\r\n\r\n"
+    );
     let chunk = format!("{:x}\r\n{}\r\n", 600, " ".repeat(600)).repeat(3);
     let chunked = send(server.address, format!("{head}{chunk}0\r\n\r\n").as_bytes());
     chunked.expect_error(413, "too_large", "more than 1000 bytes");
-    let claimed = format!("POST /v1/tag HTTP/1.1\r\nHost: t\r\n{JSON}Content-Length: 99999999999999999999\r\n\r\n");
+    let claimed = format!(
+        "POST /v1/tag HTTP/1.1\r\nHost: t\r\n{JSON}Content-Length: 99999999999999999999\r\n\r\n"
+    );
     assert!(send(server.address, claimed.as_bytes()).status >= 400);
     still_answers(&server);
 }
@@ -107,12 +144,26 @@ fn bodies_beyond_the_limit() {
 #[test]
 fn other_types_of_content() {
     let server = TestServer::start();
-    for headers in ["", "Content-Type: text/plain\r\n", "Content-Type: application/x-www-form-urlencoded\r\n", "Content-Type: application/jsonx\r\n"] {
-        let reply = send(server.address, &request("POST", "/v1/tag", headers, b"{\"text\": \"a\"}"));
+    for headers in [
+        "",
+        "Content-Type: text/plain\r\n",
+        "Content-Type: application/x-www-form-urlencoded\r\n",
+        "Content-Type: application/jsonx\r\n",
+    ] {
+        let reply = send(
+            server.address,
+            &request("POST", "/v1/tag", headers, b"{\"text\": \"a\"}"),
+        );
         reply.expect_error(415, "unsupported_media_type", "application/json");
     }
-    for headers in ["Content-Type: application/json; charset=utf-8\r\n", "content-type: APPLICATION/JSON\r\n"] {
-        let reply = send(server.address, &request("POST", "/v1/tag", headers, b"{\"text\": \"a\"}"));
+    for headers in [
+        "Content-Type: application/json; charset=utf-8\r\n",
+        "content-type: APPLICATION/JSON\r\n",
+    ] {
+        let reply = send(
+            server.address,
+            &request("POST", "/v1/tag", headers, b"{\"text\": \"a\"}"),
+        );
         assert_eq!(reply.status, 200);
     }
 }
@@ -135,7 +186,12 @@ fn floods_of_headers() {
 #[test]
 fn what_is_no_http() {
     let server = TestServer::start();
-    for bytes in [&b"hello\r\n\r\n"[..], b"\x16\x03\x01\x02\x00\x01\x00", b"GET / HTTP/9.9\r\n\r\n", b"GET /\x00 HTTP/1.1\r\nHost: t\r\n\r\n"] {
+    for bytes in [
+        &b"hello\r\n\r\n"[..],
+        b"\x16\x03\x01\x02\x00\x01\x00",
+        b"GET / HTTP/9.9\r\n\r\n",
+        b"GET /\x00 HTTP/1.1\r\nHost: t\r\n\r\n",
+    ] {
         assert_eq!(send(server.address, bytes).status, 400);
     }
     still_answers(&server);
@@ -148,13 +204,21 @@ fn clients_that_do_not_go_on() {
     let server = TestServer::with(config, vec![tagger_source()]);
     // A head that never ends: the connection is closed.
     let mut slow_head = connect(server.address);
-    slow_head.write_all(b"POST /v1/tag HTTP/1.1\r\nHost: t\r\nX-A:").unwrap();
+    slow_head
+        .write_all(b"POST /v1/tag HTTP/1.1\r\nHost: t\r\nX-A:")
+        .unwrap();
     let mut rest = Vec::new();
     std::io::Read::read_to_end(&mut slow_head, &mut rest).unwrap();
-    assert!(rest.is_empty() || rest.starts_with(b"HTTP/1.1 408"), "{}", String::from_utf8_lossy(&rest));
+    assert!(
+        rest.is_empty() || rest.starts_with(b"HTTP/1.1 408"),
+        "{}",
+        String::from_utf8_lossy(&rest)
+    );
     // A body that never ends: it is told.
     let mut slow_body = connect(server.address);
-    let head = format!("POST /v1/tag HTTP/1.1\r\nHost: t\r\nConnection: close\r\n{JSON}Content-Length: 100\r\n\r\n{{");
+    let head = format!(
+        "POST /v1/tag HTTP/1.1\r\nHost: t\r\nConnection: close\r\n{JSON}Content-Length: 100\r\n\r\n{{"
+    );
     slow_body.write_all(head.as_bytes()).unwrap();
     read_reply(slow_body).expect_error(408, "slow_request", "did not arrive in time");
     still_answers(&server);
@@ -164,7 +228,9 @@ fn clients_that_do_not_go_on() {
 fn half_a_request() {
     let server = TestServer::start();
     let mut stream = connect(server.address);
-    let head = format!("POST /v1/tag HTTP/1.1\r\nHost: t\r\nConnection: close\r\n{JSON}Content-Length: 100\r\n\r\n{{");
+    let head = format!(
+        "POST /v1/tag HTTP/1.1\r\nHost: t\r\nConnection: close\r\n{JSON}Content-Length: 100\r\n\r\n{{"
+    );
     stream.write_all(head.as_bytes()).unwrap();
     drop(stream);
     still_answers(&server);

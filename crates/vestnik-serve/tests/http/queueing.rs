@@ -25,7 +25,12 @@ fn waiting() -> Config {
 }
 
 fn document(text: &str) -> Vec<u8> {
-    request("POST", "/v1/tag", JSON, json!({"text": text}).to_string().as_bytes())
+    request(
+        "POST",
+        "/v1/tag",
+        JSON,
+        json!({"text": text}).to_string().as_bytes(),
+    )
 }
 
 #[test]
@@ -34,21 +39,39 @@ fn texts_of_several_clients_share_a_batch() {
     let address = server.address;
     let first = thread::spawn(move || send(address, &document("Иван в Киеве")));
     server.wait_for_queue(1);
-    let second = send(address, &document(&"Мария в Варне. ".repeat(30)));
+    // A short text counts as 64 bytes, and these are 336: the budget is full, and not exceeded.
+    let second = send(address, &document(&"Maria in Varna. ".repeat(21)));
     assert_eq!((first.join().unwrap().status, second.status), (200, 200));
     let metrics = server.get("/metrics").body;
-    assert!(metrics.contains("vestnik_batch_texts_sum{model=\"bert\"} 2.0"), "{metrics}");
-    assert!(metrics.contains("vestnik_batch_texts_count{model=\"bert\"} 1"), "{metrics}");
+    assert!(
+        metrics.contains("vestnik_batch_texts_sum{model=\"bert\"} 2.0"),
+        "{metrics}"
+    );
+    assert!(
+        metrics.contains("vestnik_batch_texts_count{model=\"bert\"} 1"),
+        "{metrics}"
+    );
 }
 
 #[test]
 fn answers_do_not_depend_on_who_else_asks() {
     let server = TestServer::with(config(), vec![tagger_source()]);
-    let texts: Vec<String> = (0..24).map(|n| format!("Иван Петров {n} приехал в Киев. ").repeat(1 + n % 7)).collect();
-    let alone: Vec<Value> = texts.iter().map(|text| server.post("/v1/tag", &json!({"text": text})).ok()).collect();
+    let texts: Vec<String> = (0..24)
+        .map(|n| format!("Иван Петров {n} приехал в Киев. ").repeat(1 + n % 7))
+        .collect();
+    let alone: Vec<Value> = texts
+        .iter()
+        .map(|text| server.post("/v1/tag", &json!({"text": text})).ok())
+        .collect();
     let address = server.address;
-    let threads: Vec<_> = texts.into_iter().map(|text| thread::spawn(move || send(address, &document(&text)))).collect();
-    let together: Vec<Value> = threads.into_iter().map(|thread| thread.join().unwrap().ok()).collect();
+    let threads: Vec<_> = texts
+        .into_iter()
+        .map(|text| thread::spawn(move || send(address, &document(&text))))
+        .collect();
+    let together: Vec<Value> = threads
+        .into_iter()
+        .map(|thread| thread.join().unwrap().ok())
+        .collect();
     assert_eq!(alone, together);
 }
 
@@ -66,7 +89,10 @@ fn a_full_queue_is_told_with_the_time_to_come_back() {
     refused.expect_error(429, "overloaded", "too many texts wait");
     assert!(refused.head.contains("retry-after: 1"), "{refused:?}");
     let metrics = server.get("/metrics").body;
-    assert!(metrics.contains("vestnik_errors_total{error_type=\"overloaded\"} 1"), "{metrics}");
+    assert!(
+        metrics.contains("vestnik_errors_total{error_type=\"overloaded\"} 1"),
+        "{metrics}"
+    );
     let last = server.post("/v1/tag", &json!({"text": "Мария в Варне. ".repeat(30)}));
     assert_eq!((last.status, first.join().unwrap().status), (200, 200));
 }
@@ -80,7 +106,10 @@ fn whoever_goes_leaves_the_queue() {
     drop(gone);
     server.wait_for_queue(0);
     let metrics = server.get("/metrics").body;
-    assert!(metrics.contains("vestnik_cancelled_texts_total{model=\"bert\"} 1"), "{metrics}");
+    assert!(
+        metrics.contains("vestnik_cancelled_texts_total{model=\"bert\"} 1"),
+        "{metrics}"
+    );
 }
 
 #[test]
@@ -88,7 +117,9 @@ fn a_request_whose_time_is_over_leaves_the_queue() {
     let mut config = waiting();
     config.request_timeout = Duration::from_millis(50);
     let server = TestServer::with(config, vec![tagger_source()]);
-    server.post("/v1/tag", &json!({"text": "Иван"})).expect_error(504, "timeout", "not ready in time");
+    server
+        .post("/v1/tag", &json!({"text": "Иван"}))
+        .expect_error(504, "timeout", "not ready in time");
     server.wait_for_queue(0);
 }
 
@@ -114,9 +145,11 @@ fn the_end_waits_for_those_who_wait() {
 /// A model that has another name each time it is opened, and cannot be opened the third time.
 fn changing() -> ModelSource {
     let opened = Arc::new(AtomicUsize::new(0));
-    ModelSource::new("changing", move || match opened.fetch_add(1, Ordering::Relaxed) {
-        2 => Err("it is broken".into()),
-        n => Ok(Engine::Tagger(tagger().with_name(format!("version {n}")))),
+    ModelSource::new("changing", move || {
+        match opened.fetch_add(1, Ordering::Relaxed) {
+            2 => Err("it is broken".into()),
+            n => Ok(Engine::Tagger(tagger().with_name(format!("version {n}")))),
+        }
     })
 }
 
@@ -137,7 +170,10 @@ fn a_reload_loses_no_request_and_a_failed_one_changes_nothing() {
     server.reload();
     assert_eq!(model(&server.post("/v1/tag", &enough).ok()), "version 1");
     let metrics = server.get("/metrics").body;
-    assert!(metrics.contains("vestnik_reloads_total{result=\"failed\"} 1"), "{metrics}");
+    assert!(
+        metrics.contains("vestnik_reloads_total{result=\"failed\"} 1"),
+        "{metrics}"
+    );
 }
 
 #[test]
@@ -147,7 +183,9 @@ fn reloads_under_load_lose_nothing() {
     let clients: Vec<_> = (0..4)
         .map(|client| {
             thread::spawn(move || {
-                (0..20).all(|n| send(address, &document(&format!("Иван {client} в {n}"))).status == 200)
+                (0..20).all(|n| {
+                    send(address, &document(&format!("Иван {client} в {n}"))).status == 200
+                })
             })
         })
         .collect();
@@ -160,10 +198,19 @@ fn reloads_under_load_lose_nothing() {
 #[test]
 fn what_was_measured_can_be_read() {
     let server = TestServer::start();
-    server.post("/v1/tag", &json!({"text": "Мэр Киева Виталий Кличко заявил об этом. ".repeat(3)})).ok();
+    server
+        .post(
+            "/v1/tag",
+            &json!({"text": "Мэр Киева Виталий Кличко заявил об этом. ".repeat(9)}),
+        )
+        .ok();
     server.get("/nowhere");
     let metrics = server.get("/metrics");
-    assert!(metrics.head.contains("content-type: application/openmetrics-text; version=1.0.0"));
+    assert!(
+        metrics
+            .head
+            .contains("content-type: application/openmetrics-text; version=1.0.0")
+    );
     for part in [
         "vestnik_requests_total{method=\"POST\",route=\"/v1/tag\",status=\"200\"} 1",
         "vestnik_requests_total{method=\"GET\",route=\"none\",status=\"404\"} 1",
@@ -175,7 +222,11 @@ fn what_was_measured_can_be_read() {
         "vestnik_entities_total{model=\"bert\",label=",
         "vestnik_queue_texts{model=\"bert\"} 0",
     ] {
-        assert!(metrics.body.contains(part), "{part:?} is not in {}", metrics.body);
+        assert!(
+            metrics.body.contains(part),
+            "{part:?} is not in {}",
+            metrics.body
+        );
     }
     assert!(metrics.body.ends_with("# EOF\n"));
 }

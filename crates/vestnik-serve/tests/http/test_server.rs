@@ -25,7 +25,9 @@ pub(crate) struct TestServer {
 
 /// The files of a tiny model.
 pub(crate) fn fixture(name: &str) -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../vestnik-model/tests/fixtures").join(name)
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+        .join("../vestnik-model/tests/fixtures")
+        .join(name)
 }
 
 fn options() -> Options {
@@ -51,7 +53,8 @@ pub(crate) fn zero_shot_source() -> ModelSource {
         }
         let config = std::fs::read(fixture("bert_seq").join("config.json"))?;
         let mut config: Value = serde_json::from_slice(&config)?;
-        config["id2label"] = serde_json::json!({"0": "contradiction", "1": "neutral", "2": "entailment"});
+        config["id2label"] =
+            serde_json::json!({"0": "contradiction", "1": "neutral", "2": "entailment"});
         config["label2id"] = Value::Null;
         std::fs::write(folder.path().join("config.json"), config.to_string())?;
         let model = ZeroShot::from_dir(folder.path(), &options())?;
@@ -78,8 +81,9 @@ impl TestServer {
         let (reload, reloads) = mpsc::channel(1);
         let (tell, told) = std::sync::mpsc::channel();
         let thread = std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all();
-            runtime.build().unwrap().block_on(async move {
+            let mut runtime = tokio::runtime::Builder::new_multi_thread();
+            let runtime = runtime.worker_threads(2).enable_all().build().unwrap();
+            runtime.block_on(async move {
                 let listening = server.listen().await.unwrap();
                 tell.send(listening.address()).unwrap();
                 let stop = async move {
@@ -117,8 +121,12 @@ impl TestServer {
 
     fn reloads(&self) -> u64 {
         let text = self.get("/metrics").body;
-        let counts = text.lines().filter(|line| line.starts_with("vestnik_reloads_total"));
-        counts.map(|line| line.rsplit(' ').next().unwrap().parse::<u64>().unwrap()).sum()
+        let counts = text
+            .lines()
+            .filter(|line| line.starts_with("vestnik_reloads_total"));
+        counts
+            .map(|line| line.rsplit(' ').next().unwrap().parse::<u64>().unwrap())
+            .sum()
     }
 
     /// Waits until so many texts are in the queue of the first model.

@@ -85,7 +85,9 @@ impl Args {
     pub(super) fn models(&self) -> impl Iterator<Item = ModelArgs> {
         let named = self.model.iter().map(|model| Some(model.clone()));
         let default = self.model.is_empty().then_some(None);
-        named.chain(default).map(|model| self.compute.with_model(model))
+        named
+            .chain(default)
+            .map(|model| self.compute.with_model(model))
     }
 
     /// The configuration of the server.
@@ -98,7 +100,9 @@ impl Args {
         set(&mut config.batch_tokens, self.compute.batch_tokens());
         self.limits.apply(&mut config);
         if !self.host.is_loopback() && config.api_keys.is_none() {
-            note("note: anybody who reaches this address can use the server, --api-keys asks for keys");
+            note(
+                "note: anybody who reaches this address can use the server, --api-keys asks for keys",
+            );
         }
         Ok(config)
     }
@@ -139,7 +143,9 @@ fn keys(path: Option<&Path>) -> Result<Option<ApiKeys>> {
         (Some(text), None) | (None, Some(text)) => text,
         (Some(_), Some(_)) => {
             let hint = format!("give --api-keys or {KEYS_VARIABLE}");
-            return Err(Mistake::new("API keys come from two places").hint(hint).into());
+            return Err(Mistake::new("API keys come from two places")
+                .hint(hint)
+                .into());
         }
     };
     let place = path.map_or(KEYS_VARIABLE.into(), |path| path.display().to_string());
