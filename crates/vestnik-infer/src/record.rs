@@ -281,7 +281,6 @@ struct ClassProvenance<'a> {
 }
 
 impl ClassWriter<'_> {
-<<<<<<< HEAD
     /// Adds `classes` and `vestnik`, replacing fields of these names; the answer is how many labels were kept.
     ///
     /// # Errors
@@ -293,19 +292,6 @@ impl ClassWriter<'_> {
         });
         let kept: Vec<TopicRecord<'_>> = records
             .filter(|record| record.score >= self.min_score)
-=======
-    /// Adds `classes` and `vestnik`; the answer is how many labels were kept.
-    pub fn add(&self, fields: &mut Map<String, Value>, classified: &Classified) -> usize {
-        let scored = classified
-            .labels
-            .iter()
-            .map(|(label, score)| (label, rounded(*score)));
-        let kept: Vec<Value> = scored
-            .filter(|(_, score)| *score >= self.min_score)
-            .map(|(label, score)| {
-                object([("label", label.as_str().into()), ("score", score.into())]).into()
-            })
->>>>>>> 3605370 (Tests and docs of the server)
             .collect();
         let n_kept = kept.len();
         let provenance = ClassProvenance {

@@ -51,6 +51,24 @@ impl Documents {
         texts.collect()
     }
 
+    /// What `ask` makes of each text and its record; a problem says which document it is in.
+    pub(crate) fn each<T>(
+        &self,
+        ask: impl Fn(&str, &Object) -> Result<T, Problem>,
+    ) -> Result<Vec<T>, Problem> {
+        let each = self.records.iter().enumerate().map(|(place, record)| {
+            let text = record
+                .get("text")
+                .and_then(Value::as_str)
+                .unwrap_or_default();
+            ask(text, record).map_err(|problem| match self.are_many {
+                true => problem.at(format_args!("documents[{place}]")),
+                false => problem,
+            })
+        });
+        each.collect()
+    }
+
     /// The answer: the record, or an object with all of them.
     pub(crate) fn into_value(mut self) -> Value {
         if self.are_many {

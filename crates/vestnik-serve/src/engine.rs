@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use vestnik_infer::{Analysis, Classified, HypothesisTemplate, Question, Token, Vestnik, ZeroShot};
+use vestnik_core::Span;
+use vestnik_infer::{
+    Analysis, Classified, HypothesisTemplate, Question, Request, Token, Vestnik, ZeroShot,
+};
 
 use crate::problem::{Kind, Problem};
 
@@ -33,7 +36,7 @@ impl Engine {
     #[must_use]
     pub fn tasks(&self) -> Vec<&'static str> {
         match self {
-            Self::Tagger(vestnik) => vestnik.tasks().to_vec(),
+            Self::Tagger(vestnik) => vestnik.tasks().iter().map(|task| task.as_str()).collect(),
             Self::ZeroShot(_) => vec!["classify"],
         }
     }
@@ -72,25 +75,36 @@ impl Engine {
         tokens.map_err(|error| Problem::from(&error))
     }
 
-    /// Reads texts of which all the same is asked.
-    pub(crate) fn read(&self, ask: &Ask, texts: &[&str]) -> Result<Vec<Found>, Problem> {
-        let found = match (self, ask) {
-            (Self::Tagger(vestnik), Ask::Tag) => vestnik
-                .analyze_batch(texts)
-                .map(|found| found.into_iter().map(Found::Analysis).collect()),
-            (Self::ZeroShot(zero_shot), Ask::Classify(classification)) => zero_shot
-                .classify_batch(texts, &classification.question)
-                .map(|found| found.into_iter().map(Found::Classified).collect()),
+    /// Reads texts of which the same kind of thing is asked.
+    pub(crate) fn read(&self, texts: &[(&str, &Ask)]) -> Result<Vec<Found>, Problem> {
+        let found = match (self, texts) {
+            (_, []) => Ok(vec![]),
+            (Self::Tagger(vestnik), [(_, Ask::Tag(_)), ..]) => tag(vestnik, texts),
+            (Self::ZeroShot(zero_shot), [(_, Ask::Classify(asked)), ..]) => {
+                let texts: Vec<&str> = texts.iter().map(|(text, _)| *text).collect();
+                let found = zero_shot.classify_batch(&texts, &asked.question);
+                found.map(|found| found.into_iter().map(Found::Classified).collect())
+            }
             // A reload may put a model of another kind behind the name while texts wait for it.
             _ => {
-                return Err(Problem::new(
-                    Kind::Backend,
-                    "the model is of another kind now",
-                ));
+                let error = "the model is of another kind now";
+                return Err(Problem::new(Kind::Backend, error));
             }
         };
         found.map_err(|error| Problem::from(&error))
     }
+}
+
+fn tag(vestnik: &Vestnik, texts: &[(&str, &Ask)]) -> vestnik_infer::Result<Vec<Found>> {
+    let requests: Vec<Request<'_>> = texts
+        .iter()
+        .map(|(text, ask)| match ask {
+            Ask::Tag(targets) => Request::new(text, targets),
+            Ask::Classify(_) => Request::from(*text),
+        })
+        .collect();
+    let found = vestnik.analyze_requests(&requests)?;
+    Ok(found.into_iter().map(Found::Analysis).collect())
 }
 
 /// Opens a model, and opens it again for a reload.
@@ -129,17 +143,27 @@ impl std::fmt::Debug for ModelSource {
 }
 
 /// What is asked of a text.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub(crate) enum Ask {
-    Tag,
+    /// Tag a text, with the stance towards each of these stretches of it.
+    Tag(Vec<Span>),
     Classify(Arc<Classification>),
 }
 
 impl Ask {
+    /// Whether the texts of both can be read at once.
+    pub(crate) fn is_like(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Tag(_), Self::Tag(_)) => true,
+            (Self::Classify(one), Self::Classify(other)) => one == other,
+            _ => false,
+        }
+    }
+
     /// How often a text is read.
     pub(crate) fn readings(&self) -> usize {
         match self {
-            Self::Tag => 1,
+            Self::Tag(_) => 1,
             Self::Classify(classification) => classification.labels.len(),
         }
     }

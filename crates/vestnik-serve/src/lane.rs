@@ -233,11 +233,14 @@ impl Lane {
         tokens
     }
 
-    /// Reads texts of which all the same is asked.
+    /// Reads texts that can be read at once.
     fn read_group(&self, engine: &Arc<Engine>, group: Vec<Text>) -> usize {
         let begin = Instant::now();
-        let texts: Vec<&str> = group.iter().map(|text| text.text.as_str()).collect();
-        let found = match read_caught(engine, &group[0].ask, &texts) {
+        let texts: Vec<(&str, &Ask)> = group
+            .iter()
+            .map(|text| (text.text.as_str(), &text.ask))
+            .collect();
+        let found = match read_caught(engine, &texts) {
             // One bad text must not cost its neighbours their answers.
             Err(_) if group.len() > 1 => {
                 return group
@@ -351,11 +354,14 @@ fn prepare(
     both.unzip()
 }
 
-/// Texts of which the same is asked, together.
+/// Texts that can be read at once, together.
 fn groups(batch: Vec<Text>) -> Vec<Vec<Text>> {
     let mut groups: Vec<Vec<Text>> = Vec::new();
     for text in batch {
-        match groups.iter_mut().find(|group| group[0].ask == text.ask) {
+        match groups
+            .iter_mut()
+            .find(|group| group[0].ask.is_like(&text.ask))
+        {
             Some(group) => group.push(text),
             None => groups.push(vec![text]),
         }
@@ -364,8 +370,8 @@ fn groups(batch: Vec<Text>) -> Vec<Vec<Text>> {
 }
 
 /// A model that panics must not end the thread that all clients depend on.
-fn read_caught(engine: &Engine, ask: &Ask, texts: &[&str]) -> Result<Vec<Found>, Problem> {
-    catch_unwind(AssertUnwindSafe(|| engine.read(ask, texts)))
+fn read_caught(engine: &Engine, texts: &[(&str, &Ask)]) -> Result<Vec<Found>, Problem> {
+    catch_unwind(AssertUnwindSafe(|| engine.read(texts)))
         .unwrap_or_else(|_| Err(Problem::new(Kind::Backend, "the model failed on this text")))
 }
 

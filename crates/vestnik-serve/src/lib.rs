@@ -23,6 +23,7 @@ mod observe;
 mod problem;
 mod routes;
 mod server;
+mod targets;
 
 pub use auth::ApiKeys;
 pub use config::Config;

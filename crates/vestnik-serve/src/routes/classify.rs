@@ -6,7 +6,7 @@ use axum::Extension;
 use axum::extract::State;
 use axum::response::Response;
 use serde_json::Value;
-use vestnik_infer::{ClassWriter, Classified, HypothesisTemplate, ZeroShot};
+use vestnik_infer::{ClassBasis, ClassWriter, Classified, HypothesisTemplate, ZeroShot};
 
 use super::{json, read};
 use crate::app::App;
@@ -31,21 +31,19 @@ pub(super) async fn classify(
     let labels = Labels::take(&mut request, &app.config)?;
     let lane = app.models.find(model.as_deref(), Ability::Classify)?;
     let mut documents = Documents::take(request, &app.config)?;
-    let questions = documents
-        .records
-        .iter()
-        .map(|record| labels.question(record));
-    let questions = questions.collect::<Result<Vec<_>, _>>()?;
+    let questions = documents.each(|_, record| labels.question(record))?;
     let asks = questions.iter().cloned().map(Ask::Classify).collect();
     let answers = read(&app, lane, &client, documents.texts(), asks).await?;
     for ((record, answer), question) in documents.records.iter_mut().zip(&answers).zip(&questions) {
         let (zero_shot, classified) = classified(answer)?;
         let writer = ClassWriter {
-            zero_shot,
-            template: &question.template,
+            model: zero_shot.name(),
+            basis: &ClassBasis::Template(question.template.to_string()),
             min_score,
         };
-        writer.add(record, classified);
+        writer
+            .add(record, classified)
+            .map_err(|error| Problem::from(&error))?;
     }
     Ok(json(&documents.into_value()))
 }

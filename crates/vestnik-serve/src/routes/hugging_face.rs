@@ -8,7 +8,7 @@ use axum::extract::{Path, State};
 use axum::response::Response;
 use serde_json::{Value, json as object};
 use vestnik_core::{Entity, OffsetMap, OffsetUnit};
-use vestnik_infer::{Aggregation, HypothesisTemplate};
+use vestnik_infer::{Aggregation, Analysis, HypothesisTemplate, Vestnik};
 
 use super::classify::{check_labels, classified, take_template};
 use super::tag::tagger;
@@ -95,7 +95,7 @@ async fn tag(
         take_string(&mut parameters, "aggregation_strategy")?.as_deref(),
         lane,
     )?;
-    let asks = vec![Ask::Tag; texts.len()];
+    let asks = vec![Ask::Tag(vec![]); texts.len()];
     let answers = read(app, lane, client, texts.clone(), asks).await?;
     texts
         .iter()
@@ -112,10 +112,7 @@ fn check_strategy(asked: Option<&str>, lane: &Lane) -> Result<(), Problem> {
         Some(Err(error)) => return Err(Problem::validation(error.to_string())),
     };
     let engine = lane.engine();
-    let served = engine
-        .tagger()
-        .map(|vestnik| vestnik.ner().aggregation())
-        .unwrap_or_default();
+    let served = engine.tagger().map(grouping).unwrap_or_default();
     if (asked == Aggregation::None) == (served == Aggregation::None) {
         return Ok(());
     }
@@ -126,10 +123,21 @@ fn check_strategy(asked: Option<&str>, lane: &Lane) -> Result<(), Problem> {
     )))
 }
 
-/// The names of a text as the token-classification pipeline writes them.
+fn grouping(vestnik: &Vestnik) -> Aggregation {
+    vestnik
+        .ner()
+        .map(|ner| ner.aggregation())
+        .unwrap_or_default()
+}
+
+/// The names of a text as the token-classification pipeline writes them; of a model that finds none, its topics as the
+/// text-classification pipeline does.
 fn groups(text: &str, answer: &Answer) -> Result<Value, Problem> {
     let (vestnik, analysis) = tagger(answer)?;
-    let label = match vestnik.ner().aggregation() {
+    if vestnik.ner().is_none() {
+        return Ok(topics(analysis));
+    }
+    let label = match grouping(vestnik) {
         Aggregation::None => "entity",
         _ => "entity_group",
     };
@@ -141,6 +149,13 @@ fn groups(text: &str, answer: &Answer) -> Result<Value, Problem> {
         })
     });
     Ok(groups.collect())
+}
+
+/// The topics of a text, most probable first.
+pub(super) fn topics(analysis: &Analysis) -> Value {
+    let each = analysis.topics.iter();
+    each.map(|topic| object!({"label": topic.label, "score": topic.score}))
+        .collect()
 }
 
 /// A name as other servers and pipelines write it; offsets count code points.

@@ -5,9 +5,10 @@ use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json as object};
 
+use vestnik_core::LabelSet;
+
 use super::json;
 use crate::app::App;
-use crate::engine::Engine;
 use crate::lane::Lane;
 use crate::problem::Problem;
 
@@ -48,14 +49,19 @@ fn millis(duration: std::time::Duration) -> u64 {
 
 fn model(lane: &Lane) -> Value {
     let engine = lane.engine();
-    let entity_types: Vec<&str> = match &*engine {
-        Engine::Tagger(vestnik) => vestnik.entity_types().iter().collect(),
-        Engine::ZeroShot(_) => vec![],
+    let names = |labels: Option<&LabelSet>| -> Vec<String> {
+        labels
+            .into_iter()
+            .flat_map(LabelSet::iter)
+            .map(str::to_owned)
+            .collect()
     };
+    let tagger = engine.tagger();
     object!({
         "name": lane.name(),
         "tasks": engine.tasks(),
-        "entity_types": entity_types,
+        "entity_types": names(tagger.and_then(|tagger| tagger.entity_types())),
+        "topics": names(tagger.and_then(|tagger| tagger.topics())),
         "device": engine.device(),
         "queue_texts": lane.queue_len(),
     })

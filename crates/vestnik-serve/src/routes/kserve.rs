@@ -6,6 +6,7 @@ use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json as object};
 use vestnik_core::OffsetUnit;
+use vestnik_infer::Task;
 
 use super::tag::{add, take_unit};
 use super::{json, read};
@@ -84,7 +85,7 @@ pub(super) async fn infer(
     texts
         .iter()
         .try_for_each(|text| check_text(text, &app.config))?;
-    let asks = vec![Ask::Tag; texts.len()];
+    let asks = vec![Ask::Tag(vec![]); texts.len()];
     let answers = read(&app, lane, &client, texts.clone(), asks).await?;
     let each = texts.into_iter().zip(&answers);
     let records = each.map(|(text, answer)| record(text, answer, unit));
@@ -113,7 +114,7 @@ fn response(model: &str, id: Option<String>, records: Vec<Value>) -> Value {
 fn record(text: String, answer: &crate::lane::Answer, unit: OffsetUnit) -> Result<Value, Problem> {
     let mut record = Object::new();
     record.insert("text".to_owned(), text.into());
-    add(&mut record, answer, unit)?;
+    add(&mut record, answer, unit, &Task::ALL)?;
     Ok(Value::Object(record).to_string().into())
 }
 

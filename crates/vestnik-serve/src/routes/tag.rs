@@ -6,18 +6,19 @@ use axum::Extension;
 use axum::extract::State;
 use axum::response::Response;
 use vestnik_core::OffsetUnit;
-use vestnik_infer::{RecordWriter, Vestnik};
+use vestnik_infer::{RecordWriter, Task, Vestnik};
 
 use super::{json, read};
 use crate::app::App;
 use crate::auth::Client;
 use crate::body::JsonObject;
 use crate::documents::Documents;
-use crate::engine::{Ask, Found};
+use crate::engine::{Ask, Engine, Found};
 use crate::fields::{Object, take_names, take_string};
 use crate::lane::Answer;
 use crate::models::Ability;
 use crate::problem::{Kind, Problem};
+use crate::targets;
 
 /// Tags documents.
 pub(super) async fn tag(
@@ -29,14 +30,13 @@ pub(super) async fn tag(
     let unit = take_unit(&mut request)?;
     let tasks = take_names(&mut request, "tasks")?;
     let lane = app.models.find(model.as_deref(), Ability::Tag)?;
-    check_tasks(tasks.as_deref(), &lane.engine().tasks())?;
+    let tasks = chosen(tasks, &lane.engine())?;
     let mut documents = Documents::take(request, &app.config)?;
-    let texts = documents.texts();
-    let asks = vec![Ask::Tag; texts.len()];
-    let answers = read(&app, lane, &client, texts, asks).await?;
+    let asks = documents.each(|text, record| targets::of(text, record, unit).map(Ask::Tag))?;
+    let answers = read(&app, lane, &client, documents.texts(), asks).await?;
     let begin = Instant::now();
     for (record, answer) in documents.records.iter_mut().zip(&answers) {
-        add(record, answer, unit)?;
+        add(record, answer, unit, &tasks)?;
     }
     let response = json(&documents.into_value());
     lane.metrics().render(begin.elapsed());
@@ -55,30 +55,43 @@ pub(super) fn take_unit(request: &mut Object) -> Result<OffsetUnit, Problem> {
     }
 }
 
-fn check_tasks(asked: Option<&[String]>, known: &[&str]) -> Result<(), Problem> {
-    let unknown = asked
-        .unwrap_or_default()
-        .iter()
-        .find(|task| !known.contains(&task.as_str()));
-    match unknown {
-        None => Ok(()),
-        Some(task) => {
-            let known = known.join(", ");
-            Err(Problem::validation(format!(
-                "the model has no head for the task {task:?}, it has: {known}"
-            )))
-        }
-    }
+/// The tasks that were asked for, or all of the model.
+fn chosen(asked: Option<Vec<String>>, engine: &Engine) -> Result<Vec<Task>, Problem> {
+    let known = engine
+        .tagger()
+        .map(|vestnik| vestnik.tasks().to_vec())
+        .unwrap_or_default();
+    let Some(asked) = asked else {
+        return Ok(known);
+    };
+    let each = asked.iter().map(|name| {
+        let task = name.parse::<Task>();
+        task.ok()
+            .filter(|task| known.contains(task))
+            .ok_or_else(|| {
+                let known = engine.tasks().join(", ");
+                Problem::validation(format!(
+                    "the model has no head for the task {name:?}, it has: {known}"
+                ))
+            })
+    });
+    each.collect()
 }
 
 /// Adds what was found to a record.
-pub(super) fn add(record: &mut Object, answer: &Answer, unit: OffsetUnit) -> Result<(), Problem> {
+pub(super) fn add(
+    record: &mut Object,
+    answer: &Answer,
+    unit: OffsetUnit,
+    tasks: &[Task],
+) -> Result<(), Problem> {
     let text = match record.get("text") {
         Some(serde_json::Value::String(text)) => text.clone(),
         _ => String::new(),
     };
     let (vestnik, found) = tagger(answer)?;
     RecordWriter::new(vestnik, unit)
+        .with_tasks(tasks)
         .add(record, &text, found)
         .map_err(|error| Problem::from(&error))
 }

@@ -18,7 +18,7 @@ use crate::fields::{Object, kind_of, missing, strings, take_bool};
 use crate::lane::Answer;
 use crate::models::Ability;
 use crate::problem::{Kind, Problem};
-use crate::routes::hugging_face::entities;
+use crate::routes::hugging_face::{entities, topics};
 
 /// Inputs and whether they came in a list.
 struct Inputs {
@@ -34,7 +34,7 @@ pub(super) async fn predict(
 ) -> Result<Response, Problem> {
     let inputs = take_inputs(&mut request, &app, as_batch)?;
     let lane = app.models.find(None, Ability::Tag)?;
-    let asks = vec![Ask::Tag; inputs.texts.len()];
+    let asks = vec![Ask::Tag(vec![]); inputs.texts.len()];
     let answers = read(&app, lane, &client, inputs.texts.clone(), asks).await?;
     let each = inputs.texts.iter().zip(&answers);
     let predictions = each.map(|(text, answer)| prediction(text, answer));
@@ -44,8 +44,12 @@ pub(super) async fn predict(
     )))
 }
 
+/// The topics of a text; of a model that knows none, its names.
 fn prediction(text: &str, answer: &Answer) -> Result<Value, Problem> {
-    let (_, analysis) = tagger(answer)?;
+    let (vestnik, analysis) = tagger(answer)?;
+    if vestnik.topics().is_some() {
+        return Ok(topics(analysis));
+    }
     let each = entities(text, &analysis.entities)?.into_iter();
     let labelled = each.map(|entity| {
         object!({

@@ -41,7 +41,10 @@ impl Classifier {
     }
 
     /// An answer for each article.
-    pub(super) fn classify(&mut self, articles: &[Article]) -> Result<Vec<(Classified, ClassBasis)>> {
+    pub(super) fn classify(
+        &mut self,
+        articles: &[Article],
+    ) -> Result<Vec<(Classified, ClassBasis)>> {
         match self {
             Self::ByLabels(zero_shot, questions) => {
                 classify_by_labels(zero_shot, questions, articles)

@@ -5,11 +5,12 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use vestnik_infer::Task;
 use vestnik_serve::{ApiKeys, Config};
 
 use super::log::LogArgs;
 use crate::failure::Mistake;
-use crate::model::{ComputeArgs, EntityArgs, ModelArgs};
+use crate::model::{ComputeArgs, EntityArgs, ModelArgs, TaskOptions, parse_score};
 use crate::output::note;
 use crate::threads;
 
@@ -27,6 +28,12 @@ pub(crate) struct Args {
     compute: ComputeArgs,
     #[command(flatten)]
     pub(super) entities: EntityArgs,
+    /// What to tag, separated by commas: ner, topic, stance [default: all that the models can]
+    #[arg(long, value_delimiter = ',', value_name = "TASK,…")]
+    tasks: Option<Vec<Task>>,
+    /// Least score of a topic, 0 to 1, in place of those that the model was calibrated with
+    #[arg(long, value_name = "X", value_parser = parse_score)]
+    min_topic_score: Option<f64>,
     /// Address to listen on; 0.0.0.0 or :: for all
     #[arg(long, default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST), value_name = "ADDRESS")]
     host: IpAddr,
@@ -88,6 +95,14 @@ impl Args {
         named
             .chain(default)
             .map(|model| self.compute.with_model(model))
+    }
+
+    /// What the models do.
+    pub(super) fn tasks(&self) -> TaskOptions {
+        TaskOptions {
+            tasks: self.tasks.clone(),
+            min_topic_score: self.min_topic_score,
+        }
     }
 
     /// The configuration of the server.

@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use vestnik_serve::{ModelSource, Server};
 
 use crate::Outcome;
-use crate::model::{EntityArgs, ModelArgs};
+use crate::model::{EntityArgs, ModelArgs, TaskOptions};
 use crate::output::note;
 pub(crate) use args::Args;
 
@@ -17,7 +17,7 @@ pub(crate) fn run(args: Args) -> Result<Outcome> {
     let config = args.config()?;
     args.log.start();
     let models = args.models();
-    let sources = models.map(|model| source(model, &args.entities));
+    let sources = models.map(|model| source(model, &args.entities, args.tasks()));
     let server = Server::open(config, sources.collect())?;
     for (model, device) in server.models() {
         note(&format!("model: {model} on {device}"));
@@ -31,10 +31,14 @@ pub(crate) fn run(args: Args) -> Result<Outcome> {
 }
 
 /// Opens a model as `vestnik tag` does, now and at each reload.
-fn source(model: ModelArgs, entities: &EntityArgs) -> ModelSource {
+fn source(model: ModelArgs, entities: &EntityArgs, tasks: TaskOptions) -> ModelSource {
     let entities = entities.clone();
     let name = model.name();
-    ModelSource::new(name, move || Ok(model.open_engine(&entities)?))
+    ModelSource::new(name, move || {
+        let engine = model.open_engine(&entities, tasks.clone());
+        // What a message says to do is kept.
+        engine.map_err(anyhow::Error::reallocate_into_boxed_dyn_error_without_backtrace)
+    })
 }
 
 /// Answers until a signal ends it. A second one ends it at once, as it does any program.
