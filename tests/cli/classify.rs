@@ -51,14 +51,14 @@ fn sum(record: &Value) -> f64 {
 #[test]
 fn every_article_gets_the_labels_with_their_probabilities() {
     let sandbox = sandbox();
-    let ran = sandbox.run("classify --model nli --labels спорт,war,weather news.jsonl");
+    let ran = sandbox.run("classify --model nli --labels Москва,Bank,said news.jsonl");
     assert_eq!(ran.code, 0, "{ran}");
     let records = ran.records();
     assert_eq!(records.len(), 3);
     for record in &records {
         let mut found = labels(record);
         found.sort();
-        assert_eq!(found, ["war", "weather", "спорт"]);
+        assert_eq!(found, ["Bank", "said", "Москва"]);
         assert!((sum(record) - 1.0).abs() < 1e-3, "{record}");
     }
     assert_eq!(records[0]["n"], json!(1e3));
@@ -71,16 +71,17 @@ fn every_article_gets_the_labels_with_their_probabilities() {
 #[test]
 fn several_labels_may_hold_and_unlikely_ones_are_left_out() {
     let sandbox = sandbox();
-    sandbox.write("labels.txt", "\u{feff}arts, culture\r\n\n war \n");
+    sandbox.write("labels.txt", "\u{feff}London, Bank\r\n\n said \n");
     let ran = sandbox
         .run("classify --model nli --labels-file labels.txt --multi-label news.jsonl -o out.jsonl");
     assert_eq!((ran.code, ran.stdout.as_str()), (0, ""), "{ran}");
     for record in sandbox.records("out.jsonl") {
         let mut found = labels(&record);
         found.sort();
-        assert_eq!(found, ["arts, culture", "war"]);
+        assert_eq!(found, ["London, Bank", "said"]);
     }
-    let ran = sandbox.run("classify --model nli --labels a,b,c --min-score 0.99 news.jsonl");
+    let ran =
+        sandbox.run("classify --model nli --labels London,Bank,said --min-score 0.99 news.jsonl");
     assert!(
         ran.records()
             .iter()
@@ -93,7 +94,7 @@ fn several_labels_may_hold_and_unlikely_ones_are_left_out() {
 fn a_language_can_have_a_template_of_its_own() {
     let sandbox = sandbox();
     let args = ["--template", "About {}!", "--template", "ru=О {}!"];
-    let mut command = sandbox.command("classify --model nli --labels a,b news.jsonl");
+    let mut command = sandbox.command("classify --model nli --labels London,Bank news.jsonl");
     let ran = crate::sandbox::Ran::of(command.args(args));
     let templates: Vec<Value> = ran
         .records()
@@ -108,7 +109,7 @@ fn mistakes_are_told_in_one_line() {
     let sandbox = sandbox();
     write_model(&sandbox, "sport", &["sport", "politics", "weather"]);
     sandbox.write("empty.txt", "\n\n");
-    let long = "very ".repeat(60);
+    let long = "Bank ".repeat(60);
     for (args, expected) in [
         ("--model nli --labels a,a", "label \"a\" occurs twice"),
         ("--model nli --labels a,,b", "label 1 is empty"),
@@ -119,6 +120,10 @@ fn mistakes_are_told_in_one_line() {
         (
             "--model nli --labels-file missing.txt",
             "cannot read the labels in missing.txt",
+        ),
+        (
+            "--model nli --labels London,スポーツ",
+            "the label \"スポーツ\" is unreadable for this model",
         ),
         ("--model sport --labels a,b", "no entailment among them"),
         ("--labels a,b", "no model was named"),
@@ -141,10 +146,150 @@ fn mistakes_are_told_in_one_line() {
     ] {
         let mut command = sandbox.command("classify --model nli news.jsonl");
         if option != "--labels" {
-            command.args(["--labels", "a,b"]);
+            command.args(["--labels", "London,Bank"]);
         }
         let ran = crate::sandbox::Ran::of(command.args([option, value]));
         assert_eq!((ran.code, ran.stdout.as_str()), (2, ""), "{ran}");
         assert!(ran.stderr.contains(expected), "{expected:?}: {ran}");
     }
+}
+
+/// Examples of two labels, `n` of each, that a tiny encoder tells apart.
+fn examples(n: usize) -> String {
+    let (banks, cities) = (
+        ["the Bank", "London Bank", "Bank said"],
+        ["Москва", "в Киев", "София"],
+    );
+    let lines = (0..n).flat_map(|i| {
+        let line = |text: &str, label: &str| {
+            json!({"text": text.to_owned() + &".".repeat(i / 3), "label": label}).to_string()
+        };
+        [line(banks[i % 3], "банк"), line(cities[i % 3], "city")]
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn labels_are_learnt_from_examples() {
+    let sandbox = Sandbox::with_model();
+    sandbox.write("examples.jsonl", examples(8));
+    let texts = ["the Bank of London said", "Киев, Москва"];
+    let lines: Vec<String> = texts
+        .iter()
+        .map(|text| json!({"text": text}).to_string())
+        .collect();
+    sandbox.write("news.jsonl", lines.join("\n"));
+    let args = "classify --model tiny --device cpu --progress none news.jsonl";
+    let learnt = sandbox.run(&format!(
+        "{args} --few-shot examples.jsonl --save-head head.json"
+    ));
+    assert_eq!(learnt.stderr, "device: cpu\n");
+    let records = learnt.records();
+    assert_eq!(labels(&records[0])[0], "банк");
+    assert_eq!(labels(&records[1])[0], "city");
+    assert!((sum(&records[0]) - 1.0).abs() < 1e-3);
+    assert_eq!(records[0]["vestnik"]["examples"], 16);
+    assert_eq!(records[0]["vestnik"]["model"], "tiny");
+    let kept = sandbox.run(&format!("{args} --head head.json"));
+    assert_eq!(kept.records(), records);
+    let sure = sandbox.run(&format!("{args} --head head.json --min-score 1"));
+    assert_eq!(sure.records()[0]["classes"], json!([]));
+}
+
+#[test]
+fn examples_have_to_be_sound() {
+    let sandbox = Sandbox::with_model();
+    write_model(&sandbox, "other", &["a", "b", "c"]);
+    sandbox.write("news.jsonl", json!({"text": "London"}).to_string());
+    sandbox.write("good.jsonl", examples(3));
+    sandbox.write(
+        "one.jsonl",
+        json!({"text": "London", "label": "a"}).to_string(),
+    );
+    sandbox.write("none.jsonl", "");
+    let defect = |line: Value| format!("{}\n{line}", examples(8));
+    sandbox.write(
+        "number.jsonl",
+        defect(json!({"text": "London", "label": 7})),
+    );
+    sandbox.write("without.jsonl", defect(json!({"text": "London"})));
+    sandbox.write(
+        "empty.jsonl",
+        defect(json!({"text": "London", "label": ""})),
+    );
+    sandbox.write("blank.jsonl", defect(json!({"text": " ", "label": "a"})));
+    sandbox.write("broken.jsonl", "London");
+    sandbox.write("head.json", "{}");
+    let run = |args: &str| sandbox.run(&format!("classify --device cpu news.jsonl {args}"));
+    for (args, expected) in [
+        (
+            "--few-shot nowhere.jsonl",
+            "error: nowhere.jsonl: no such file or folder",
+        ),
+        (
+            "--few-shot none.jsonl",
+            "error: none.jsonl: the file is empty",
+        ),
+        (
+            "--few-shot one.jsonl",
+            "error: examples: those of at least two labels are needed",
+        ),
+        (
+            "--few-shot number.jsonl",
+            "error: number.jsonl:17: label is a number, expected a string",
+        ),
+        (
+            "--few-shot without.jsonl",
+            "error: without.jsonl:17: no field \"label\", found \"text\"",
+        ),
+        (
+            "--few-shot empty.jsonl",
+            "error: empty.jsonl:17: label is empty, expected a label",
+        ),
+        (
+            "--few-shot blank.jsonl",
+            "error: blank.jsonl:17: text is empty, expected some text",
+        ),
+        (
+            "--few-shot broken.jsonl",
+            "error: broken.jsonl:1: invalid JSON",
+        ),
+        (
+            "--few-shot good.jsonl --labels a,b",
+            "error: the argument '--",
+        ),
+        (
+            "--few-shot good.jsonl --head head.json",
+            "error: the argument '--",
+        ),
+        (
+            "--head head.json",
+            "error: head.json: the classifier is not understood",
+        ),
+        (
+            "--head nowhere.json",
+            "error: cannot read the head nowhere.json",
+        ),
+        ("--save-head x.json --labels a", "error: the argument '--"),
+    ] {
+        let ran = run(&format!("--model tiny {args}"));
+        assert_eq!((ran.code, ran.stdout.as_str()), (2, ""), "{args}: {ran}");
+        let told = ran.stderr.lines().any(|line| line.starts_with(expected));
+        assert!(told, "{args}: {ran}");
+    }
+    let few = run("--model tiny --few-shot good.jsonl --save-head kept.json --progress none");
+    assert!(
+        few.stderr
+            .contains("note: fewer than 8 examples of city (3), банк (3)"),
+        "{few}"
+    );
+    let other = run("--model other --head kept.json");
+    assert!(
+        other
+            .stderr
+            .contains("the classifier was fitted to another model, \"tiny\""),
+        "{other}"
+    );
+    let again = run("--model tiny --few-shot good.jsonl --save-head kept.json");
+    assert!(again.stderr.contains("kept.json exists"), "{again}");
 }

@@ -11,6 +11,10 @@ mod data;
 mod data_split;
 mod distillation;
 mod evaluate;
+#[cfg(feature = "embedded-model")]
+mod hard_cases;
+#[path = "../../crates/vestnik-infer/tests/support/heads.rs"]
+mod heads;
 mod hub;
 mod logits;
 mod losses;
@@ -27,5 +31,6 @@ mod sweep;
 mod tag_inputs;
 mod tag_mistakes;
 mod tag_output;
+mod tag_tasks;
 mod train;
 mod train_formats;

@@ -131,8 +131,13 @@ fn records(lines: &str) -> Vec<Value> {
         .collect()
 }
 
+/// The folder of one of the tiny models.
+pub(crate) fn fixture_folder(model: &str) -> PathBuf {
+    let models = Path::new(env!("CARGO_MANIFEST_DIR")).join("crates/vestnik-model/tests/fixtures");
+    models.join(model)
+}
+
 /// A file of one of the tiny models.
 pub(crate) fn model_fixture(model: &str, file: &str) -> Vec<u8> {
-    let models = Path::new(env!("CARGO_MANIFEST_DIR")).join("crates/vestnik-model/tests/fixtures");
-    fs::read(models.join(model).join(file)).unwrap()
+    fs::read(fixture_folder(model).join(file)).unwrap()
 }

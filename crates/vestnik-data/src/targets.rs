@@ -124,11 +124,11 @@ mod tests {
             ),
             (
                 json!([{"start": -1, "end": 2}]),
-                "targets[0].start is a number, expected a whole number from 0",
+                "targets[0].start is a negative or fractional number, expected a whole number from 0",
             ),
             (
                 json!([{"start": 0.5, "end": 2}]),
-                "targets[0].start is a number, expected a whole number from 0",
+                "targets[0].start is a negative or fractional number, expected a whole number from 0",
             ),
             (json!([{"start": 2, "end": 2}]), "targets[0]"),
             (json!([{"start": 9, "end": 99}]), "targets[0]"),

@@ -34,6 +34,8 @@ pub(crate) struct MultiTask {
     ner: Option<NerPipeline>,
     topics: Option<TopicScores>,
     stances: Option<StanceScores>,
+    /// [`HELD_TOKENS`].
+    held_tokens: usize,
 }
 
 impl MultiTask {
@@ -77,6 +79,7 @@ impl MultiTask {
             reader,
             model,
             tasks,
+            held_tokens: HELD_TOKENS,
         })
     }
 
@@ -104,7 +107,7 @@ impl MultiTask {
         let texts: Vec<&str> = requests.iter().map(|request| request.text).collect();
         let texts = self.reader.texts(&texts)?;
         let mut analyses = Vec::with_capacity(texts.len());
-        for group in groups(&texts) {
+        for group in groups(&texts, self.held_tokens) {
             analyses.extend(self.analyze_group(&texts[group.clone()], &requests[group])?);
         }
         Ok(analyses)
@@ -112,7 +115,7 @@ impl MultiTask {
 
     fn analyze_group(&self, texts: &[Text<'_>], requests: &[Request<'_>]) -> Result<Vec<Analysis>> {
         let n_tokens: usize = texts.iter().map(|text| text.tokens.tokens.len()).sum();
-        let holds = self.stances.is_some() && n_tokens <= HELD_TOKENS;
+        let holds = self.stances.is_some() && n_tokens <= self.held_tokens;
         let mut held = Vec::new();
         let mut logits = self.ner.as_ref().map(|ner| ner.room(texts));
         let mut states = self.topics.as_ref().map(|_| TextStates::new(texts));
@@ -261,13 +264,13 @@ fn spans(analysis: &Analysis) -> Vec<Span> {
     entities.chain(targets).collect()
 }
 
-/// Texts that follow each other, of at most [`HELD_TOKENS`] tokens together; a longer one alone.
-fn groups(texts: &[Text<'_>]) -> Vec<Range<usize>> {
+/// Texts that follow each other, of at most `most` tokens together; a longer one alone.
+fn groups(texts: &[Text<'_>], most: usize) -> Vec<Range<usize>> {
     let mut groups = Vec::new();
     let (mut start, mut n_tokens) = (0, 0);
     for (index, text) in texts.iter().enumerate() {
         let of_text = text.tokens.tokens.len();
-        if start < index && n_tokens + of_text > HELD_TOKENS {
+        if start < index && n_tokens + of_text > most {
             groups.push(start..index);
             (start, n_tokens) = (index, 0);
         }
@@ -276,3 +279,6 @@ fn groups(texts: &[Text<'_>]) -> Vec<Range<usize>> {
     groups.push(start..texts.len());
     groups
 }
+
+#[cfg(test)]
+mod tests;

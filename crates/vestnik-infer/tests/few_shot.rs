@@ -27,9 +27,11 @@ fn features(name: &str) -> TextFeatures {
 
 #[test]
 fn labels_are_learnt_from_examples_with_any_encoder() {
-    for name in ["bert", "bert_seq", "xlm_roberta_mlm", "modernbert"] {
+    for name in ["bert", "bert_seq", "xlm_roberta"] {
         let features = features(name);
-        let few_shot = FewShot::fit(&features, &EXAMPLES).unwrap();
+        let examples = EXAMPLES.repeat(4);
+        let few_shot = FewShot::fit(&features, &examples).unwrap();
+        assert_eq!(few_shot.examples(), 32);
         assert!(few_shot.labels().iter().eq(["банк", "город"]));
         let texts: Vec<&str> = EXAMPLES.iter().map(|(text, _)| *text).collect();
         let answers = few_shot.classify_batch(&features, &texts).unwrap();
@@ -38,7 +40,7 @@ fn labels_are_learnt_from_examples_with_any_encoder() {
             let sum: f32 = answer.labels.iter().map(|(_, score)| score).sum();
             assert!((sum - 1.0).abs() < 1e-5);
         }
-        assert_eq!(FewShot::fit(&features, &EXAMPLES).unwrap(), few_shot);
+        assert_eq!(FewShot::fit(&features, &examples).unwrap(), few_shot);
         let blank = &few_shot.classify_batch(&features, &["", "Bank"]).unwrap()[0];
         assert!(blank.labels.is_empty() && blank.tokens == 0);
     }

@@ -24,7 +24,7 @@ pub(super) struct ExampleArgs {
     #[arg(long, value_name = "FILE")]
     few_shot: Option<PathBuf>,
     /// Write what was learnt to FILE, for --head
-    #[arg(long, value_name = "FILE", requires = "few_shot")]
+    #[arg(long, value_name = "FILE", requires = "few_shot", conflicts_with_all = ["labels", "labels_file", "head"])]
     save_head: Option<PathBuf>,
     /// Classify by what an earlier run learnt from examples (--save-head), with the same model
     #[arg(long, value_name = "FILE", conflicts_with = "few_shot")]

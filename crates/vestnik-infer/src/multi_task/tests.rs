@@ -1,0 +1,62 @@
+//! Tests of what no caller sees: how much is held.
+
+use std::path::Path;
+
+use tempfile::TempDir;
+use vestnik_model::Device;
+
+use super::*;
+use crate::DeviceChoice;
+use crate::metadata::window_options;
+
+#[path = "../../tests/support/heads.rs"]
+mod heads;
+
+fn open(held_tokens: usize) -> MultiTask {
+    let fixture =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../vestnik-model/tests/fixtures/bert");
+    let folder = TempDir::new().unwrap();
+    heads::write_model(&fixture, folder.path(), 24);
+    let dir = ModelDir::open(folder.path()).unwrap();
+    let metadata = Metadata::parse(dir.settings().unwrap()).unwrap();
+    let window = window_options(Some(&metadata), dir.max_tokens()).unwrap();
+    let options = Options::default().with_device(DeviceChoice::Cpu);
+    let model = MultiTask::open(&dir, Some(&metadata), window, Device::Cpu, &options).unwrap();
+    MultiTask {
+        held_tokens,
+        ..model
+    }
+}
+
+#[test]
+fn windows_that_are_read_twice_say_the_same() {
+    let long = "Киев ждёт, Rada met in the U.S.; Мария сказал. ".repeat(20);
+    let texts = ["Мария в London.", long.as_str(), "", "Москва и Киев"];
+    let words: Vec<Vec<Span>> = texts.iter().map(|text| vestnik_text::words(text)).collect();
+    let requests: Vec<Request<'_>> = texts
+        .iter()
+        .zip(&words)
+        .map(|(text, words)| Request::new(text, words))
+        .collect();
+    let expected = open(HELD_TOKENS).analyze(&requests).unwrap();
+    assert!(
+        expected[1]
+            .targets
+            .iter()
+            .any(|target| target.stance.is_some())
+    );
+    for held_tokens in [0, 1, 30, 400] {
+        assert_eq!(open(held_tokens).analyze(&requests).unwrap(), expected);
+    }
+}
+
+#[test]
+fn groups_hold_what_they_may() {
+    let model = open(HELD_TOKENS);
+    let texts = ["Киев Киев", "", "Киев", "Киев Киев Киев Киев", "Киев"];
+    let texts = model.reader.texts(&texts).unwrap();
+    assert_eq!(groups(&texts, 3), [0..3, 3..4, 4..5]);
+    assert_eq!(groups(&texts, 99), [0..5]);
+    assert_eq!(groups(&texts, 0), [0..1, 1..2, 2..3, 3..4, 4..5]);
+    assert_eq!(groups(&[], 3), [0..0]);
+}
