@@ -1,4 +1,5 @@
-//! Vestnik reads news articles in many languages and says who and what is named in them.
+//! Vestnik reads news articles in many languages and says who and what is named in them, what they are about, and how they
+//! stand towards what they name.
 //!
 #![cfg_attr(feature = "embedded-model", doc = "```")]
 #![cfg_attr(not(feature = "embedded-model"), doc = "```no_run")]
@@ -16,6 +17,10 @@
 //! [`Vestnik::from_dir`] one in the Hugging Face layout. A [`Vestnik`] is `Send + Sync`: open it once and share it.
 //! [`Vestnik::analyze_batch`] is the faster way to read many articles. [`Options`] say where it computes and how scores
 //! become entities ([`Aggregation`]).
+//!
+//! A model does all the [`Task`]s that it has heads for, or those of [`Options::with_tasks`], on one pass over a text: an
+//! [`Analysis`] has entities, each with the [`Stance`] of the text towards it, and [`Topic`]s. A [`Request`] asks the stance towards
+//! given spans; [`Analysis::summary`] has each thing that is named once.
 //!
 //! Spans are UTF-8 bytes of the original text, so that `&text[span.range()]` is the name. An [`OffsetMap`] turns them
 //! into Unicode code points or UTF-16 units ([`OffsetUnit`]) for other programs.

@@ -15,11 +15,15 @@ const PLACE: &str = "{}";
 pub struct HypothesisTemplate(String);
 
 /// The templates of languages that were thought of; another language gets the English one.
-const OF_LANGUAGES: [(&str, &str); 7] = [
+const OF_LANGUAGES: [(&str, &str); 11] = [
     ("en", "This text is about {}."),
+    ("be", "Гэты тэкст на тэму: {}."),
     ("bg", "Този текст е за {}."),
     ("ru", "Этот текст на тему: {}."),
     ("uk", "Цей текст на тему: {}."),
+    ("de", "In diesem Text geht es um {}."),
+    ("fr", "Ce texte parle de {}."),
+    ("mk", "Овој текст е за {}."),
     ("cs", "Tento text je na téma {}."),
     ("pl", "Ten tekst jest na temat: {}."),
     ("sl", "To besedilo je na temo {}."),

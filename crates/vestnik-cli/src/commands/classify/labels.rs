@@ -25,7 +25,7 @@ pub(super) struct LabelArgs {
     #[arg(long, value_name = "FILE", conflicts_with_all = ["labels", "few_shot", "head"])]
     labels_file: Option<PathBuf>,
     /// Sentence with {} where the label goes; LANG=SENTENCE for articles whose field `lang` is LANG, several times if need be
-    /// [default: "This text is about {}.", in the language of the article where it is bg, cs, pl, ru, sl or uk]
+    /// [default: "This text is about {}.", in the language of the article where it is be, bg, cs, de, fr, mk, pl, ru, sl or uk]
     #[arg(long, value_name = "SENTENCE", conflicts_with_all = ["few_shot", "head"])]
     template: Vec<Template>,
     /// Any number of labels may hold: each has a probability of its own
