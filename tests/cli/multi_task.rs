@@ -121,6 +121,44 @@ fn one_file_trains_entities_topics_and_stance() {
     assert!(info.stdout.contains("unused        none"), "{info}");
 }
 
+/// The share of texts or targets to which `tag` gives what the file says.
+fn share_of_right_tags(sandbox: &Sandbox, task: &str, file: &str) -> f64 {
+    let ran = sandbox.run(&format!(
+        "tag runs/{file} --model runs/multi-task/model --tasks {task} --device cpu --progress none"
+    ));
+    assert_eq!(ran.code, 0, "{ran}");
+    let mut right = Vec::new();
+    for record in ran.records() {
+        if task == "topic" {
+            let names =
+                |list: &Value, name: fn(&Value) -> &Value| -> std::collections::BTreeSet<String> {
+                    let names = list.as_array().unwrap().iter().map(name);
+                    let names = names.map(|label| label.as_str().unwrap().to_owned());
+                    names.filter(|label| label != "other").collect()
+                };
+            right
+                .push(names(&record["topics"], |t| &t["label"]) == names(&record["labels"], |l| l));
+        } else {
+            let targets = record["targets"].as_array().unwrap().iter();
+            right.extend(targets.map(|target| target["stance"]["label"] == target["label"]));
+        }
+    }
+    right.iter().filter(|&&right| right).count() as f64 / right.len() as f64
+}
+
+#[test]
+fn articles_are_tagged_with_what_was_measured() {
+    let sandbox = sandbox();
+    let settings = "--set epochs=6 --set optimizer.learning_rate=1e-2 --set train.1.weight=3";
+    assert_eq!(train(&sandbox, settings).code, 0);
+    for (task, file) in [("topic", "topics.jsonl"), ("stance", "stance.jsonl")] {
+        let measured = evaluate(&sandbox, &format!("--task {task} --data runs/{file}"));
+        let tagged = share_of_right_tags(&sandbox, task, file);
+        assert_eq!(measured["accuracy"].as_f64().unwrap(), tagged, "{task}");
+        assert!(tagged > 0.0, "{task}");
+    }
+}
+
 #[test]
 fn a_model_is_trained_further_with_its_heads() {
     let sandbox = sandbox();
@@ -195,6 +233,81 @@ fn texts_alone_are_learnt_without_entities() {
     assert_eq!(best.get("ner"), None);
     let ran = sandbox.run(&format!("evaluate {data} --progress none --device cpu"));
     assert!(ran.stdout.contains("macro F1"), "{ran}");
+}
+
+/// Tiny data for every corpus of a run file in `folder`: of its labels, or of those that its map knows.
+fn lay_out_corpora(sandbox: &Sandbox, folder: &str, config: &toml::Table) {
+    let labels_of_head: Vec<&str> = config["model"]["heads"][0]["labels"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|label| label.as_str().unwrap())
+        .collect();
+    for part in ["train", "dev"] {
+        for corpus in config[part].as_array().unwrap() {
+            let path = format!("{folder}/{}", corpus["path"].as_str().unwrap());
+            let task = corpus
+                .get("task")
+                .map_or("ner", |task| task.as_str().unwrap());
+            let map = corpus.get("map").map(|map| {
+                let file = sandbox.read(&format!("{folder}/{}", map.as_str().unwrap()));
+                let file: toml::Table = String::from_utf8(file).unwrap().parse().unwrap();
+                let map = file["map"].as_table().unwrap();
+                map.keys().cloned().collect::<Vec<String>>()
+            });
+            let labels =
+                map.unwrap_or_else(|| labels_of_head.iter().map(|l| (*l).to_owned()).collect());
+            let record = |place: usize| {
+                let label = &labels[place % labels.len()];
+                let lang = ["bg", "ru", "uk", "en"][place % 4];
+                let text = format!("Anna met Boris near the river, part {place} of {path}.");
+                json!({"id": place, "lang": lang, "text": text, "labels": [label]}).to_string()
+            };
+            let lines: Vec<String> = match task {
+                "ner" => vec![run_file("news.jsonl")],
+                "stance" => vec![run_file("stance.jsonl")],
+                _ => (0..120).map(record).collect(),
+            };
+            sandbox.write(&path, lines.join("\n"));
+        }
+    }
+}
+
+#[test]
+fn the_run_file_of_the_benchmark_trains() {
+    let sandbox = Sandbox::with_model();
+    let text = run_file("sib200.toml");
+    sandbox.write("sib/sib200.toml", &text);
+    lay_out_corpora(&sandbox, "sib", &text.parse().unwrap());
+    let ran = sandbox.run(
+        "train sib/sib200.toml --set model.base=../tiny --set model.labels=['PER'] --set max_steps=1 \
+         --set windows.max_tokens=30 --set windows.context=4 --device cpu --progress none",
+    );
+    assert_eq!(ran.code, 0, "{ran}");
+    let record = sandbox.records_of("sib/sib200/model/run.json");
+    let measured = &record["best"]["measures"]["scores"]["heads"]["topic"];
+    assert_eq!(measured["score"], measured["accuracy"]);
+    assert_eq!(measured["examples"], 480);
+}
+
+/// The maps of labels fit the head, and cover no label that it does not have.
+#[test]
+fn the_run_file_of_the_default_model_reads() {
+    let sandbox = Sandbox::with_model();
+    let models = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("models/vestnik-news");
+    let text = std::fs::read_to_string(models.join("multi-task.toml")).unwrap();
+    sandbox.write("models/vestnik-news/multi-task.toml", &text);
+    for map in ["allsides", "telegram", "onetv", "sib200"] {
+        let name = format!("topics/{map}.toml");
+        let map = std::fs::read(models.join(&name)).unwrap();
+        sandbox.write(&format!("models/vestnik-news/{name}"), map);
+    }
+    lay_out_corpora(&sandbox, "models/vestnik-news", &text.parse().unwrap());
+    let ran = sandbox.run(
+        "train models/vestnik-news/multi-task.toml --set model.base=../../tiny --set max_steps=1 \
+         --set train.limit=30 --set windows.max_tokens=30 --set calibrate=false --device cpu --progress none",
+    );
+    assert_eq!(ran.code, 0, "{ran}");
 }
 
 /// The error of a run, without the word `error`.

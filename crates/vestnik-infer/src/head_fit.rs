@@ -16,7 +16,7 @@ const HALF: f64 = 0.5;
 /// The logits of a text or a span, and its labels.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct LabelledLogits {
-    /// A logit for each label.
+    /// A logit for each label; none at all where nothing was read, which counts nowhere.
     pub logits: Vec<f32>,
     /// The labels that hold.
     pub gold: Vec<usize>,
@@ -98,7 +98,7 @@ impl HeadMetadata {
 
     fn mean_loss(&self, examples: &[LabelledLogits], temperature: f64) -> f64 {
         let (mut total, mut n) = (0.0, 0_usize);
-        for example in examples {
+        for example in examples.iter().filter(|example| !example.logits.is_empty()) {
             let logits = example.logits.iter().map(|&z| f64::from(z) / temperature);
             let logits: Vec<f64> = logits.collect();
             match self.problem_type {
@@ -161,8 +161,10 @@ impl Outcomes {
     fn new(examples: &[LabelledLogits], id: usize, temperature: f64) -> Self {
         let mut halves = [Vec::new(), Vec::new()];
         for (place, example) in examples.iter().enumerate() {
-            if example.known.as_ref().is_none_or(|k| k.contains(&id)) {
-                let score = sigmoid(f64::from(example.logits[id]) / temperature);
+            let known = example.known.as_ref();
+            let logit = example.logits.get(id);
+            if let Some(&logit) = logit.filter(|_| known.is_none_or(|k| k.contains(&id))) {
+                let score = sigmoid(f64::from(logit) / temperature);
                 halves[place % 2].push((score as f32, example.gold.contains(&id)));
             }
         }

@@ -258,6 +258,8 @@ fn read(setup: &Setup<RunConfig>) -> Result<(TrainingData, RunData)> {
         if let Some(head) = head_of(setup, dataset) {
             let corpus = labelled::corpus(setup, (number, dataset), head, &mut reading)?;
             data.files.push(corpus.file);
+            let texts = corpus.texts.as_ref();
+            run_data.add_texts(texts.map_or(&[], |corpus| &corpus.texts));
             data.texts.extend(corpus.texts);
             continue;
         }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-use vestnik_train::RunRecord;
+use vestnik_train::{Measures, RunRecord};
 
 use super::groups::{Facet, GroupScore};
 use super::{Evaluation, Report};
@@ -29,6 +29,7 @@ pub(super) fn draft(record: &RunRecord, report: &Report, languages: &BTreeSet<St
         record.seconds
     );
     card.push_str(&scores(report));
+    card.push_str(&heads(record));
     card.push_str(
         "## Limits\n\nTo be filled in: which texts the model was made for, where it fails, who could be harmed by its \
          errors.\n\n",
@@ -79,6 +80,31 @@ fn scores(report: &Report) -> String {
         one_line(&files.join(" ")),
         table(evaluation)
     )
+}
+
+/// What the run measured of the heads for texts and spans.
+fn heads(record: &RunRecord) -> String {
+    let best = record.best.as_ref().map(|best| &best.measures);
+    let Some(Measures::MultiTask(measures)) = best else {
+        return String::new();
+    };
+    let mut text =
+        "Heads for texts and spans, on the dev data that the best weights were chosen by:\n\n\
+        | task | examples | accuracy | macro F1 | micro F1 |\n| --- | ---: | ---: | ---: | ---: |\n"
+            .to_owned();
+    for (task, head) in &measures.heads {
+        let _ = writeln!(
+            text,
+            "| {} | {} | {:.3} | {:.3} | {:.3} |",
+            one_line(task),
+            head.examples,
+            head.accuracy,
+            head.macro_f1,
+            head.micro_f1
+        );
+    }
+    text.push('\n');
+    text
 }
 
 fn calibration(evaluation: &Evaluation) -> String {

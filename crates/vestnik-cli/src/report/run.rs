@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use vestnik_core::Document;
 use vestnik_core::metrics::Bootstrap;
 use vestnik_infer::Vestnik;
-use vestnik_train::{DataFile, RunRecord};
+use vestnik_train::{DataFile, LabelledText, RunRecord};
 
 use super::groups::SeenNames;
 use super::measured::{Measured, Sourced};
@@ -31,6 +31,12 @@ impl RunData {
         self.seen.add(documents);
         let languages = documents.iter().filter_map(Document::lang);
         self.languages.extend(languages.map(str::to_owned));
+    }
+
+    /// Notes the languages of texts that are learnt from.
+    pub(crate) fn add_texts(&mut self, texts: &[LabelledText]) {
+        let languages = texts.iter().filter_map(|text| text.lang.clone());
+        self.languages.extend(languages);
     }
 
     /// Keeps documents to measure on.

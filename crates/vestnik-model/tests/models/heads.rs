@@ -319,6 +319,55 @@ fn the_loss_of_several_labels_is_the_composed_one() {
 }
 
 #[test]
+fn unknown_labels_count_nowhere_and_weights_scale_the_others() {
+    let values = [[0.3_f32, -2.0, 1.5], [-0.7, 0.1, 4.0]];
+    let targets = [1.0, 0.0, 1.0, 0.0, 1.0, 0.0];
+    let weights = [1.0, 0.0, 2.5, 1.0, 0.0, 0.5];
+    let logits = || candle_core::Var::new(&values, &Device::Cpu).unwrap();
+    let gradient = |loss: &candle_core::Tensor, logits: &candle_core::Var| {
+        let gradients = loss.backward().unwrap();
+        gradients
+            .get(logits)
+            .unwrap()
+            .to_vec2::<f32>()
+            .unwrap()
+            .concat()
+    };
+    let fused = logits();
+    let loss = losses::weighted_binary_cross_entropy(&fused, &targets, &weights).unwrap();
+    let own = logits();
+    let reference =
+        losses::weighted_binary_cross_entropy_composed(&own, &targets, &weights).unwrap();
+    // log(1 + exp(x)) - t x, by hand.
+    let by_hand: f64 = values
+        .concat()
+        .iter()
+        .zip(targets.iter().zip(&weights))
+        .map(|(&x, (&t, &w))| f64::from(w) * (f64::from(x).exp().ln_1p() - f64::from(t * x)))
+        .sum::<f64>()
+        / 5.0;
+    for loss in [&loss, &reference] {
+        let loss = f64::from(loss.to_scalar::<f32>().unwrap());
+        assert!((loss - by_hand).abs() < 1e-6, "{loss} {by_hand}");
+    }
+    let (a, b) = (gradient(&loss, &fused), gradient(&reference, &own));
+    for (place, (a, b)) in a.iter().zip(&b).enumerate() {
+        assert!((a - b).abs() < 1e-6, "{a} {b}");
+        assert_eq!(*a == 0.0, weights[place] == 0.0);
+    }
+    // All alike it is the plain loss; nothing known is no loss.
+    let even = losses::weighted_binary_cross_entropy(&fused, &targets, &[3.0; 6]).unwrap();
+    let plain = losses::binary_cross_entropy(&fused, &targets).unwrap();
+    let difference = even.to_scalar::<f32>().unwrap() - plain.to_scalar::<f32>().unwrap();
+    assert!(difference.abs() < 1e-6);
+    let none = losses::weighted_binary_cross_entropy(&fused, &targets, &[0.0; 6]).unwrap();
+    assert_eq!(none.to_scalar::<f32>().unwrap(), 0.0);
+    for wrong in [&weights[1..], &[-1.0; 6], &[f32::NAN; 6]] {
+        assert!(losses::weighted_binary_cross_entropy(&fused, &targets, wrong).is_err());
+    }
+}
+
+#[test]
 fn a_head_of_another_kind_is_refused() {
     let error = TokenClassifier::load(&open("bert_seq"), &Device::Cpu).unwrap_err();
     let message = error.to_string();

@@ -207,3 +207,80 @@ fn what_is_no_head_is_refused() {
         assert!(matches!(logits, Err(Error::Tensor { .. })), "{logits:?}");
     }
 }
+
+#[test]
+fn a_tagger_gets_heads_and_keeps_what_it_says() {
+    for folder in PRETRAINED {
+        let tags = labels(["O", "B-PER", "I-PER"]);
+        let device = Device::Cpu;
+        let (tagger, _) =
+            TokenClassifier::with_fresh_head(&open(folder), &tags, 7, &device).unwrap();
+        let batch = a_batch(folder);
+        let before = tagger.forward(&batch, Mode::Inference).unwrap();
+        let plain = MultiTaskModel::from(tagger.clone());
+        assert_eq!(plain.pooled_heads().count(), 0);
+        assert_eq!(plain.parameters().len(), tagger.parameters().len());
+        let model = tagger.with_heads(&heads(), 7).unwrap();
+        for model in [&plain, &model] {
+            let states = model.states(&batch, Mode::Inference).unwrap();
+            let after = model.token_logits(&states, Mode::Inference).unwrap();
+            assert_eq!(values(&after), values(&before), "{folder}");
+        }
+        assert_eq!(model.pooled_heads().cloned().collect::<Vec<_>>(), heads());
+    }
+}
+
+#[test]
+fn heads_are_taken_from_a_checkpoint() {
+    let trained = fresh("bert_mlm");
+    let folder = tempfile::tempdir().unwrap();
+    trained.save(folder.path(), DType::F32).unwrap();
+    let dir = ModelDir::open(folder.path()).unwrap();
+    let [topic, stance] = heads();
+    let batch = a_batch("bert_mlm");
+    let other = |seed| {
+        let (tagger, _) = TokenClassifier::load(&dir, &Device::Cpu).unwrap();
+        tagger
+            .with_heads(&[stance.clone(), topic.clone()], seed)
+            .unwrap()
+    };
+    let model = other(99);
+    let fresh_topics = values(&logits(&model, &batch, Mode::Inference).topics);
+    model.take_heads(&dir, &["stance"]).unwrap();
+    let (found, expected) = (
+        logits(&model, &batch, Mode::Inference),
+        logits(&trained, &batch, Mode::Inference),
+    );
+    assert_eq!(values(&found.stances), values(&expected.stances));
+    assert_eq!(values(&found.topics), fresh_topics);
+    let error = model.take_heads(&dir, &["colour"]).unwrap_err();
+    assert!(matches!(error, Error::Argument { .. }));
+    let error = model.take_heads(&open("bert_mlm"), &["topic"]).unwrap_err();
+    assert!(matches!(error, Error::MissingTensors { .. }), "{error}");
+}
+
+#[test]
+fn a_model_without_a_head_for_tokens_is_read_again() {
+    for folder in PRETRAINED {
+        let made = MultiTaskModel::with_fresh_heads(&open(folder), None, &heads(), 7, &Device::Cpu);
+        let (model, batch) = (made.unwrap().0, a_batch(folder));
+        assert_eq!((model.labels(), model.crf().is_none()), (None, true));
+        let dir = tempfile::tempdir().unwrap();
+        model.save(dir.path(), DType::F32).unwrap();
+        let dir = ModelDir::open(dir.path()).unwrap();
+        assert!(dir.config().head().is_none());
+        let (loaded, report) = MultiTaskModel::load_frozen(&dir, &heads(), &Device::Cpu).unwrap();
+        assert!(
+            report.missing.is_empty() && report.unused.is_empty(),
+            "{folder}: {report:?}"
+        );
+        let topics = |model: &MultiTaskModel| {
+            let states = model.states(&batch, Mode::Inference).unwrap();
+            let error = model.token_logits(&states, Mode::Inference).unwrap_err();
+            assert!(error.to_string().contains("head for tokens"), "{error}");
+            let logits = model.text_logits("topic", &states, &texts(&batch), Mode::Inference);
+            values(&logits.unwrap())
+        };
+        assert_eq!(topics(&loaded), topics(&model));
+    }
+}

@@ -1,8 +1,11 @@
 //! Measuring a head: the windows and the pooling of inference.
 
 use candle_core::Tensor;
+use std::ops::Range;
+
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
+use vestnik_core::Span;
 use vestnik_core::metrics::{LabelEvaluator, LabelScores};
 use vestnik_model::{HeadOptions, Mode, MultiTaskModel, ProblemType, Reads};
 use vestnik_text::{Batch, Collator, Example, SpanPlace, Tokenizer, WindowOptions};
@@ -11,7 +14,7 @@ use crate::config::ScoreName;
 use crate::error::{Error, Result};
 use crate::event::HeadMeasures;
 use crate::labelled::examples::{ItemLabels, known, labels_of_items};
-use crate::labelled::{LabelledCorpus, LabelledText, logits};
+use crate::labelled::{LabelledCorpus, LabelledText};
 use crate::ner::{EvaluationOptions, Reading};
 
 /// What a head said of texts or spans.
@@ -26,7 +29,7 @@ pub struct HeadEvaluation {
 /// The logits of a text or a span, and what is right.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ItemLogits {
-    /// A logit for each label.
+    /// A logit for each label; none at all for a text or a span without a token.
     pub logits: Vec<f32>,
     /// The labels that hold.
     pub gold: Vec<usize>,
@@ -38,9 +41,9 @@ pub struct ItemLogits {
 
 /// Labels texts, or spans of them, and compares the result with their annotation.
 ///
-/// A text is read in all its windows; the means are taken over the tokens that the windows own, whatever their number. A
-/// span without a token is judged by its text alone. A text without a token has no label, or the first one where one has to
-/// hold.
+/// A text is read in all its windows, and the mean is taken over all its tokens, each as the window gave it that owns it. A span
+/// is judged in the window that owns its first token, with the parts of its sentence and of its text that are in the
+/// window. A text or a span without a token has no label.
 ///
 /// # Errors
 /// [`Error::NoHead`] for a task that the model does not have, [`Error::UnknownLabel`] for a label that the head does not have, [`Error::Model`]
@@ -96,10 +99,23 @@ pub(super) struct DevTexts {
 struct DevText {
     text: LabelledText,
     reading: Reading,
-    places: Vec<Option<SpanPlace>>,
+    /// Of each item; `None` where it has no token.
+    places: Vec<Option<ItemPlace>>,
     gold: Vec<ItemLabels>,
     known: Option<Vec<usize>>,
 }
+
+/// Where an item is.
+#[derive(Debug, Clone)]
+enum ItemPlace {
+    /// All of the text.
+    Whole,
+    /// In a window, counted from its first token.
+    InWindow(usize, SpanPlace),
+}
+
+/// The rows of logits of the items of some texts; `None` where an item has no token.
+type Rows = Vec<Vec<Option<Vec<f32>>>>;
 
 impl DevTexts {
     pub(super) fn new(
@@ -173,28 +189,14 @@ impl DevTexts {
         texts: &[DevText],
         items: &mut Vec<ItemLogits>,
     ) -> Result<()> {
-        let places = places(texts);
-        let read: Vec<SpanPlace> = places.iter().flatten().cloned().collect();
-        let mut rows = match read.is_empty() {
-            true => Vec::new(),
-            false => {
-                let states = self.states(model, texts)?;
-                let head = (self.head.task.as_str(), self.head.reads);
-                let logits = logits(model, head, (&states, &read), Mode::Inference)?;
-                logits
-                    .to_vec2::<f32>()
-                    .map_err(Error::tensor("reading logits"))?
-            }
-        }
-        .into_iter();
-        let mut places = places.iter();
-        for text in texts {
-            for gold in &text.gold {
-                let row = places
-                    .next()
-                    .and_then(|place| place.as_ref().and(rows.next()));
+        let rows = match self.head.reads {
+            Reads::Text => self.rows_of_texts(model, texts)?,
+            Reads::Span => self.rows_of_spans(model, texts)?,
+        };
+        for (text, rows) in texts.iter().zip(rows) {
+            for (gold, row) in text.gold.iter().zip(rows) {
                 items.push(ItemLogits {
-                    logits: row.unwrap_or_else(|| vec![f32::MIN; self.head.labels.len()]),
+                    logits: row.unwrap_or_default(),
                     gold: gold.holds.clone(),
                     known: self.known(gold, text.known.as_ref()),
                     lang: text.text.lang.clone(),
@@ -202,6 +204,52 @@ impl DevTexts {
             }
         }
         Ok(())
+    }
+
+    fn rows_of_texts(&self, model: &MultiTaskModel, texts: &[DevText]) -> Result<Rows> {
+        let read: Vec<&DevText> = texts.iter().filter(|text| text.n_tokens() > 0).collect();
+        if read.is_empty() {
+            return Ok(no_rows(texts));
+        }
+        let states = self.states(model, texts)?;
+        let mut start = 0;
+        let ranges: Vec<Range<usize>> = read
+            .iter()
+            .map(|text| {
+                start += text.n_tokens();
+                start - text.n_tokens()..start
+            })
+            .collect();
+        let logits = model.text_logits(&self.head.task, &states, &ranges, Mode::Inference)?;
+        let mut logits = to_host(&logits)?.into_iter();
+        let rows = texts.iter().map(|text| {
+            let row = (text.n_tokens() > 0).then(|| logits.next()).flatten();
+            vec![row; text.gold.len()]
+        });
+        Ok(rows.collect())
+    }
+
+    fn rows_of_spans(&self, model: &MultiTaskModel, texts: &[DevText]) -> Result<Rows> {
+        let mut rows = no_rows(texts);
+        let windows: Vec<(usize, usize)> = windows(texts)
+            .filter(|&(text, window)| texts[text].places_in(window).next().is_some())
+            .collect();
+        for batch in self.batches(texts, &windows) {
+            let states = model.states(&batch, Mode::Inference)?;
+            let (mut places, mut items) = (Vec::new(), Vec::new());
+            for (tokens, &(text, window)) in batch.sequences().zip(&batch.origins) {
+                for (item, place) in texts[text].places_in(window) {
+                    // The first token of a sequence is a special one.
+                    places.push(place.behind(tokens.start + 1));
+                    items.push((text, item));
+                }
+            }
+            let logits = model.span_logits(&self.head.task, &states, &places, Mode::Inference)?;
+            for ((text, item), row) in items.into_iter().zip(to_host(&logits)?) {
+                rows[text][item] = Some(row);
+            }
+        }
+        Ok(rows)
     }
 
     /// The labels of which it is known whether they hold for an item; `None`: all.
@@ -219,11 +267,19 @@ impl DevTexts {
 
     /// The states of all tokens of some texts, each as the window gave it that owns it: `[tokens, hidden]`.
     fn states(&self, model: &MultiTaskModel, texts: &[DevText]) -> Result<Tensor> {
-        let windows: Vec<(usize, usize)> = (0..texts.len())
-            .flat_map(|text| (0..texts[text].reading.windows.len()).map(move |w| (text, w)))
-            .collect();
+        let windows: Vec<(usize, usize)> = windows(texts).collect();
         let mut parts = Vec::new();
-        let mut rest = windows.as_slice();
+        for batch in self.batches(texts, &windows) {
+            let states = model.states(&batch, Mode::Inference)?;
+            parts.push(owned(&states, &batch, texts).map_err(Error::tensor("pooling texts"))?);
+        }
+        Tensor::cat(&parts, 0).map_err(Error::tensor("pooling texts"))
+    }
+
+    /// Windows of texts in their order, as many at a time as fit one forward pass.
+    fn batches(&self, texts: &[DevText], windows: &[(usize, usize)]) -> Vec<Batch> {
+        let mut batches = Vec::new();
+        let mut rest = windows;
         while !rest.is_empty() {
             let mut tokens = 0;
             let fits = |&&(text, window): &&(usize, usize)| {
@@ -233,12 +289,10 @@ impl DevTexts {
             let n = rest.iter().take_while(fits).count().max(1);
             let (own, others) = rest.split_at(n);
             let examples: Vec<Example> = own.iter().map(|&place| example(texts, place)).collect();
-            let batch = self.collator.batch(&examples);
-            let states = model.states(&batch, Mode::Inference)?;
-            parts.push(owned(&states, &batch, texts).map_err(Error::tensor("pooling texts"))?);
+            batches.push(self.collator.batch(&examples));
             rest = others;
         }
-        Tensor::cat(&parts, 0).map_err(Error::tensor("pooling texts"))
+        batches
     }
 }
 
@@ -250,19 +304,10 @@ impl DevText {
         (known, windows): (&Option<Vec<usize>>, &WindowOptions),
     ) -> Result<Self> {
         let reading = Reading::new(tokenizer, &text.text, windows)?;
-        let n_tokens = reading.text.tokens.len();
-        let whole = || {
-            let all = || 0..n_tokens;
-            (n_tokens > 0).then(|| SpanPlace {
-                span: all(),
-                sentence: all(),
-                text: all(),
-            })
-        };
         let items = text.items.iter();
         let places = items.map(|item| match (head.reads, item.span) {
-            (Reads::Span, Some(span)) => SpanPlace::new(&reading.text, span).or_else(whole),
-            _ => whole(),
+            (Reads::Span, Some(span)) => in_window(&reading, span),
+            _ => (!reading.windows.is_empty()).then_some(ItemPlace::Whole),
         });
         Ok(Self {
             places: places.collect(),
@@ -273,6 +318,19 @@ impl DevText {
         })
     }
 
+    /// The items of a window, with their numbers.
+    fn places_in(&self, window: usize) -> impl Iterator<Item = (usize, &SpanPlace)> {
+        let places = self.places.iter().enumerate();
+        places.filter_map(move |(item, place)| match place {
+            Some(ItemPlace::InWindow(own, place)) if *own == window => Some((item, place)),
+            _ => None,
+        })
+    }
+
+    fn n_tokens(&self) -> usize {
+        self.reading.text.tokens.len()
+    }
+
     /// Tokens that are read, context and special tokens included.
     fn n_read(&self) -> usize {
         let windows = self.reading.windows.iter();
@@ -280,16 +338,27 @@ impl DevText {
     }
 }
 
-/// The places of the items of some texts among the tokens of all.
-fn places(texts: &[DevText]) -> Vec<Option<SpanPlace>> {
-    let mut start = 0;
-    let mut places = Vec::new();
-    for text in texts {
-        let shifted = |place: &Option<SpanPlace>| place.as_ref().map(|place| place.behind(start));
-        places.extend(text.places.iter().map(shifted));
-        start += text.reading.text.tokens.len();
-    }
-    places
+/// The window that owns the first token of a span, and the span's place in it; `None` where it has no token.
+fn in_window(reading: &Reading, span: Span) -> Option<ItemPlace> {
+    let place = SpanPlace::new(&reading.text, span)?;
+    let mut windows = reading.windows.iter().enumerate();
+    let (number, window) = windows.find(|(_, window)| window.core.contains(&place.span.start))?;
+    Some(ItemPlace::InWindow(number, place.within(&window.tokens)?))
+}
+
+/// All windows of some texts: number of the text, and of its window.
+fn windows(texts: &[DevText]) -> impl Iterator<Item = (usize, usize)> {
+    let texts = texts.iter().enumerate();
+    texts.flat_map(|(text, read)| (0..read.reading.windows.len()).map(move |window| (text, window)))
+}
+
+fn no_rows(texts: &[DevText]) -> Rows {
+    let rows = texts.iter().map(|text| vec![None; text.gold.len()]);
+    rows.collect()
+}
+
+fn to_host(logits: &Tensor) -> Result<Vec<Vec<f32>>> {
+    logits.to_vec2().map_err(Error::tensor("reading logits"))
 }
 
 fn example(texts: &[DevText], (text, window): (usize, usize)) -> Example {

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use serde::Serialize;
 use serde_json::{Map, Value};
-use vestnik_train::{RunConfig, RunRecord};
+use vestnik_train::{Measures, RunConfig, RunRecord};
 
 use super::grid::{Point, grid};
 use super::record::{self, MODEL, RECORD};
@@ -44,6 +44,9 @@ struct Row {
     error: Option<String>,
     /// Strict F1 of the finished model on dev.
     f1: Option<f64>,
+    /// The score of a run of several tasks: the mean of those of its tasks.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    score: Option<f64>,
     /// 95 % bootstrap interval of it.
     interval: Option<[f64; 2]>,
     steps: Option<u64>,
@@ -161,9 +164,11 @@ impl Sweep {
         rows.sort_by(|a, b| a.order(b));
         let width = rows.iter().map(|row| row.name.chars().count()).max();
         let width = width.unwrap_or_default();
+        let of_several = rows.iter().any(|row| row.score.is_some());
+        let measure = if of_several { "score" } else { "dev F1" };
         let mut text = format!(
-            "{:<width$}{:>9}{:>20}{:>9}",
-            "", "dev F1", "95 % interval", "updates"
+            "{:<width$}{measure:>9}{:>20}{:>9}",
+            "", "95 % interval", "updates"
         );
         for row in rows {
             let _ = write!(text, "\n{:<width$}{}", row.name, row.cells());
@@ -183,6 +188,7 @@ impl Row {
             status: Status::Waiting,
             error: None,
             f1: None,
+            score: None,
             interval: None,
             steps: None,
             seconds: None,
@@ -195,6 +201,11 @@ impl Row {
         self.seconds = Some(record.seconds);
         let strict = strict_scores(out).unwrap_or_default();
         self.f1 = strict["f1"].as_f64();
+        let best = record.best.as_ref().map(|best| &best.measures);
+        if let Some(Measures::MultiTask(measures)) = best {
+            self.score = Some(measures.score);
+            return;
+        }
         let end = |place: usize| strict["interval"][place].as_f64();
         self.interval = end(0).zip(end(1)).map(<[f64; 2]>::from);
     }
@@ -207,7 +218,12 @@ impl Row {
     }
 
     fn order(&self, other: &Self) -> Ordering {
-        let key = |row: &Self| (row.status == Status::Failed, -row.f1.unwrap_or(-1.0));
+        let key = |row: &Self| {
+            (
+                row.status == Status::Failed,
+                -row.score.or(row.f1).unwrap_or(-1.0),
+            )
+        };
         let (a, b) = (key(self), key(other));
         a.0.cmp(&b.0).then(a.1.total_cmp(&b.1))
     }
@@ -216,7 +232,10 @@ impl Row {
         if let Some(error) = &self.error {
             return format!("   failed: {error}");
         }
-        let f1 = self.f1.map_or("none".to_owned(), |f1| format!("{f1:.4}"));
+        let f1 = self
+            .score
+            .or(self.f1)
+            .map_or("none".to_owned(), |f1| format!("{f1:.4}"));
         let interval = self.interval.map_or(String::new(), |[low, high]| {
             format!("{low:.4} to {high:.4}")
         });

@@ -378,29 +378,36 @@ fn labels_do_not_depend_on_the_batch() {
     }
 }
 
-#[test]
-fn labels_that_a_corpus_says_nothing_of_are_not_learnt() {
+/// F1 of "water" where two of three corpora are silent about it.
+fn f1_of_water(silent: impl Fn(&mut LabelledCorpus)) -> f64 {
     let out = tempfile::tempdir().unwrap();
-    let config = head_config(&["epochs=40", "schedule.decay=constant", "best_by=[]"]);
-    // No text is about water as far as this corpus tells, and it does not tell.
-    let mut silent = corpus("topic", 0..12, topics);
-    for item in silent.texts.iter_mut().flat_map(|text| &mut text.items) {
+    let config = head_config(&BY_HEART);
+    let mut other = corpus("topic", 0..12, topics);
+    for item in other.texts.iter_mut().flat_map(|text| &mut text.items) {
         item.labels.retain(|label| label != "water");
     }
-    let mut doubtful = silent.clone();
-    for item in doubtful.texts.iter_mut().flat_map(|text| &mut text.items) {
-        item.unknown.push("water".to_owned());
-    }
-    silent.known = Some(vec!["talk".to_owned()]);
+    silent(&mut other);
     let data = TrainingData {
-        texts: vec![corpus("topic", 0..12, topics), silent, doubtful],
+        texts: vec![corpus("topic", 0..12, topics), other.clone(), other],
         dev_texts: vec![corpus("topic", 0..12, topics)],
         ..TrainingData::default()
     };
     let mut trainer = head_trainer(0.0, data, &config, out.path());
     let (record, _) = run(&mut trainer);
-    let measures = multi_task(record.best.unwrap().measures);
-    assert_eq!(measures.heads["topic"].per_label["water"], 1.0);
+    multi_task(record.best.unwrap().measures).heads["topic"].per_label["water"]
+}
+
+#[test]
+fn labels_that_a_corpus_says_nothing_of_are_not_learnt() {
+    let known = f1_of_water(|corpus| corpus.known = Some(vec!["talk".to_owned()]));
+    assert_eq!(known, 1.0);
+    let unknown = f1_of_water(|corpus| {
+        let items = corpus.texts.iter_mut().flat_map(|text| &mut text.items);
+        items.for_each(|item| item.unknown.push("water".to_owned()));
+    });
+    assert_eq!(unknown, 1.0);
+    // Taken at their word, two corpora outvote one.
+    assert_eq!(f1_of_water(|_| ()), 0.0);
 }
 
 #[test]
@@ -467,6 +474,6 @@ fn the_highest_logit_holds_or_all_that_are_likely() {
     use vestnik_model::ProblemType::{MultiLabel, SingleLabel};
     assert_eq!(held(SingleLabel, &[0.5, 2.0, 2.0]), [1]);
     assert_eq!(held(MultiLabel, &[0.5, -0.1, 0.0]), [0, 2]);
-    assert_eq!(held(SingleLabel, &[f32::MIN; 3]), [0]);
-    assert_eq!(held(MultiLabel, &[f32::MIN; 3]), [0; 0]);
+    assert_eq!(held(SingleLabel, &[]), [0; 0]);
+    assert_eq!(held(MultiLabel, &[]), [0; 0]);
 }
