@@ -130,7 +130,7 @@ impl Labels {
             .filter_map(|mut text| {
                 let items = std::mem::take(&mut text.items).into_iter();
                 let items = items.filter_map(|item| self.translated(item, &mut left_out));
-                text.items = items.collect();
+                text.items = items.filter(|item| is_labelled(item, head)).collect();
                 (!text.items.is_empty()).then_some(text)
             })
             .collect();
@@ -148,7 +148,8 @@ impl Labels {
                 .into());
         }
         tell(path, &left_out, n_texts - texts.len());
-        if texts.is_empty() {
+        let mut items = texts.iter().flat_map(|text| &text.items);
+        if items.all(|item| item.labels.is_empty()) {
             let message = format!(
                 "{}: no text has a label of the head {}",
                 path.display(),
@@ -218,12 +219,21 @@ fn named(counts: &BTreeMap<String, usize>) -> String {
     }
 }
 
+/// Whether something is to be learnt of an item: where exactly one label holds, none says nothing.
+fn is_labelled(item: &LabelledItem, head: &HeadOptions) -> bool {
+    !item.labels.is_empty() || head.problem_type == ProblemType::MultiLabel
+}
+
 fn tell(path: &Path, left_out: &BTreeMap<String, usize>, n_texts: usize) {
+    let path = path.display();
     if !left_out.is_empty() {
+        let labels = named(left_out);
         note(&format!(
-            "{}: labels that are not in the map are left out: {}; {n_texts} texts have no other",
-            path.display(),
-            named(left_out)
+            "{path}: labels that are not in the map are left out: {labels}; {n_texts} texts have no other"
+        ));
+    } else if n_texts > 0 {
+        note(&format!(
+            "{path}: {n_texts} texts without a label are left out"
         ));
     }
 }

@@ -172,7 +172,6 @@ fn one() -> f64 {
     1.0
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it")]
 fn is_one(weight: &f64) -> bool {
     *weight == 1.0
 }

@@ -104,7 +104,7 @@ impl TrainingTask {
 
     /// The corpora of all tasks.
     pub(crate) fn strata(&self) -> Vec<Stratum> {
-        let entities = self.ner.iter().flat_map(|ner| ner.strata()).cloned();
+        let entities = self.ner.iter().flat_map(NerTask::strata).cloned();
         let heads = self.heads.iter().zip(&self.ranges[1..]);
         let labelled = heads.flat_map(|(head, range)| {
             let shifted = |stratum: &Stratum| Stratum {

@@ -44,7 +44,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
     let name = args.model.name();
     let summary = Summary::new(&name, &head, (documents, &found.items), fit.as_ref());
     if let (Some(place), Some(metadata)) = (place, metadata) {
-        store(place, metadata, head.clone())?;
+        store(place, metadata, &head)?;
     }
     print(&match args.json {
         true => serde_json::to_string(&summary)?,
@@ -134,7 +134,7 @@ pub(crate) fn labelled(item: &ItemLogits) -> LabelledLogits {
     }
 }
 
-fn store(place: CalibratedModel, metadata: Metadata, head: HeadMetadata) -> Result<()> {
+fn store(place: CalibratedModel, metadata: Metadata, head: &HeadMetadata) -> Result<()> {
     let mut heads = metadata.heads.clone();
     for other in heads.iter_mut().filter(|other| other.task == head.task) {
         *other = head.clone();

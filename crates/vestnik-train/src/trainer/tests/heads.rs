@@ -411,6 +411,29 @@ fn labels_that_a_corpus_says_nothing_of_are_not_learnt() {
 }
 
 #[test]
+fn heads_learn_on_a_frozen_encoder_and_beside_low_rank_updates() {
+    for setting in ["freeze.encoder=true", "lora.rank=2"] {
+        let out = tempfile::tempdir().unwrap();
+        let config = head_config(&["epochs=2", "optimizer.weight_decay=0", setting]);
+        let before: BTreeMap<String, Vec<f32>> = testing::weights(model(0.0, &config).parameters())
+            .into_iter()
+            .collect();
+        let mut trainer = head_trainer(0.0, all_data(0..20, 0..8), &config, out.path());
+        run(&mut trainer);
+        let after = testing::weights(trainer.model().parameters());
+        for (name, values) in &after {
+            let is_head = name.starts_with("heads.") || name.starts_with("classifier.");
+            if setting.starts_with("freeze") || is_head {
+                assert_eq!(*values != before[name], is_head, "{setting}: {name}");
+            }
+        }
+        let dir = ModelDir::open(&out.path().join("model")).unwrap();
+        let loaded = MultiTaskModel::load(&dir, &heads(&config), &vestnik_model::Device::Cpu);
+        assert!(loaded.unwrap().1.unused.is_empty(), "{setting}");
+    }
+}
+
+#[test]
 fn several_targets_of_a_text_are_read_once() {
     let out = tempfile::tempdir().unwrap();
     let config = head_config(&["windows.max_tokens=40"]);
