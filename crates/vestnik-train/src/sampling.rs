@@ -137,7 +137,7 @@ mod tests {
             strata,
             sampling: Sampling::default(),
             lengths: (0..35).map(|i| 5 + i % 7).collect(),
-            tasks: vec![0..35],
+            tasks: std::iter::once(0..35).collect(),
             max_tokens: 40,
             seed: 1,
         }

@@ -102,7 +102,10 @@ fn check_weights(logits: &Tensor, weights: &[f32]) -> Result<()> {
         let expected = format!("{expected}, one for every logit");
         return argument(expected, got.to_string());
     }
-    match weights.iter().find(|weight| !(**weight >= 0.0)) {
+    match weights
+        .iter()
+        .find(|weight| !(0.0..=f32::MAX).contains(*weight))
+    {
         Some(weight) => argument("numbers of at least 0".to_owned(), weight.to_string()),
         None => Ok(()),
     }
