@@ -228,10 +228,28 @@ fn targets_that_are_wrong_are_set_aside() {
     ];
     sandbox.write("news.jsonl", lines.join("\n"));
     let ran = tag(&sandbox, "news.jsonl --tasks stance -o out.jsonl");
-    assert_snapshot!(ran, @"");
+    assert_snapshot!(ran, @r#"
+    exit 1
+    --- stderr
+    device: cpu
+    set aside: news.jsonl:1: targets[0] is 7..99, expected at most 11; hint: offsets count Unicode code points, ends exclusive
+    set aside: news.jsonl:2: targets[0] is empty: 7..7, expected start < end; hint: ends are exclusive
+    set aside: news.jsonl:3: targets[1].start is a string, expected a whole number from 0
+    set aside: news.jsonl:4: targets[0].start is a negative or fractional number, expected a whole number from 0
+    set aside: news.jsonl:5: no field "targets[0].start", found "end"
+    set aside: news.jsonl:6: targets is an object, expected an array of objects
+    set aside: news.jsonl:7: targets[0] is an array, expected an object
+    set aside: news.jsonl:8: targets[0] covers only white space: 2..3, expected a name; hint: offsets count Unicode code points, ends exclusive
+    set aside: news.jsonl:10: no field "targets", found "text"
+    "#);
     assert_eq!(sandbox.records("out.jsonl").len(), 1);
     sandbox.write("bytes.jsonl", record(json!([{"start": 6, "end": 9}])));
-    assert_snapshot!(tag(&sandbox, "bytes.jsonl --offset-unit byte"), @"");
+    let ran = tag(&sandbox, "bytes.jsonl --offset-unit byte");
+    assert_eq!(ran.code, 2, "{ran}");
+    assert!(
+        ran.stderr.contains("error: bytes.jsonl:1: targets[0]"),
+        "{ran}"
+    );
 }
 
 #[test]
@@ -239,13 +257,35 @@ fn tasks_that_cannot_be_done() {
     let sandbox = sandbox();
     sandbox.write("news.jsonl", json!({"text": TEXT}).to_string());
     with_stance_classifier(&sandbox);
-    assert_snapshot!(tag(&sandbox, "news.jsonl --tasks ner,sentiment"), @"");
-    assert_snapshot!(sandbox.run("tag --model pairs --device cpu --tasks ner news.jsonl"), @"");
     for file in ["config.json", "model.safetensors", "tokenizer.json"] {
         sandbox.write(&format!("topics/{file}"), model_fixture("bert_seq", file));
     }
-    assert_snapshot!(sandbox.run("tag --model topics --device cpu --tasks stance news.jsonl"), @"");
-    assert_snapshot!(tag(&sandbox, "news.jsonl --min-topic-score 7"), @"");
+    for (args, expected) in [
+        (
+            "--model three --tasks ner,sentiment",
+            "error: invalid value 'sentiment' for '--tasks <TASK,…>': \"sentiment\" is no task, expected ner, topic or stance",
+        ),
+        (
+            "--model three --min-topic-score 7",
+            "error: invalid value '7' for '--min-topic-score <X>': a number from 0 to 1",
+        ),
+        (
+            "--model pairs --tasks ner",
+            "error: the model has no head for the task \"ner\"\nhint: it has: topic, stance",
+        ),
+        (
+            "--model pairs --tasks topic,stance",
+            "error: the model has no head for the task \"topic\"\nhint: it has: stance",
+        ),
+        (
+            "--model topics --tasks stance",
+            "error: the model's labels are politics, sport, weather: expected against, neutral and favour (or negative, neutral and positive)",
+        ),
+    ] {
+        let ran = sandbox.run(&format!("tag --device cpu news.jsonl {args}"));
+        assert_eq!((ran.code, ran.stdout.as_str()), (2, ""), "{args}: {ran}");
+        assert!(ran.stderr.contains(expected), "{args}: {ran}");
+    }
 }
 
 #[test]

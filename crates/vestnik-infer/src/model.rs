@@ -5,7 +5,7 @@ use vestnik_model::{Device, HeadKind, ModelDir};
 use vestnik_text::Tokenizer;
 
 use crate::analysis::{Analysis, Request};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::metadata::{Metadata, window_options};
 use crate::multi_task::MultiTask;
 use crate::options::Options;
@@ -64,20 +64,7 @@ impl Model {
     ) -> Result<Self> {
         dir.named_labels()?;
         let labels = dir.config().labels()?;
-        let asked = options.tasks.as_deref();
-        let asks_stance = asked.map(|tasks| tasks.contains(&Task::Stance));
-        let is_stance = match asks_stance {
-            Some(asks) => asks,
-            None => stances(&labels).is_some(),
-        };
-        chosen(
-            asked,
-            if is_stance {
-                &[Task::Stance]
-            } else {
-                &[Task::Topic]
-            },
-        )?;
+        let is_stance = reads_pairs(&labels, options.tasks.as_deref())?;
         let device = options.device.open()?;
         if is_stance {
             let model = PairStance::open(dir, device, options)?;
@@ -139,4 +126,27 @@ impl Model {
             Self::Stance(model) => model.analyze(requests),
         }
     }
+}
+
+/// Whether a classifier with these labels is to be one of stance.
+///
+/// # Errors
+/// [`Error::MissingTask`] and [`Error::StanceLabels`] where it cannot do what is asked; of topics and stance it can do one.
+fn reads_pairs(labels: &LabelSet, asked: Option<&[Task]>) -> Result<bool> {
+    let can = stances(labels).is_some();
+    let Some(asked) = asked else {
+        return Ok(can);
+    };
+    if asked.contains(&Task::Stance) {
+        if !can {
+            return Err(Error::StanceLabels {
+                labels: labels.iter().map(str::to_owned).collect(),
+            });
+        }
+        chosen(Some(asked), &[Task::Stance])?;
+        return Ok(true);
+    }
+    let known = [Task::Topic, Task::Stance];
+    chosen(Some(asked), if can { &known } else { &known[..1] })?;
+    Ok(false)
 }

@@ -18,8 +18,8 @@ fn labels() {
         ),
         (
             "another head",
-            |s| s.configure("architectures", json!(["BertForSequenceClassification"])),
-            "tiny/config.json: the model is a BertForSequenceClassification, expected one for token classification",
+            |s| s.configure("architectures", json!(["BertForMaskedLM"])),
+            "tiny/config.json: the model is a BertForMaskedLM, expected one for token classification",
         ),
         (
             "a hole",
