@@ -7,6 +7,7 @@ use vestnik_text::Aggregation;
 
 use crate::analysis::{Analysis, Target};
 use crate::error::{Error, Result};
+use crate::pipeline::NerPipeline;
 use crate::summary::{MeanStance, Mentioned};
 use crate::task::Task;
 use crate::vestnik::Vestnik;
@@ -167,7 +168,7 @@ impl<'a> RecordWriter<'a> {
     }
 
     fn provenance(&self, analysis: &Analysis) -> Provenance<'_> {
-        let aggregation = self.vestnik.ner().map(|ner| ner.aggregation());
+        let aggregation = self.vestnik.ner().map(NerPipeline::aggregation);
         let unusual = aggregation.filter(|&aggregation| aggregation != Aggregation::default());
         Provenance {
             model: self.vestnik.name(),
