@@ -8,7 +8,7 @@ use rayon::prelude::*;
 use vestnik_model::Lookup;
 
 use crate::error::{Error, Result};
-use crate::optimizer::kernels::{AddScaled, slice};
+use crate::optimizer::kernels::{self, AddScaled, slice};
 use crate::row_gradient::RowGradient;
 
 /// Elements of one partial sum of the norm; fixed, so that the sum does not depend on the number of threads.
@@ -110,12 +110,11 @@ impl Gradients {
     /// # Errors
     /// [`Error::Tensor`] when a gradient cannot be read.
     pub fn norm(&self) -> Result<f64> {
-        let squares = self
-            .by_name
-            .values()
-            .map(sum_of_squares)
-            .sum::<candle_core::Result<f64>>();
-        let squares = squares.map_err(Error::tensor("taking the gradient norm"))?;
+        let squares = sums_of_squares(self.by_name.values());
+        let squares: f64 = squares
+            .map_err(Error::tensor("taking the gradient norm"))?
+            .iter()
+            .sum();
         let of_rows = self.rows_by_name.values();
         let of_rows: f64 = of_rows.map(|rows| slice_squares(rows.values())).sum();
         Ok((squares + of_rows).sqrt())
@@ -133,7 +132,7 @@ pub fn clip_factor(norm: f64, max_norm: f64) -> f64 {
 }
 
 fn add_scaled(sum: &mut Tensor, gradient: &Tensor, weight: f64) -> candle_core::Result<()> {
-    if sum.device().is_cpu() && sum.dtype() == DType::F32 {
+    if kernels::apply_to(sum) {
         let op = AddScaled {
             scale: weight as f32,
         };
@@ -143,13 +142,24 @@ fn add_scaled(sum: &mut Tensor, gradient: &Tensor, weight: f64) -> candle_core::
     Ok(())
 }
 
-fn sum_of_squares(gradient: &Tensor) -> candle_core::Result<f64> {
-    let (storage, layout) = gradient.storage_and_layout();
-    if let (Storage::Cpu(cpu), DType::F32) = (&*storage, gradient.dtype()) {
-        return Ok(slice_squares(slice(cpu, layout)?));
+fn sums_of_squares<'a>(
+    gradients: impl Iterator<Item = &'a Tensor>,
+) -> candle_core::Result<Vec<f64>> {
+    let (mut here, mut elsewhere) = (vec![], vec![]);
+    for gradient in gradients {
+        let (storage, layout) = gradient.storage_and_layout();
+        if let (Storage::Cpu(cpu), DType::F32) = (&*storage, gradient.dtype()) {
+            here.push(slice_squares(slice(cpu, layout)?));
+        } else {
+            drop(storage);
+            elsewhere.push(gradient.sqr()?.sum_all()?.to_dtype(DType::F64)?);
+        }
     }
-    drop(storage);
-    gradient.sqr()?.sum_all()?.to_dtype(DType::F64)?.to_scalar()
+    // A GPU is waited for once, not for each of its gradients.
+    if !elsewhere.is_empty() {
+        here.extend(Tensor::stack(&elsewhere, 0)?.to_vec1::<f64>()?);
+    }
+    Ok(here)
 }
 
 fn slice_squares(values: &[f32]) -> f64 {

@@ -10,6 +10,8 @@ use super::composed::{self, coefficient};
 use super::target::{Target, targets};
 use crate::Result;
 use crate::ops::cpu;
+#[cfg(feature = "cuda")]
+use crate::ops::cuda;
 
 /// Mean cross-entropy `-log softmax(logits)[label]` over the rows whose label is not negative
 /// ([`vestnik_text::IGNORE`] by convention); zero when there is no such row.
@@ -52,6 +54,10 @@ pub fn cross_entropy_with(
     allowed: &[u64],
     options: &CrossEntropyOptions,
 ) -> Result<Tensor> {
+    #[cfg(feature = "cuda")]
+    if cuda::applies_to(logits) && allowed.is_empty() && options.is_plain() {
+        return on_gpu(logits, labels, options);
+    }
     if !cpu::is_cpu_f32(logits) {
         return cross_entropy_with_composed(logits, labels, allowed, options);
     }
@@ -77,6 +83,16 @@ pub fn cross_entropy_with_composed(
 ) -> Result<Tensor> {
     let rows = weighted_targets(logits, labels, allowed, options)?;
     let total = composed::cross_entropy_sum(logits, &rows, options)?;
+    mean(&total, labels, options)
+}
+
+/// [`cross_entropy_with`] with one label a row and no more than weights, on a GPU.
+#[cfg(feature = "cuda")]
+fn on_gpu(logits: &Tensor, labels: &[i64], options: &CrossEntropyOptions) -> Result<Tensor> {
+    let rows = weighted_targets(logits, labels, &[], options)?;
+    let weights: Vec<f32> = rows.iter().map(|(_, weight)| *weight).collect();
+    let classes: Vec<i32> = labels.iter().map(|&label| label as i32).collect();
+    let total = cuda::cross_entropy_sum(logits, &classes, &weights)?;
     mean(&total, labels, options)
 }
 

@@ -40,6 +40,12 @@ impl CrossEntropyOptions {
             .sum()
     }
 
+    /// Whether rows have weights at most: neither smoothing nor focus.
+    #[cfg(feature = "cuda")]
+    pub(super) fn is_plain(&self) -> bool {
+        self.label_smoothing == 0.0 && self.focal_gamma == 0.0
+    }
+
     /// The weight of a row with this label; 0 for one that does not count.
     pub(super) fn weight(&self, label: i64) -> f32 {
         match usize::try_from(label) {

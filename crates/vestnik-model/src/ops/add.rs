@@ -31,17 +31,27 @@ pub fn dropout_add(
     probability: f64,
     mode: Mode<'_>,
 ) -> Result<Tensor> {
-    if !cpu::is_cpu_f32(x) {
-        return ops::dropout(x, probability, mode)? + residual;
+    if cpu::is_cpu_f32(x) {
+        let mask = mask(probability, mode);
+        return x
+            .contiguous()?
+            .apply_op2(&residual.contiguous()?, DropoutAdd { mask });
     }
-    let mask = match mode {
+    #[cfg(feature = "cuda")]
+    if ops::cuda::applies_to(x) {
+        return ops::cuda::dropout_add(x, Some(residual), mask(probability, mode));
+    }
+    ops::dropout(x, probability, mode)? + residual
+}
+
+/// What is dropped in this mode.
+fn mask(probability: f64, mode: Mode<'_>) -> Option<DropoutMask> {
+    match mode {
         Mode::Training(pass) if probability > 0.0 => {
             Some(DropoutMask::new(pass.next_key(), probability))
         }
         _ => None,
-    };
-    x.contiguous()?
-        .apply_op2(&residual.contiguous()?, DropoutAdd { mask })
+    }
 }
 
 struct DropoutAdd {

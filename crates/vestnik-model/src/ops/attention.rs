@@ -10,6 +10,8 @@ use rten_vecmath::Softmax;
 use crate::Mode;
 use crate::ops::attention_blocks::Block;
 use crate::ops::cpu::{self, Matrix};
+#[cfg(feature = "cuda")]
+use crate::ops::cuda;
 use crate::ops::packed_heads::{Head, PackedHeads};
 use crate::ops::padding::Padding;
 use crate::ops::random::DropoutMask;
@@ -45,7 +47,10 @@ pub fn attention(
     options: AttentionOptions<'_>,
     mode: Mode<'_>,
 ) -> Result<Tensor> {
-    if !cpu::is_cpu_f32(q) {
+    let is_fused = cpu::is_cpu_f32(q);
+    #[cfg(feature = "cuda")]
+    let is_fused = is_fused || cuda::applies_to(q);
+    if !is_fused {
         return attention_composed(q, k, v, options, mode);
     }
     let dropout = match mode {
@@ -54,6 +59,10 @@ pub fn attention(
         }
         _ => None,
     };
+    #[cfg(feature = "cuda")]
+    if cuda::applies_to(q) {
+        return cuda::attention([q, k, v], options, dropout, mode.precision());
+    }
     let operation = Attention {
         heads: PackedHeads::new(options.cumulative_lengths, options.n_heads),
         dropout,

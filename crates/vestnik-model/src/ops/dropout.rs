@@ -5,6 +5,8 @@ use rayon::prelude::*;
 
 use crate::Mode;
 use crate::ops::cpu;
+#[cfg(feature = "cuda")]
+use crate::ops::cuda;
 use crate::ops::random::DropoutMask;
 
 /// Elements of one task, a multiple of the mask's groups of four.
@@ -24,6 +26,10 @@ pub fn dropout(x: &Tensor, probability: f64, mode: Mode<'_>) -> Result<Tensor> {
     let mask = DropoutMask::new(state.next_key(), probability);
     if cpu::is_cpu_f32(x) {
         return x.contiguous()?.apply_op1(Dropout { mask });
+    }
+    #[cfg(feature = "cuda")]
+    if cuda::applies_to(x) {
+        return cuda::dropout_add(x, None, Some(mask));
     }
     let mut factors = vec![1.0f32; x.elem_count()];
     apply(&mask, &mut factors);

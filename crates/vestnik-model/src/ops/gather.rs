@@ -4,6 +4,8 @@ use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
 
 use crate::Mode;
 use crate::ops::cpu;
+#[cfg(feature = "cuda")]
+use crate::ops::cuda;
 
 /// The rows of `table` at `indices`, differentiable in the table.
 ///
@@ -20,6 +22,10 @@ pub fn gather_rows(table: &Tensor, indices: &[u32]) -> Result<Tensor> {
         return table.contiguous()?.apply_op1(GatherRows {
             indices: indices.to_vec(),
         });
+    }
+    #[cfg(feature = "cuda")]
+    if cuda::applies_to(table) {
+        return cuda::gather_rows(table, indices);
     }
     table.index_select(&Tensor::new(indices, table.device())?, 0)
 }

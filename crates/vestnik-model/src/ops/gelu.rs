@@ -6,6 +6,8 @@ use rten_simd::SimdUnaryOp;
 use rten_vecmath::{Erf, Exp, Gelu as VectorGelu};
 
 use crate::ops::cpu;
+#[cfg(feature = "cuda")]
+use crate::ops::cuda;
 
 /// Elements that one task treats: small enough for the first-level cache.
 pub(crate) const CHUNK: usize = 2048;
@@ -16,10 +18,13 @@ pub(crate) const CHUNK: usize = 2048;
 /// When the device fails.
 pub fn gelu(x: &Tensor) -> Result<Tensor> {
     if cpu::is_cpu_f32(x) {
-        x.contiguous()?.apply_op1(Gelu)
-    } else {
-        x.gelu_erf()
+        return x.contiguous()?.apply_op1(Gelu);
     }
+    #[cfg(feature = "cuda")]
+    if cuda::applies_to(x) {
+        return cuda::gelu(x);
+    }
+    x.gelu_erf()
 }
 
 struct Gelu;

@@ -4,6 +4,8 @@ use candle_core::{CpuStorage, CustomOp3, D, Layout, Result, Shape, Tensor};
 use rayon::prelude::*;
 
 use crate::ops::cpu;
+#[cfg(feature = "cuda")]
+use crate::ops::cuda;
 
 /// Rows of one task. Fixed, so that partial sums add up in the same order on any number of threads.
 const ROWS: usize = 64;
@@ -16,11 +18,15 @@ const ROWS: usize = 64;
 /// When the shapes do not fit together.
 pub fn layer_norm(x: &Tensor, weight: &Tensor, bias: &Tensor, eps: f64) -> Result<Tensor> {
     if cpu::is_cpu_f32(x) {
-        x.contiguous()?
-            .apply_op3(weight, bias, LayerNorm { eps: eps as f32 })
-    } else {
-        layer_norm_composed(x, weight, bias, eps)
+        return x
+            .contiguous()?
+            .apply_op3(weight, bias, LayerNorm { eps: eps as f32 });
     }
+    #[cfg(feature = "cuda")]
+    if cuda::applies_to(x) {
+        return cuda::layer_norm(x, weight, bias, eps);
+    }
+    layer_norm_composed(x, weight, bias, eps)
 }
 
 /// [`layer_norm`] composed of candle's own differentiable operations: the reference, and the path of other devices.

@@ -6,6 +6,8 @@ use candle_core::{
 
 use crate::Precision;
 use crate::ops::cpu::{self, Matrix};
+#[cfg(feature = "cuda")]
+use crate::ops::cuda;
 use crate::ops::{Precomputed, bf16};
 
 /// `x Wᵀ + b`, differentiable in all three.
@@ -19,11 +21,15 @@ use crate::ops::{Precomputed, bf16};
 /// When the shapes do not fit together.
 pub fn linear(x: &Tensor, weight: &Tensor, bias: &Tensor, precision: Precision) -> Result<Tensor> {
     if cpu::is_cpu_f32(x) {
-        x.contiguous()?
-            .apply_op3(weight, bias, Linear { precision })
-    } else {
-        linear_composed(x, weight, bias, precision)
+        return x
+            .contiguous()?
+            .apply_op3(weight, bias, Linear { precision });
     }
+    #[cfg(feature = "cuda")]
+    if cuda::applies_to(x) {
+        return cuda::linear(x, weight, bias, precision);
+    }
+    linear_composed(x, weight, bias, precision)
 }
 
 /// [`linear`] composed of candle's own differentiable operations: the reference, and the path of other devices.

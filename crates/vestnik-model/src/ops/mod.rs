@@ -9,6 +9,8 @@ mod attention;
 mod attention_blocks;
 mod bf16;
 pub(crate) mod cpu;
+#[cfg(feature = "cuda")]
+pub mod cuda;
 mod disentangled_attention;
 mod dropout;
 mod gather;

@@ -58,6 +58,12 @@ impl DropoutMask {
         }
     }
 
+    /// Key, threshold and scale.
+    #[cfg(feature = "cuda")]
+    pub(crate) fn parts(self) -> (u64, u32, f32) {
+        (self.key, self.threshold.into(), self.scale)
+    }
+
     /// The factors (0 or the scale) of the four elements from index `4 * group`.
     #[inline]
     fn factors(&self, group: u64) -> [f32; 4] {

@@ -5,6 +5,8 @@ use std::ops::Range;
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
 
 use crate::ops::cpu;
+#[cfg(feature = "cuda")]
+use crate::ops::cuda;
 
 /// The mean of the rows of each range; ranges may overlap.
 ///
@@ -21,6 +23,10 @@ pub fn range_means(x: &Tensor, ranges: &[Range<usize>]) -> Result<Tensor> {
     if cpu::is_cpu_f32(x) {
         let ranges = ranges.to_vec();
         return x.contiguous()?.apply_op1(RangeMeans { ranges });
+    }
+    #[cfg(feature = "cuda")]
+    if cuda::applies_to(x) {
+        return cuda::range_means(x, ranges);
     }
     range_means_composed(x, ranges)
 }

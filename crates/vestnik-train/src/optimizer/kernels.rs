@@ -1,12 +1,23 @@
-//! In-place updates of f32 tensors on the CPU: one pass each, parallel over chunks, the same result for any number of threads.
+//! In-place updates of f32 tensors, one pass each: on the CPU in parallel over chunks, with the same result for any number
+//! of threads; on a GPU by a kernel each.
 
-use candle_core::{CpuStorage, InplaceOp1, InplaceOp2, InplaceOp3, Layout, Result, bail};
+#[cfg(feature = "cuda")]
+use candle_core::CudaStorage;
+use candle_core::{CpuStorage, DType, InplaceOp1, InplaceOp2, InplaceOp3, Layout, Result, Tensor, bail};
 use rayon::prelude::*;
+#[cfg(feature = "cuda")]
+use vestnik_model::ops::cuda;
 
 use crate::row_gradient::RowGradient;
 
 /// Elements of one piece of parallel work: 64 KiB, so that the pieces of two operands stay in the second-level cache.
 pub(crate) const CHUNK: usize = 16 * 1024;
+
+/// True where these updates apply to a tensor.
+pub(crate) fn apply_to(tensor: &Tensor) -> bool {
+    let device = tensor.device();
+    tensor.dtype() == DType::F32 && (device.is_cpu() || cfg!(feature = "cuda") && device.is_cuda())
+}
 
 /// How a moment takes in a gradient.
 pub(super) trait Moment {
@@ -34,6 +45,18 @@ impl InplaceOp2 for FirstMoment {
 
     fn cpu_fwd(&self, m: &mut CpuStorage, ml: &Layout, g: &CpuStorage, gl: &Layout) -> Result<()> {
         update2(slice_mut(m, ml)?, slice(g, gl)?, self.update())
+    }
+
+    #[cfg(feature = "cuda")]
+    fn cuda_fwd(
+        &self,
+        m: &mut CudaStorage,
+        ml: &Layout,
+        g: &CudaStorage,
+        gl: &Layout,
+    ) -> Result<()> {
+        let share = (1.0 - self.beta) * self.scale;
+        cuda::first_moment((m, ml), (g, gl), self.beta as f32, share as f32)
     }
 }
 
@@ -64,6 +87,18 @@ impl InplaceOp2 for SecondMoment {
 
     fn cpu_fwd(&self, v: &mut CpuStorage, vl: &Layout, g: &CpuStorage, gl: &Layout) -> Result<()> {
         update2(slice_mut(v, vl)?, slice(g, gl)?, self.update())
+    }
+
+    #[cfg(feature = "cuda")]
+    fn cuda_fwd(
+        &self,
+        v: &mut CudaStorage,
+        vl: &Layout,
+        g: &CudaStorage,
+        gl: &Layout,
+    ) -> Result<()> {
+        let numbers = [self.beta, 1.0 - self.beta, self.scale].map(|number| number as f32);
+        cuda::second_moment((v, vl), (g, gl), numbers)
     }
 }
 
@@ -134,6 +169,20 @@ impl InplaceOp3 for Descent {
             });
         Ok(())
     }
+
+    #[cfg(feature = "cuda")]
+    fn cuda_fwd(
+        &self,
+        p: &mut CudaStorage,
+        pl: &Layout,
+        m: &CudaStorage,
+        ml: &Layout,
+        v: &CudaStorage,
+        vl: &Layout,
+    ) -> Result<()> {
+        let numbers = [self.keep, self.rate, self.root_correction, self.epsilon];
+        cuda::descend([(p, pl), (m, ml), (v, vl)], numbers)
+    }
 }
 
 /// `a ← a + s b`.
@@ -149,6 +198,17 @@ impl InplaceOp2 for AddScaled {
     fn cpu_fwd(&self, a: &mut CpuStorage, al: &Layout, b: &CpuStorage, bl: &Layout) -> Result<()> {
         let scale = self.scale;
         update2(slice_mut(a, al)?, slice(b, bl)?, |a, b| a + scale * b)
+    }
+
+    #[cfg(feature = "cuda")]
+    fn cuda_fwd(
+        &self,
+        a: &mut CudaStorage,
+        al: &Layout,
+        b: &CudaStorage,
+        bl: &Layout,
+    ) -> Result<()> {
+        cuda::add_scaled((a, al), (b, bl), self.scale)
     }
 }
 

@@ -73,8 +73,9 @@ impl AdamWConfig {
 /// AdamW (Loshchilov & Hutter 2019, algorithm 2): Adam with bias correction and a decay of the weights that does not pass
 /// through the moments.
 ///
-/// Moments are f32 whatever the parameter. On the CPU every update is made in place in three passes (first moment, second
-/// moment, weight), in parallel, with the same bits for any number of threads; elsewhere it is composed from tensor operations.
+/// Moments are f32 whatever the parameter. On the CPU and on GPUs every update is made in place in three passes (first
+/// moment, second moment, weight), on the CPU in parallel, with the same bits for any number of threads; elsewhere it is composed
+/// from tensor operations.
 #[derive(Debug)]
 pub struct AdamW {
     config: AdamWConfig,
@@ -215,7 +216,7 @@ impl Slot {
         config: &AdamWConfig,
         update: &Update,
     ) -> candle_core::Result<()> {
-        if self.var.device().is_cpu() && self.var.dtype() == DType::F32 {
+        if kernels::apply_to(self.var.as_tensor()) {
             self.apply_in_place(gradient, config, update)
         } else {
             self.apply_composed(gradient, config, update)

@@ -5,7 +5,7 @@ mod state;
 mod weights;
 
 use std::collections::BTreeMap;
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Range};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -35,11 +35,11 @@ const TENSORBOARD: &str = "tensorboard";
 pub type OnEvent<'a> = dyn FnMut(&Event) -> ControlFlow<()> + 'a;
 
 /// What differs between tasks.
-pub(crate) trait Task {
+pub(crate) trait Task: Sync {
     /// "train" or "pretrain".
     const KIND: &'static str;
     /// Sequences with what is to be learnt from them.
-    type Batch;
+    type Batch: Send + Sync + std::fmt::Debug;
     /// The tensors of the model.
     fn parameters(&self) -> &Parameters;
     /// The batch of these examples, which are of one task; `draw` is its own seed for anything random.
@@ -99,7 +99,7 @@ pub(crate) struct Settings {
 
 /// A run in progress.
 #[derive(Debug)]
-pub(crate) struct Run<T> {
+pub(crate) struct Run<T: Task> {
     pub(crate) task: T,
     pub(crate) settings: Settings,
     out: PathBuf,
@@ -109,6 +109,8 @@ pub(crate) struct Run<T> {
     state: State,
     /// The batches of the present epoch.
     plan: Vec<Vec<usize>>,
+    /// The batches of the next update, made while a GPU was busy with the last one.
+    prepared: Option<Prepared<T::Batch>>,
     throughput: Throughput,
     /// Hash of all examples in their order.
     examples: String,
@@ -126,6 +128,15 @@ pub(crate) struct Parts<T> {
     pub(crate) sampler: Sampler,
     pub(crate) schedule: Schedule,
     pub(crate) optimizer: AdamW,
+}
+
+/// Batches that were made before they are needed.
+#[derive(Debug)]
+struct Prepared<B> {
+    epoch: u64,
+    /// Places of the batches in the plan of the epoch.
+    places: Range<usize>,
+    batches: Vec<B>,
 }
 
 /// One forward pass of an update.
@@ -204,6 +215,7 @@ impl<T: Task> Run<T> {
             optimizer,
             state: State::default(),
             plan,
+            prepared: None,
             throughput: Throughput::default(),
             saved_step: 0,
             resumed: false,
@@ -300,7 +312,7 @@ impl<T: Task> Run<T> {
             loss,
             task_losses,
             gradients,
-        } = self.gradients(&micro_batches)?;
+        } = self.gradients_while_preparing(&micro_batches)?;
         self.check_finite("loss", loss, &micro_batches)?;
         let grad_norm = gradients.norm()?;
         self.check_finite("gradient norm", grad_norm, &micro_batches)?;
@@ -324,33 +336,61 @@ impl<T: Task> Run<T> {
     }
 
     /// The next `accumulate` batches, or those that are left of the epoch.
-    fn next_micro_batches(&self) -> Vec<MicroBatch<T::Batch>> {
-        let State {
-            epoch,
-            batch: first,
-            ..
-        } = self.state;
-        let after = (first + self.settings.accumulate).min(self.plan.len());
-        (first..after)
-            .map(|index| self.micro_batch(epoch, index))
-            .collect()
-    }
-
-    /// A batch is a function of seed, epoch and index, whatever came before.
-    fn micro_batch(&self, epoch: u64, index: usize) -> MicroBatch<T::Batch> {
-        let seed = self.settings.seed;
-        let place = index as u64;
-        let batch = self.task.batch(
-            &self.plan[index],
-            derive_seed(seed, &[stream::MASKS, epoch, place]),
-        );
-        MicroBatch {
+    fn next_micro_batches(&mut self) -> Vec<MicroBatch<T::Batch>> {
+        let epoch = self.state.epoch;
+        let places = self.places_from(self.state.batch);
+        let prepared = self.prepared.take();
+        let batches = match prepared.filter(|p| p.epoch == epoch && p.places == places) {
+            Some(prepared) => prepared.batches,
+            None => self.batches(epoch, places.clone()),
+        };
+        let micro_batch = |(place, batch): (usize, T::Batch)| MicroBatch {
             task: self.task.task(&batch),
             labelled: self.task.n_labelled(&batch),
             weight: self.task.weight(&batch),
             batch,
-            pass: self.pass(epoch, place),
+            pass: self.pass(epoch, place as u64),
+        };
+        places.zip(batches).map(micro_batch).collect()
+    }
+
+    /// The places in the plan of an update that begins at one of them.
+    fn places_from(&self, first: usize) -> Range<usize> {
+        first..(first + self.settings.accumulate).min(self.plan.len())
+    }
+
+    /// A batch is a function of seed, epoch and place, whatever came before.
+    fn batches(&self, epoch: u64, places: Range<usize>) -> Vec<T::Batch> {
+        let batch = |place: usize| {
+            let seed = derive_seed(self.settings.seed, &[stream::MASKS, epoch, place as u64]);
+            self.task.batch(&self.plan[place], seed)
+        };
+        places.map(batch).collect()
+    }
+
+    /// [`Self::gradients`]; while a GPU computes them, the batches of the next update of the epoch are made.
+    fn gradients_while_preparing(
+        &mut self,
+        micro_batches: &[MicroBatch<T::Batch>],
+    ) -> Result<Computed> {
+        let epoch = self.state.epoch;
+        let places = self.places_from(self.state.batch + micro_batches.len());
+        if self.task.parameters().device().is_cpu() || places.is_empty() {
+            return self.gradients(micro_batches);
         }
+        let this = &*self;
+        let (gradients, batches) = std::thread::scope(|scope| {
+            let batches = scope.spawn(|| this.batches(epoch, places.clone()));
+            let gradients = this.gradients(micro_batches);
+            (gradients, batches.join())
+        });
+        let batches = batches.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        self.prepared = Some(Prepared {
+            epoch,
+            places,
+            batches,
+        });
+        gradients
     }
 
     fn pass(&self, epoch: u64, place: u64) -> TrainingPass {
