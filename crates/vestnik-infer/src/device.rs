@@ -27,14 +27,43 @@ impl DeviceChoice {
     pub fn open(self) -> Result<Device> {
         match self {
             Self::Cpu => Ok(Device::Cpu),
-            Self::Auto if !candle_core::utils::cuda_is_available() => Ok(Device::Cpu),
-            // A build with CUDA on a machine without a GPU.
-            Self::Auto => Ok(Device::new_cuda(0).unwrap_or(Device::Cpu)),
-            Self::Cuda(ordinal) => Device::new_cuda(ordinal).map_err(|source| Error::Device {
+            // What was built says nothing of the machine: the GPU is tried.
+            Self::Auto => Ok(open_cuda(0).unwrap_or(Device::Cpu)),
+            Self::Cuda(ordinal) => open_cuda(ordinal).map_err(|source| Error::Device {
                 choice: self,
                 source: Box::new(source),
             }),
         }
+    }
+}
+
+/// Opens a GPU and makes it ready.
+fn open_cuda(ordinal: usize) -> candle_core::Result<Device> {
+    let device = Device::new_cuda(ordinal)?;
+    #[cfg(feature = "cuda")]
+    vestnik_model::ops::cuda::prepare(&device)?;
+    Ok(device)
+}
+
+/// What a device is, for messages: `cpu`, or `cuda` with number, name, memory, compute capability and driver.
+#[must_use]
+pub fn device_name(device: &Device) -> String {
+    #[cfg(feature = "cuda")]
+    if let Ok(Some(gpu)) = vestnik_model::ops::cuda::describe(device) {
+        let (major, minor) = gpu.compute_capability;
+        return format!(
+            "cuda:{} ({}, {} GB, compute capability {major}.{minor}, driver for CUDA {}.{})",
+            gpu.ordinal,
+            gpu.name,
+            gpu.memory_bytes / 1_000_000_000,
+            gpu.driver.0,
+            gpu.driver.1
+        );
+    }
+    match device {
+        Device::Cpu => "cpu".to_owned(),
+        Device::Cuda(_) => "cuda".to_owned(),
+        Device::Metal(_) => "metal".to_owned(),
     }
 }
 

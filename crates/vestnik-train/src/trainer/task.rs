@@ -38,6 +38,7 @@ pub(crate) struct TrainingTask {
 }
 
 /// Sequences of one task.
+#[derive(Debug)]
 pub(crate) enum TaskBatch {
     /// Words with tags.
     Entities(Batch),
