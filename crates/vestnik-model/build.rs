@@ -30,7 +30,12 @@ fn compile() -> Result<(), String> {
         .arg(&ptx)
         .arg(KERNELS)
         .status()
-        .map_err(|error| format!("{} cannot be run ({error}); docs/cuda.md says what is needed", nvcc.display()))?;
+        .map_err(|error| {
+            format!(
+                "{} cannot be run ({error}); docs/cuda.md says what is needed",
+                nvcc.display()
+            )
+        })?;
     match status.success() {
         true => Ok(()),
         false => Err(format!("{} refused {KERNELS}", nvcc.display())),

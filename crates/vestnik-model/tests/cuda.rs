@@ -53,9 +53,9 @@ fn weighed(output: &Tensor) -> Tensor {
 /// Output and gradients of an operation on both devices agree.
 fn check(inputs: &[Var], tolerance: f64, operation: impl Fn(&[Var]) -> Result<Tensor>) {
     let Some(gpu) = gpu() else { return };
-    let there = inputs.iter().map(|input| {
-        Var::from_tensor(&input.as_tensor().to_device(&gpu).unwrap()).unwrap()
-    });
+    let there = inputs
+        .iter()
+        .map(|input| Var::from_tensor(&input.as_tensor().to_device(&gpu).unwrap()).unwrap());
     let there: Vec<Var> = there.collect();
     let (here, result) = (operation(inputs).unwrap(), operation(&there).unwrap());
     let difference = relative_difference(&result, &here);
@@ -101,13 +101,17 @@ fn linear() {
 fn layer_norm() {
     for (rows, width) in [(1, 3), (9, 32), (1000, 384), (5, 1025)] {
         let tensors = [var(&[rows, width], 1), var(&[width], 2), var(&[width], 3)];
-        check(&tensors, 5e-5, |v| ops::layer_norm(&v[0], &v[1], &v[2], 1e-5));
+        check(&tensors, 5e-5, |v| {
+            ops::layer_norm(&v[0], &v[1], &v[2], 1e-5)
+        });
     }
 }
 
 #[test]
 fn gelu() {
-    check(&[var(&[13, 7], 1)], 2e-5, |v| ops::gelu(&(v[0].as_tensor() * 4.0)?));
+    check(&[var(&[13, 7], 1)], 2e-5, |v| {
+        ops::gelu(&(v[0].as_tensor() * 4.0)?)
+    });
 }
 
 #[test]
@@ -147,16 +151,22 @@ fn attention() {
 
 #[test]
 fn rows_of_tables() {
-    let often: Vec<u32> = (0..700).map(|i| if i % 3 == 0 { 4 } else { i % 11 }).collect();
+    let often: Vec<u32> = (0..700)
+        .map(|i| if i % 3 == 0 { 4 } else { i % 11 })
+        .collect();
     for indices in [vec![0], vec![2, 0, 2, 9], often] {
-        check(&[var(&[11, 37], 1)], 2e-6, |v| ops::gather_rows(&v[0], &indices));
+        check(&[var(&[11, 37], 1)], 2e-6, |v| {
+            ops::gather_rows(&v[0], &indices)
+        });
     }
 }
 
 #[test]
 fn means_of_ranges() {
     let ranges = [0..1, 3..20, 0..30, 29..30, 5..9];
-    check(&[var(&[30, 70], 1)], 2e-6, |v| ops::range_means(&v[0], &ranges));
+    check(&[var(&[30, 70], 1)], 2e-6, |v| {
+        ops::range_means(&v[0], &ranges)
+    });
 }
 
 #[test]
@@ -188,8 +198,13 @@ fn batch(vocabulary: usize) -> Batch {
     }
     let tokens = *cumulative_lengths.last().unwrap() as u32;
     Batch {
-        ids: (0..tokens).map(|i| 5 + i * 7 % (vocabulary as u32 - 6)).collect(),
-        position_ids: lengths.iter().flat_map(|length| 0..*length as u32).collect(),
+        ids: (0..tokens)
+            .map(|i| 5 + i * 7 % (vocabulary as u32 - 6))
+            .collect(),
+        position_ids: lengths
+            .iter()
+            .flat_map(|length| 0..*length as u32)
+            .collect(),
         type_ids: vec![0; tokens as usize],
         origins: (0..lengths.len()).map(|sequence| (sequence, 0)).collect(),
         cumulative_lengths,
@@ -211,9 +226,10 @@ fn taggers_gradients(
     let labels: Vec<i64> = (0..batch.ids.len() as i64).map(|i| i % n_labels).collect();
     let loss = losses::cross_entropy(&logits, &labels).unwrap();
     let gradients = pass.backward(&loss).unwrap();
-    let named = model.parameters().trainable().filter_map(|(name, var)| {
-        Some((name.to_owned(), gradients.get(var)?.clone()))
-    });
+    let named = model
+        .parameters()
+        .trainable()
+        .filter_map(|(name, var)| Some((name.to_owned(), gradients.get(var)?.clone())));
     let named = named.collect();
     (loss.to_scalar().unwrap(), named)
 }
@@ -231,16 +247,26 @@ fn taggers_of_every_architecture_learn_what_they_learn_on_the_cpu() {
         for (precision, tolerance) in [(F32, 1e-3), (Bf16, 0.1)] {
             let (loss, got) = taggers_gradients(&dir, &gpu, precision);
             let difference = (loss - expected_loss).abs() / expected_loss;
-            assert!(f64::from(difference) <= tolerance, "{folder:?}: {difference}");
+            assert!(
+                f64::from(difference) <= tolerance,
+                "{folder:?}: {difference}"
+            );
             assert_eq!(got.len(), expected.len(), "{folder:?}");
             let all = |gradients: &[(String, Tensor)]| {
                 let flat = gradients.iter().map(|(_, gradient)| {
-                    gradient.to_device(&Device::Cpu).unwrap().flatten_all().unwrap()
+                    gradient
+                        .to_device(&Device::Cpu)
+                        .unwrap()
+                        .flatten_all()
+                        .unwrap()
                 });
                 Tensor::cat(&flat.collect::<Vec<_>>(), 0).unwrap()
             };
             let difference = relative_difference(&all(&got), &all(&expected));
-            eprintln!("{}: {precision:?} gradients differ by {difference:.1e}", folder.display());
+            eprintln!(
+                "{}: {precision:?} gradients differ by {difference:.1e}",
+                folder.display()
+            );
             assert!(difference <= tolerance, "{folder:?}: {difference}");
         }
         checked += 1;
@@ -259,7 +285,9 @@ fn masked_language_models_give_the_logits_of_the_cpu() {
         let (there, _) = MaskedLm::load(&dir, 1, &gpu).unwrap();
         let batch = batch(dir.config().encoder.vocab_size);
         let logits = |model: &MaskedLm| {
-            model.logits(&batch, &[0, 9, 12, 43], Mode::Inference).unwrap()
+            model
+                .logits(&batch, &[0, 9, 12, 43], Mode::Inference)
+                .unwrap()
         };
         let difference = relative_difference(&logits(&there), &logits(&here));
         assert!(difference <= 1e-3, "{folder:?}: {difference}");
@@ -278,7 +306,14 @@ fn sequences_do_not_see_their_batch_mates() {
             dropout: 0.0,
             window: None,
         };
-        ops::attention(&tensors[0], &tensors[1], &tensors[2], options, Mode::Inference).unwrap()
+        ops::attention(
+            &tensors[0],
+            &tensors[1],
+            &tensors[2],
+            options,
+            Mode::Inference,
+        )
+        .unwrap()
     };
     let together = run(&all, &cumulative);
     let part: Vec<Tensor> = all.iter().map(|x| x.narrow(0, 40, 17).unwrap()).collect();

@@ -3,7 +3,9 @@
 
 #[cfg(feature = "cuda")]
 use candle_core::CudaStorage;
-use candle_core::{CpuStorage, DType, InplaceOp1, InplaceOp2, InplaceOp3, Layout, Result, Tensor, bail};
+use candle_core::{
+    CpuStorage, DType, InplaceOp1, InplaceOp2, InplaceOp3, Layout, Result, Tensor, bail,
+};
 use rayon::prelude::*;
 #[cfg(feature = "cuda")]
 use vestnik_model::ops::cuda;

@@ -291,7 +291,11 @@ impl<T: Number> Attention<T> {
             false => None,
         };
         let grad_k = match needs_k {
-            true => packed(product(&device, scores.transposed(), Factor::new(&kept.q)?)?)?,
+            true => packed(product(
+                &device,
+                scores.transposed(),
+                Factor::new(&kept.q)?,
+            )?)?,
             false => None,
         };
         Ok([grad_q, grad_k, grad_v])

@@ -56,7 +56,12 @@ impl Rows {
             Argument::F32s(normalizers.slice(..)),
             Argument::U32(classes as u32),
         ];
-        launch(device, "cross_entropy_forward", Grid::blocks(rows), &arguments)?;
+        launch(
+            device,
+            "cross_entropy_forward",
+            Grid::blocks(rows),
+            &arguments,
+        )?;
         Ok((losses, normalizers))
     }
 }
@@ -96,7 +101,12 @@ impl CustomOp1 for CrossEntropySum {
             Argument::F32s(out.slice(..)),
             Argument::U32(classes as u32),
         ];
-        launch(&device, "cross_entropy_backward", Grid::blocks(rows), &arguments)?;
+        launch(
+            &device,
+            "cross_entropy_backward",
+            Grid::blocks(rows),
+            &arguments,
+        )?;
         Ok(Some(tensor(out, &device, logits.shape())))
     }
 }

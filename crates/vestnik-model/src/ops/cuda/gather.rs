@@ -89,13 +89,30 @@ impl Lookups {
                 Argument::F32s(to),
                 Argument::U32(width as u32),
             ];
-            launch(device, "scatter_rows", Grid::blocks(ends.len() - 1), &arguments)
+            launch(
+                device,
+                "scatter_rows",
+                Grid::blocks(ends.len() - 1),
+                &arguments,
+            )
         };
         let data = data_of(grad);
         let order = device.clone_htod(&self.order)?;
         let rows = device.clone_htod(&self.rows)?;
-        scatter(data.view()?, &numbers, &parts.places, &order, partial.slice(..))?;
-        scatter(partial.slice(..), &rows, &parts.of_rows, &numbers, out.slice(..))?;
+        scatter(
+            data.view()?,
+            &numbers,
+            &parts.places,
+            &order,
+            partial.slice(..),
+        )?;
+        scatter(
+            partial.slice(..),
+            &rows,
+            &parts.of_rows,
+            &numbers,
+            out.slice(..),
+        )?;
         Ok(tensor(out, device, table))
     }
 }
@@ -142,7 +159,10 @@ mod tests {
         assert_eq!(lookups.offsets, [0, 1, 3, 6]);
         assert_eq!(lookups.order, [3, 1, 4, 0, 2, 5]);
         let parts = lookups.parts();
-        assert_eq!((parts.places, parts.of_rows), (vec![0, 1, 3, 6], vec![0, 1, 2, 3]));
+        assert_eq!(
+            (parts.places, parts.of_rows),
+            (vec![0, 1, 3, 6], vec![0, 1, 2, 3])
+        );
         let none = Lookups::new(&[]);
         assert_eq!((none.rows.len(), none.offsets.as_slice()), (0, &[0][..]));
         assert_eq!(none.parts().places, [0]);
@@ -154,7 +174,10 @@ mod tests {
         indices.extend([8; PART]);
         let parts = Lookups::new(&indices).parts();
         let part = PART as u32;
-        assert_eq!(parts.places, [0, part, 2 * part, 2 * part + 1, 3 * part + 1]);
+        assert_eq!(
+            parts.places,
+            [0, part, 2 * part, 2 * part + 1, 3 * part + 1]
+        );
         assert_eq!(parts.of_rows, [0, 3, 4]);
     }
 }

@@ -99,11 +99,7 @@ pub(super) fn rounded(tensor: &Tensor, precision: Precision) -> Result<Tensor> {
 ///
 /// # Errors
 /// When the shapes or number formats do not fit, or cuBLAS fails.
-pub(super) fn product(
-    device: &CudaDevice,
-    a: Factor<'_>,
-    b: Factor<'_>,
-) -> Result<CudaSlice<f32>> {
+pub(super) fn product(device: &CudaDevice, a: Factor<'_>, b: Factor<'_>) -> Result<CudaSlice<f32>> {
     let ((rows, inner), (b_inner, cols)) = (a.shape(), b.shape());
     let n = a.n_matrices();
     if inner != b_inner || n != b.n_matrices() || a.tensor.dtype() != b.tensor.dtype() {

@@ -4,11 +4,11 @@
     reason = "a kernel is machine code that the compiler does not see"
 )]
 
+use candle_core::Result;
 use candle_core::cuda_backend::cudarc::driver::{
     CudaSlice, CudaView, DeviceRepr, LaunchConfig, PushKernelArg,
 };
 use candle_core::cuda_backend::{CudaDType, CudaDevice, WrapErr};
-use candle_core::Result;
 use half::bf16;
 
 /// The kernels, compiled by the build script.

@@ -98,9 +98,7 @@ impl CustomOp3 for Linear {
             let values = product(&device, a, Factor::new(b)?)?;
             Ok(tensor(values, &device, of.shape()))
         };
-        let grad_x = x
-            .track_op()
-            .then(|| gradient(x, factor, &self.weight));
+        let grad_x = x.track_op().then(|| gradient(x, factor, &self.weight));
         let grad_weight = weight
             .track_op()
             .then(|| gradient(weight, factor.transposed(), &self.x));

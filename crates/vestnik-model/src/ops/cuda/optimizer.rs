@@ -6,11 +6,7 @@ use super::launch::{Argument, Grid, launch};
 use super::values::view;
 
 /// Runs a kernel that takes contiguous `f32` tensors of one size, their number of elements, and some numbers.
-fn run(
-    kernel: &str,
-    tensors: &[(&CudaStorage, &Layout)],
-    numbers: &[f32],
-) -> Result<()> {
+fn run(kernel: &str, tensors: &[(&CudaStorage, &Layout)], numbers: &[f32]) -> Result<()> {
     let views = tensors
         .iter()
         .map(|(storage, layout)| view::<f32>(storage, layout))
@@ -64,7 +60,11 @@ pub fn descend(
     [p, m, v]: [(&CudaStorage, &Layout); 3],
     [keep, rate, root_correction, epsilon]: [f32; 4],
 ) -> Result<()> {
-    run("descend", &[p, m, v], &[keep, rate, root_correction, epsilon])
+    run(
+        "descend",
+        &[p, m, v],
+        &[keep, rate, root_correction, epsilon],
+    )
 }
 
 /// `a ← a + scale b`.

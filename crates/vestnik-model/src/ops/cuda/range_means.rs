@@ -47,7 +47,12 @@ impl CustomOp1 for RangeMeans {
             Argument::F32s(out.slice(..)),
             Argument::U32(width as u32),
         ];
-        launch(&x.device, "range_means_forward", Grid::blocks(n), &arguments)?;
+        launch(
+            &x.device,
+            "range_means_forward",
+            Grid::blocks(n),
+            &arguments,
+        )?;
         Ok(output(out, &x.device, (n, width)))
     }
 
@@ -65,7 +70,12 @@ impl CustomOp1 for RangeMeans {
             Argument::U32(self.begins.len() as u32),
             Argument::U32(width as u32),
         ];
-        launch(&device, "range_means_backward", Grid::blocks(rows), &arguments)?;
+        launch(
+            &device,
+            "range_means_backward",
+            Grid::blocks(rows),
+            &arguments,
+        )?;
         Ok(Some(tensor(out, &device, x.shape())))
     }
 }
