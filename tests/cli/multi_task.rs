@@ -295,8 +295,8 @@ fn the_run_file_of_the_benchmark_trains() {
 fn the_run_file_of_the_default_model_reads() {
     let sandbox = Sandbox::with_model();
     let models = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("models/vestnik-news");
-    let text = std::fs::read_to_string(models.join("multi-task.toml")).unwrap();
-    sandbox.write("models/vestnik-news/multi-task.toml", &text);
+    let text = std::fs::read_to_string(models.join("train.toml")).unwrap();
+    sandbox.write("models/vestnik-news/train.toml", &text);
     for map in ["allsides", "telegram", "onetv", "sib200"] {
         let name = format!("topics/{map}.toml");
         let map = std::fs::read(models.join(&name)).unwrap();
@@ -304,7 +304,7 @@ fn the_run_file_of_the_default_model_reads() {
     }
     lay_out_corpora(&sandbox, "models/vestnik-news", &text.parse().unwrap());
     let ran = sandbox.run(
-        "train models/vestnik-news/multi-task.toml --set model.base=../../tiny --set max_steps=1 \
+        "train models/vestnik-news/train.toml --set model.base=../../tiny --set max_steps=1 \
          --set train.limit=30 --set windows.max_tokens=30 --set calibrate=false --device cpu --progress none",
     );
     assert_eq!(ran.code, 0, "{ran}");
