@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[cfg(feature = "embedded-model")]
+#[path = "../../crates/vestnik-infer/tests/support/heads.rs"]
 mod adaptation;
 mod aggregation;
 mod calibrate;
@@ -11,9 +13,7 @@ mod data;
 mod data_split;
 mod distillation;
 mod evaluate;
-#[cfg(feature = "embedded-model")]
 mod hard_cases;
-#[path = "../../crates/vestnik-infer/tests/support/heads.rs"]
 mod heads;
 mod hub;
 mod logits;
@@ -31,6 +31,7 @@ mod sweep;
 mod tag_inputs;
 mod tag_mistakes;
 mod tag_output;
+mod tag_resume;
 mod tag_tasks;
 mod train;
 mod train_formats;

@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::commands::{classify, data, evaluate, model, pretrain, serve, tag, tokenizer, train};
+use crate::commands::{classify, data, evaluate, merge, model, pretrain, serve, show, tag, tokenizer, train};
 
 /// Reads news articles in many languages and says who and what is named.
 #[derive(Debug, Parser)]
@@ -24,6 +24,10 @@ pub(crate) enum Command {
     Classify(classify::Args),
     /// Answer over HTTP: tagging, classifying, and a page to try it on
     Serve(serve::Args),
+    /// Merge the outputs of shards in the order of the input
+    Merge(merge::Args),
+    /// Make a page of tagged articles, or an overview of a run
+    Show(show::Args),
     /// Measure a model on annotated data
     Evaluate(evaluate::Args),
     /// Fine-tune a model on annotated data

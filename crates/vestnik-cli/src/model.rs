@@ -1,8 +1,12 @@
 //! `--model DIR|ID` and how to run it.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+use vestnik_data::sha256_file;
 use vestnik_infer::{
     Aggregation, DeviceChoice, EMBEDDED_MODEL_NAME, Error, Options, Task, TextFeatures, Vestnik,
     ZeroShot,
@@ -229,6 +233,19 @@ impl ModelArgs {
         }
     }
 
+    /// What decides about results: the model, by its name and a hash of its files.
+    ///
+    /// # Errors
+    /// A file cannot be read.
+    pub(crate) fn identity(&self, name: &str) -> Result<BTreeMap<String, Value>> {
+        let sha256 = match self.directory()? {
+            Some(directory) => hash_of_files(&directory)?,
+            None => hash_of_embedded(),
+        };
+        let values = [("model", name.into()), ("model sha256", sha256.into())];
+        Ok(values.map(|(name, value)| (name.to_owned(), value)).into())
+    }
+
     /// Says on standard error where a model computes.
     pub(crate) fn tell_device(&self, device: &Device) {
         device::tell(self.compute.device, device);
@@ -248,6 +265,30 @@ fn says_what_follows(directory: &ModelDir) -> Result<bool> {
     Ok(labels
         .iter()
         .any(|label| label.to_lowercase().starts_with("entail")))
+/// A hash of the files that a model is made of.
+fn hash_of_files(directory: &Path) -> Result<String> {
+    let mut hasher = Sha256::new();
+    let names = std::fs::read_dir(directory)?.map(|entry| Ok(entry?.path()));
+    let mut files: Vec<PathBuf> = names.collect::<Result<_>>()?;
+    files.sort();
+    let of_model = |path: &&PathBuf| {
+        let extension = path.extension().unwrap_or_default();
+        path.is_file() && (extension == "json" || extension == "safetensors")
+    };
+    for path in files.iter().filter(of_model) {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        hasher.update(format!("{}  {name}\n", sha256_file(path)?));
+    }
+    Ok(format!("{:x}", hasher.finalize()))
+}
+
+fn hash_of_embedded() -> String {
+    let mut hasher = Sha256::new();
+    for bytes in vestnik_infer::embedded_files().into_iter().flatten() {
+        hasher.update((bytes.len() as u64).to_le_bytes());
+        hasher.update(bytes);
+    }
+    format!("{:x}", hasher.finalize())
 }
 
 /// The files of the model directory `model`, or of the model built into the program without one or by its name.

@@ -1,39 +1,68 @@
 //! Articles to be tagged, as a stream.
 
-use std::collections::VecDeque;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::STDIN;
-use crate::compression::{BytesRead, Source, decompressed, open, peek};
+use crate::compression::{BytesRead, decompressed};
 use crate::error::Result;
-use crate::fields::{Fields, Problems};
-use crate::inputs::{InputFile, Inputs, Kind, PEEKED_BYTES, starts_like_json, total_bytes};
-use crate::issue::{Issue, Position};
-use crate::lines::{BYTE_ORDER_MARK, MAX_LINE_BYTES, is_utf16};
+use crate::hash::{RecordHash, hash_bytes};
+use crate::inputs::{InputFile, Inputs, total_bytes};
+use crate::issue::{Issue, Position, Rejected};
+use crate::lines::MAX_LINE_BYTES;
 use crate::problem::Problem;
-use crate::records::{Record, RecordLines};
+use crate::record::{RecordFields, type_of};
+use crate::selection::Selection;
+use crate::sources::{
+    Found, InputFormat, RawRecord, RecordSource, TextEncoding, open_records, records,
+};
 
-/// Which fields of a record are read, and how much of it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// The longest text of an article by default, in bytes: 8 MiB.
+pub const MAX_TEXT_BYTES: usize = 8 * 1024 * 1024;
+
+/// What stands between two fields that are read as one text.
+const FIELD_SEPARATOR: &str = "\n\n";
+
+/// Which fields of a record are read, how much of it, and which records.
+#[derive(Debug, Clone, PartialEq)]
 pub struct ArticleOptions {
-    /// The field with the text. Default: `text`.
-    pub text_field: String,
-    /// The field with the id. Default: `id`.
+    /// The fields with the text, joined by a blank line when there are several; `a.b` is the field `b` of the object `a`.
+    /// Default: `text`.
+    pub text_fields: Vec<String>,
+    /// The field with the id, also as a path. Default: `id`.
     pub id_field: String,
-    /// The longest line, and the longest text file, in bytes. Default: [`MAX_LINE_BYTES`].
+    /// The longest record, and the longest text file, in bytes. Default: [`MAX_LINE_BYTES`].
     pub max_line_bytes: usize,
+    /// The longest text of an article, in bytes. Default: [`MAX_TEXT_BYTES`].
+    pub max_text_bytes: usize,
+    /// The format of all inputs. Default: found by their first bytes, and by their names.
+    pub format: Option<InputFormat>,
+    /// The encoding of inputs that are text. Default: UTF-8, or what a byte order mark or the text itself says.
+    pub encoding: Option<TextEncoding>,
+    /// Which records are read. Default: all.
+    pub selection: Selection,
 }
 
 impl Default for ArticleOptions {
     fn default() -> Self {
         Self {
-            text_field: "text".to_owned(),
+            text_fields: vec!["text".to_owned()],
             id_field: "id".to_owned(),
             max_line_bytes: MAX_LINE_BYTES,
+            max_text_bytes: MAX_TEXT_BYTES,
+            format: None,
+            encoding: None,
+            selection: Selection::default(),
         }
+    }
+}
+
+impl ArticleOptions {
+    /// The field that a text gets which has none of its own, such as that of a text file: the last one.
+    pub(crate) fn text_field(&self) -> &str {
+        self.text_fields.last().map_or("text", String::as_str)
     }
 }
 
@@ -42,24 +71,53 @@ impl Default for ArticleOptions {
 pub struct Article {
     /// The file and the line; line 1 for a text file.
     pub origin: Position,
+    /// The number of the record in all inputs, from 1.
+    pub record: u64,
     /// The id, numbers as text; for a text file its name, inside a folder its path from there.
     pub id: Option<String>,
     /// The text, which may be empty.
     pub text: String,
-    /// All fields of the record in their order, text and id included; a text file has these two. Numbers are as they
-    /// are written, but for the spelling of an exponent: `1E5` becomes `1e+5`.
-    pub fields: Map<String, Value>,
+    /// Where the fields lie in the text, in its order; empty when the text is that of one field.
+    pub parts: Vec<TextPart>,
+    /// The language of the text, where the record does not say it in a field `lang` and somebody has recognised it; the
+    /// reader leaves it open.
+    pub detected_lang: Option<String>,
+    /// All fields of the record, text and id included; a text file has these two.
+    pub fields: RecordFields,
+}
+
+/// The part of a text that one field gave.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TextPart {
+    /// The field.
+    pub field: String,
+    /// Where it starts in the text, in bytes.
+    pub start: usize,
+    /// Where it ends, in bytes, exclusive.
+    pub end: usize,
+}
+
+/// How far a reader is, and what it has read so far.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct RecordPosition {
+    /// The number of records: articles, records that cannot be used, and those that were not selected.
+    pub records: u64,
+    /// A hash of all of them, in their order.
+    pub hash: RecordHash,
 }
 
 /// Reads articles from files, folders and standard input, one at a time.
 ///
-/// - A folder gives its files with names in `.txt`, `.jsonl`, `.json` and `.ndjson`, also with `.gz` or `.zst`, sorted,
-///   those of subfolders too; hidden ones are left out.
-/// - `-` is standard input.
-/// - A `.txt` file is one article. All other files hold JSON lines, an article each; blank lines are skipped. A file
-///   without a known name is read when it starts with `{`.
+/// - A folder gives its files with names of formats ([`InputFormat`]), also compressed, sorted, those of subfolders too;
+///   hidden ones are left out.
+/// - `-` is standard input, of any format but those that only a name shows: CSV, TSV and text need
+///   [`ArticleOptions::format`].
+/// - Compression is seen in the first bytes, and so are JSON lines, arrays of JSON, Parquet, web archives, dumps of
+///   MediaWiki and web pages; for text and tables the name decides.
+/// - A text file and a web page are one article each, called by the name of the file.
 ///
-/// Every defect is an [`Issue`] in the stream, and reading goes on behind it. Memory is bounded by the longest article.
+/// Every defect is a [`Rejected`] record in the stream, and reading goes on behind it. Memory is bounded by the longest
+/// record.
 ///
 /// ```
 /// use vestnik_data::{ArticleOptions, ArticleReader};
@@ -73,13 +131,10 @@ pub struct Article {
 pub struct ArticleReader {
     options: ArticleOptions,
     inputs: Inputs,
-    lines: Option<RecordLines>,
-    /// What the last step gave: an article, or all issues of one record.
-    found: VecDeque<Found>,
+    source: Option<(PathBuf, RecordSource)>,
+    position: RecordPosition,
     bytes_read: BytesRead,
 }
-
-type Found = std::result::Result<Article, Issue>;
 
 impl ArticleReader {
     /// Reads the inputs in their order.
@@ -91,7 +146,7 @@ impl ArticleReader {
         Ok(Self::new(Inputs::new(inputs)?, options))
     }
 
-    /// Reads JSON lines, compressed or not, from a stream, as from standard input.
+    /// Reads a stream, compressed or not, as from standard input.
     ///
     /// # Errors
     /// [`Error::Input`](crate::Error::Input) when the first bytes cannot be read, or are of a kind that is not read.
@@ -100,21 +155,24 @@ impl ArticleReader {
         options: ArticleOptions,
     ) -> Result<Self> {
         let mut articles = Self::new(Inputs::new(&[])?, options);
-        let path = Path::new(STDIN);
-        let source = decompressed(reader, &articles.bytes_read);
-        let source = source.map_err(|problem| Issue::of_file(path, problem))?;
-        articles.lines = Some(articles.record_lines(path, source));
+        let file = InputFile {
+            path: STDIN.into(),
+            name: STDIN.to_owned(),
+        };
+        let source = decompressed(reader, &articles.bytes_read)
+            .and_then(|source| records(&file, source, &articles.options));
+        let source = source.map_err(|problem| Issue::of_file(&file.path, problem))?;
+        articles.source = Some((file.path, source));
         Ok(articles)
     }
 
     fn new(inputs: Inputs, options: ArticleOptions) -> Self {
-        let (found, bytes_read) = (VecDeque::new(), BytesRead::default());
         Self {
             options,
             inputs,
-            lines: None,
-            found,
-            bytes_read,
+            source: None,
+            position: RecordPosition::default(),
+            bytes_read: BytesRead::default(),
         }
     }
 
@@ -123,160 +181,187 @@ impl ArticleReader {
         self.bytes_read.clone()
     }
 
+    /// How far the reader is.
+    #[must_use]
+    pub fn record_position(&self) -> RecordPosition {
+        self.position
+    }
+
+    /// Passes over records without making articles of them, up to `n_records` from the start.
+    ///
+    /// # Errors
+    /// Gives what was reached instead, when the input has not so many.
+    pub fn skip_to(&mut self, n_records: u64) -> std::result::Result<(), RecordPosition> {
+        while self.position.records < n_records {
+            if self.next_record().is_none() {
+                return Err(self.position);
+            }
+        }
+        Ok(())
+    }
+
     /// The size of all inputs as they lie on the disk, in bytes; `None` when standard input is among them.
     pub fn total_bytes(inputs: &[PathBuf]) -> Option<u64> {
         total_bytes(inputs)
     }
 
-    fn record_lines(&self, path: &Path, source: Source) -> RecordLines {
-        RecordLines::new(path, source, self.options.max_line_bytes)
+    /// The next record that is there, with its hash.
+    fn next_record(&mut self) -> Option<(u64, Found)> {
+        loop {
+            if let Some((_, source)) = &mut self.source {
+                if let Some(found) = source.next() {
+                    return Some(self.counted(found));
+                }
+                self.source = None;
+            }
+            if let Err(rejected) = self.next_file()? {
+                return Some(self.counted(Err(rejected)));
+            }
+        }
     }
 
-    /// Reads the next record or opens the next file. Says whether there was one.
-    fn step(&mut self) -> bool {
-        let Some(lines) = &mut self.lines else {
-            return self.next_file();
+    fn counted(&mut self, found: Found) -> (u64, Found) {
+        let hash = match &found {
+            Ok(record) => hash_bytes(record.json.as_bytes()),
+            Err(rejected) => hash_bytes(rejected.record.as_deref().unwrap_or_default()),
         };
-        match lines.next() {
-            Some(Ok(record)) => self
-                .found
-                .extend(articles(lines.path(), record, &self.options)),
-            Some(Err(issue)) => self.found.push_back(Err(issue)),
-            None => self.lines = None,
-        }
-        true
+        self.position.records += 1;
+        self.position.hash.add(hash);
+        (hash, found)
     }
 
-    fn next_file(&mut self) -> bool {
-        let Some(file) = self.inputs.next() else {
-            return false;
+    fn next_file(&mut self) -> Option<std::result::Result<(), Rejected>> {
+        Some(match self.inputs.next()? {
+            Err(issue) => Err(Rejected::file(&issue.path, issue.line, issue.problem)),
+            Ok(file) => open_records(&file, &self.options, &self.bytes_read)
+                .map(|source| self.source = Some((file.path, source))),
+        })
+    }
+
+    fn article(&self, record: RawRecord) -> std::result::Result<Article, Rejected> {
+        let path = self.source.as_ref().map_or(Path::new(STDIN), |(path, _)| path);
+        let rejected = |problems, json: String| Rejected {
+            path: path.to_path_buf(),
+            line: Some(record.line),
+            problems,
+            record: Some(json.into_bytes()),
         };
-        if let Err(issue) = file.and_then(|file| self.start(&file)) {
-            self.found.push_back(Err(issue));
+        let fields = match RecordFields::parse_or_return(record.json) {
+            Ok(fields) => fields,
+            Err((problem, json)) => return Err(rejected(vec![problem], json)),
+        };
+        let id = id(&fields, &self.options.id_field);
+        let text = text(&fields, &self.options);
+        match (id, text) {
+            (Ok(id), Ok((text, parts))) => Ok(Article {
+                origin: Position {
+                    path: path.to_path_buf(),
+                    line: record.line,
+                },
+                record: self.position.records,
+                id,
+                text,
+                parts,
+                detected_lang: None,
+                fields,
+            }),
+            (id, text) => {
+                let problems = id.err().into_iter().chain(text.err()).collect();
+                Err(rejected(problems, fields.into_json()))
+            }
         }
-        true
-    }
-
-    fn start(&mut self, file: &InputFile) -> std::result::Result<(), Issue> {
-        let whole = |problem| Issue::of_file(&file.path, problem);
-        let source = open(&file.path, &self.bytes_read).map_err(whole)?;
-        let (kind, source) = kind(&file.path, source).map_err(whole)?;
-        match kind {
-            Kind::Lines => self.lines = Some(self.record_lines(&file.path, source)),
-            Kind::Text => self
-                .found
-                .push_back(text_article(file, source, &self.options)),
-        }
-        Ok(())
     }
 }
 
 impl Iterator for ArticleReader {
-    type Item = Found;
+    type Item = std::result::Result<Article, Rejected>;
 
-    fn next(&mut self) -> Option<Found> {
-        while self.found.is_empty() && self.step() {}
-        self.found.pop_front()
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            let (hash, found) = self.next_record()?;
+            if self.options.selection.takes(hash) {
+                return Some(found.and_then(|record| self.article(record)));
+            }
+        }
     }
 }
 
-/// What a file holds, by its name or else its first character.
-fn kind(path: &Path, source: Source) -> std::result::Result<(Kind, Source), Problem> {
-    if path == Path::new(STDIN) {
-        return Ok((Kind::Lines, source));
-    }
-    if let Some(kind) = Kind::of_name(path) {
-        return Ok((kind, source));
-    }
-    let (head, source) = peek(source, PEEKED_BYTES)?;
-    match head.is_empty() {
-        true => Err(Problem::EmptyFile),
-        false if starts_like_json(&head) => Ok((Kind::Lines, source)),
-        false => Err(Problem::UnknownFormat),
-    }
-}
-
-/// The article of a record, or all that is wrong with it.
-fn articles(path: &Path, record: Record, options: &ArticleOptions) -> Vec<Found> {
-    let fields = Fields::new(&record.fields);
-    let mut problems = Problems::default();
-    let id = problems.keep(fields.identifier(&options.id_field));
-    let text = problems.keep(fields.string(&options.text_field));
-    if let (Some(id), Some(text)) = (id, text.map(str::to_owned)) {
-        let origin = Position {
-            path: path.to_path_buf(),
-            line: record.line,
-        };
-        return vec![Ok(Article {
-            origin,
-            id,
-            text,
-            fields: record.fields,
-        })];
-    }
-    let issue = |problem| Err(Issue::at(path, record.line, problem));
-    problems.into_vec().into_iter().map(issue).collect()
-}
-
-/// A whole text file as an article.
-fn text_article(file: &InputFile, source: Source, options: &ArticleOptions) -> Found {
-    let read = read_text(source, options.max_line_bytes);
-    let text = read.map_err(|(line, problem)| Issue {
-        path: file.path.clone(),
-        line,
-        problem,
-    })?;
-    let mut fields = Map::new();
-    fields.insert(options.id_field.clone(), Value::String(file.name.clone()));
-    fields.insert(options.text_field.clone(), Value::String(text.clone()));
-    let origin = Position {
-        path: file.path.clone(),
-        line: 1,
+fn id(fields: &RecordFields, path: &str) -> std::result::Result<Option<String>, Problem> {
+    let Some(json) = fields.raw_at(path) else {
+        return Ok(None);
     };
-    Ok(Article {
-        origin,
-        id: Some(file.name.clone()),
-        text,
-        fields,
-    })
-}
-
-type TextProblem = (Option<u64>, Problem);
-
-fn read_text(source: Source, limit: usize) -> std::result::Result<String, TextProblem> {
-    let mut bytes = Vec::new();
-    let read = source.take(limit as u64 + 1).read_to_end(&mut bytes);
-    read.map_err(|error| (None, error.into()))?;
-    if bytes.len() > limit {
-        return Err((None, Problem::TooLong { limit }));
-    }
-    if is_utf16(&bytes) {
-        return Err((None, Problem::Utf16));
-    }
-    if bytes.is_empty() {
-        return Err((None, Problem::EmptyFile));
-    }
-    let text = String::from_utf8(bytes).map_err(|error| {
-        let (bad, bytes) = (error.utf8_error().valid_up_to(), error.as_bytes());
-        invalid_utf8(&bytes[..bad])
-    })?;
-    match text.strip_prefix(BYTE_ORDER_MARK) {
-        Some(rest) => Ok(rest.to_owned()),
-        None => Ok(text),
+    match serde_json::from_str(json)? {
+        Value::Null => Ok(None),
+        Value::String(id) => Ok(Some(id)),
+        Value::Number(id) => Ok(Some(id.to_string())),
+        _ => Err(wrong_type(path, json, "a string or a number")),
     }
 }
 
-/// The line of the first bad byte, and its offset there, from the bytes before it.
-fn invalid_utf8(valid: &[u8]) -> TextProblem {
-    let line_start = valid
-        .iter()
-        .rposition(|&byte| byte == b'\n')
-        .map_or(0, |feed| feed + 1);
-    let n_feeds = valid.iter().filter(|&&byte| byte == b'\n').count();
-    (
-        Some(n_feeds as u64 + 1),
-        Problem::InvalidUtf8 {
-            offset: valid.len() - line_start,
-        },
-    )
+fn wrong_type(path: &str, json: &str, expected: &'static str) -> Problem {
+    Problem::WrongType {
+        field: path.to_owned(),
+        expected,
+        found: type_of(json),
+    }
+}
+
+pub(crate) type Text = (String, Vec<TextPart>);
+
+/// The text of an article, and where its fields lie when there are several.
+pub(crate) fn text(fields: &RecordFields, options: &ArticleOptions) -> std::result::Result<Text, Problem> {
+    let (text, parts) = match options.text_fields.as_slice() {
+        [field] => (one_text(fields, field)?.ok_or_else(|| missing(fields, field))?, Vec::new()),
+        several => joined(fields, several)?,
+    };
+    if text.len() > options.max_text_bytes {
+        return Err(Problem::TooLong {
+            limit: options.max_text_bytes,
+        });
+    }
+    Ok((text, parts))
+}
+
+fn joined(fields: &RecordFields, paths: &[String]) -> std::result::Result<Text, Problem> {
+    let (mut text, mut parts) = (String::new(), Vec::new());
+    for path in paths {
+        if fields.raw_at(path) == Some("null") {
+            continue;
+        }
+        let Some(part) = one_text(fields, path)? else {
+            continue;
+        };
+        if !parts.is_empty() {
+            text.push_str(FIELD_SEPARATOR);
+        }
+        let start = text.len();
+        text.push_str(&part);
+        parts.push(TextPart {
+            field: path.clone(),
+            start,
+            end: text.len(),
+        });
+    }
+    if parts.is_empty() {
+        return Err(missing(fields, &paths.join(",")));
+    }
+    Ok((text, parts))
+}
+
+/// The text of a field; `None` where there is no such field. `null` is of a wrong type when it is all there is.
+fn one_text(fields: &RecordFields, path: &str) -> std::result::Result<Option<String>, Problem> {
+    let Some(json) = fields.raw_at(path) else {
+        return Ok(None);
+    };
+    match crate::record::string(json) {
+        Some(text) => Ok(Some(text.into_owned())),
+        None => Err(wrong_type(path, json, "a string")),
+    }
+}
+
+fn missing(fields: &RecordFields, path: &str) -> Problem {
+    Problem::MissingField {
+        field: path.to_owned(),
+        present: fields.names().map(str::to_owned).collect(),
+    }
 }

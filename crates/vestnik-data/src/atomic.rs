@@ -4,7 +4,9 @@ use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
+use bzip2::write::BzEncoder;
 use flate2::write::GzEncoder;
+use liblzma::write::XzEncoder;
 use tempfile::{Builder, TempPath};
 
 use crate::compression::Compression;
@@ -16,7 +18,7 @@ const BLOCK_BYTES: usize = 128 * 1024;
 
 /// A file being written: into a temporary file beside its place, which takes the place at [`AtomicFile::commit`].
 ///
-/// A name in `.gz` or `.zst` compresses. An earlier file of the name stays as it is until the commit; without a commit
+/// A name in `.gz`, `.zst`, `.bz2` or `.xz` compresses. An earlier file of the name stays as it is until the commit; without a commit
 /// the temporary file is removed when this value is dropped. A name that is a link is followed, and a name that is no
 /// regular file, such as `/dev/null` or a pipe, is written to directly.
 pub struct AtomicFile {
@@ -31,10 +33,16 @@ struct Replacement {
     place: PathBuf,
 }
 
-enum Encoder {
+/// The level that `xz` has by default.
+const XZ_LEVEL: u32 = 6;
+
+/// Compresses into a file.
+pub(crate) enum Encoder {
     Plain(BufWriter<File>),
     Gzip(GzEncoder<BufWriter<File>>),
     Zstd(zstd::Encoder<'static, BufWriter<File>>),
+    Bzip2(BzEncoder<BufWriter<File>>),
+    Xz(XzEncoder<BufWriter<File>>),
 }
 
 impl AtomicFile {
@@ -43,6 +51,18 @@ impl AtomicFile {
     /// # Errors
     /// [`Error::NoSuchFolder`], [`Error::IsFolder`], or [`Error::Io`] when the temporary file cannot be made.
     pub fn create(path: &Path) -> Result<Self> {
+        Self::create_with(path, Compression::of_name(path))
+    }
+
+    /// Starts a file as [`AtomicFile::create`] does, of bytes that are compressed already if its name says so.
+    ///
+    /// # Errors
+    /// As [`AtomicFile::create`].
+    pub fn create_as_is(path: &Path) -> Result<Self> {
+        Self::create_with(path, Compression::None)
+    }
+
+    fn create_with(path: &Path, compression: Compression) -> Result<Self> {
         let failed = |source| Error::io("write", path, source);
         let (file, replacement) = match std::fs::metadata(path) {
             Ok(metadata) if metadata.is_dir() => {
@@ -60,7 +80,7 @@ impl AtomicFile {
             Err(error) if error.kind() == io::ErrorKind::NotFound => beside(path, path.into())?,
             Err(error) => return Err(failed(error)),
         };
-        let encoder = Encoder::new(file, Compression::of_name(path)).map_err(failed)?;
+        let encoder = Encoder::new(file, compression).map_err(failed)?;
         Ok(Self {
             path: path.to_path_buf(),
             encoder,
@@ -136,35 +156,49 @@ fn folder_of(path: &Path) -> &Path {
 
 /// Makes the new name itself survive a loss of power.
 #[cfg(unix)]
-fn sync_folder(place: &Path) -> io::Result<()> {
+pub(crate) fn sync_folder(place: &Path) -> io::Result<()> {
     File::open(folder_of(place))?.sync_all()
 }
 
 #[cfg(not(unix))]
-fn sync_folder(_: &Path) -> io::Result<()> {
+pub(crate) fn sync_folder(_: &Path) -> io::Result<()> {
     Ok(())
 }
 
 impl Write for AtomicFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        match &mut self.encoder {
-            Encoder::Plain(file) => file.write(bytes),
-            Encoder::Gzip(encoder) => encoder.write(bytes),
-            Encoder::Zstd(encoder) => encoder.write(bytes),
+        self.encoder.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.encoder.flush()
+    }
+}
+
+impl Write for Encoder {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Plain(file) => file.write(bytes),
+            Self::Gzip(encoder) => encoder.write(bytes),
+            Self::Zstd(encoder) => encoder.write(bytes),
+            Self::Bzip2(encoder) => encoder.write(bytes),
+            Self::Xz(encoder) => encoder.write(bytes),
         }
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        match &mut self.encoder {
-            Encoder::Plain(file) => file.flush(),
-            Encoder::Gzip(encoder) => encoder.flush(),
-            Encoder::Zstd(encoder) => encoder.flush(),
+        match self {
+            Self::Plain(file) => file.flush(),
+            Self::Gzip(encoder) => encoder.flush(),
+            Self::Zstd(encoder) => encoder.flush(),
+            Self::Bzip2(encoder) => encoder.flush(),
+            Self::Xz(encoder) => encoder.flush(),
         }
     }
 }
 
 impl Encoder {
-    fn new(file: File, compression: Compression) -> io::Result<Self> {
+    pub(crate) fn new(file: File, compression: Compression) -> io::Result<Self> {
         let file = BufWriter::with_capacity(BLOCK_BYTES, file);
         Ok(match compression {
             Compression::None => Self::Plain(file),
@@ -172,14 +206,18 @@ impl Encoder {
             Compression::Zstd => {
                 Self::Zstd(zstd::Encoder::new(file, zstd::DEFAULT_COMPRESSION_LEVEL)?)
             }
+            Compression::Bzip2 => Self::Bzip2(BzEncoder::new(file, bzip2::Compression::default())),
+            Compression::Xz => Self::Xz(XzEncoder::new(file, XZ_LEVEL)),
         })
     }
 
-    fn finish(self) -> io::Result<File> {
+    pub(crate) fn finish(self) -> io::Result<File> {
         let file = match self {
             Self::Plain(file) => file,
             Self::Gzip(encoder) => encoder.finish()?,
             Self::Zstd(encoder) => encoder.finish()?,
+            Self::Bzip2(encoder) => encoder.finish()?,
+            Self::Xz(encoder) => encoder.finish()?,
         };
         file.into_inner().map_err(io::IntoInnerError::into_error)
     }

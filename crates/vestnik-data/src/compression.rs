@@ -6,7 +6,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use bzip2::bufread::MultiBzDecoder;
 use flate2::bufread::MultiGzDecoder;
+use liblzma::bufread::XzDecoder;
 
 use crate::STDIN;
 use crate::problem::Problem;
@@ -22,6 +24,8 @@ pub(crate) enum Compression {
     None,
     Gzip,
     Zstd,
+    Bzip2,
+    Xz,
 }
 
 impl Compression {
@@ -30,7 +34,20 @@ impl Compression {
         match extension(path).as_str() {
             "gz" => Self::Gzip,
             "zst" => Self::Zstd,
+            "bz2" => Self::Bzip2,
+            "xz" => Self::Xz,
             _ => Self::None,
+        }
+    }
+
+    /// The extension, with its dot; empty without compression.
+    pub(crate) fn suffix(self) -> &'static str {
+        match self {
+            Self::None => "",
+            Self::Gzip => ".gz",
+            Self::Zstd => ".zst",
+            Self::Bzip2 => ".bz2",
+            Self::Xz => ".xz",
         }
     }
 
@@ -41,19 +58,18 @@ impl Compression {
             [0x28, 0xb5, 0x2f, 0xfd, ..] => Self::Zstd,
             // A skippable frame, which pzstd and others put first.
             [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => Self::Zstd,
+            [b'B', b'Z', b'h', b'1'..=b'9', 0x31, 0x41, ..] => Self::Bzip2,
+            [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => Self::Xz,
             _ => Self::None,
         }
     }
 }
 
 /// First bytes of kinds of files that people pass by mistake.
-const UNSUPPORTED: [(&[u8], &str); 6] = [
-    (b"\xfd7zXZ\0", "an xz archive"),
-    (b"BZh91A", "a bzip2 archive"),
+const UNSUPPORTED: [(&[u8], &str); 3] = [
     (b"PK\x03\x04", "a zip archive"),
     (b"7z\xbc\xaf\x27\x1c", "a 7z archive"),
     (b"\x04\x22\x4d\x18", "an lz4 archive"),
-    (b"PAR1\x15", "a Parquet file"),
 ];
 
 /// As many bytes as the longest signature.
@@ -67,11 +83,11 @@ pub(crate) fn extension(path: &Path) -> String {
         .to_lowercase()
 }
 
-/// A path without its `.gz` or `.zst`.
+/// A path without its `.gz`, `.zst`, `.bz2` or `.xz`.
 pub(crate) fn without_compression(path: &Path) -> std::path::PathBuf {
     match Compression::of_name(path) {
         Compression::None => path.to_path_buf(),
-        Compression::Gzip | Compression::Zstd => path.with_extension(""),
+        _ => path.with_extension(""),
     }
 }
 
@@ -133,6 +149,8 @@ fn decoder(reader: impl BufRead + Send + 'static, compression: Compression) -> i
         Compression::None => Box::new(reader),
         Compression::Gzip => buffered(MultiGzDecoder::new(reader)),
         Compression::Zstd => buffered(zstd::Decoder::with_buffer(reader)?),
+        Compression::Bzip2 => buffered(MultiBzDecoder::new(reader)),
+        Compression::Xz => buffered(XzDecoder::new_multi_decoder(reader)),
     })
 }
 
@@ -219,7 +237,7 @@ mod tests {
                 .to_string();
             assert_eq!(
                 message,
-                format!("found {name}, expected plain text, gzip or zstd")
+                format!("found {name}, expected plain text, gzip, zstd, bzip2 or xz")
             );
         }
     }

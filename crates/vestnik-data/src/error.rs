@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::formats::Format;
 use crate::issue::Issue;
+use crate::parts::Difference;
 
 /// The result of this crate's functions.
 pub type Result<T> = std::result::Result<T, Error>;
@@ -46,7 +47,7 @@ pub enum Error {
     },
     /// A folder holds nothing that could be an article.
     #[error(
-        "{}: the folder holds no articles, expected .txt, .jsonl, .json or .ndjson files (also .gz, .zst)",
+        "{}: the folder holds no articles, expected .txt, .jsonl, .json, .csv, .tsv, .parquet, .warc, .xml or .html files (also .gz, .zst, .bz2, .xz)",
         folder.display()
     )]
     NoArticles {
@@ -85,9 +86,36 @@ pub enum Error {
         /// The output.
         path: PathBuf,
     },
+    /// Another process writes into a folder of parts.
+    #[error("{}: another process is writing there", folder.display())]
+    PartsInUse {
+        /// The folder.
+        folder: PathBuf,
+    },
+    /// A folder of parts is not what its manifest says, or has none that is understood.
+    #[error("{}: {reason}", path.display())]
+    DamagedParts {
+        /// The folder, or the file in it.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A folder of parts belongs to a run with other inputs, another model or other options.
+    #[error("{}: not the same run: {}", folder.display(), listed(differences))]
+    ChangedRun {
+        /// The folder.
+        folder: PathBuf,
+        /// What is not the same.
+        differences: Vec<Difference>,
+    },
     /// An input that cannot be used, or from here on not, with its position.
     #[error("{0}")]
     Input(Box<Issue>),
+}
+
+fn listed(differences: &[Difference]) -> String {
+    let all: Vec<String> = differences.iter().map(ToString::to_string).collect();
+    all.join("; ")
 }
 
 fn format_names() -> String {

@@ -7,34 +7,14 @@ use std::path::{Path, PathBuf};
 use walkdir::{DirEntry, WalkDir};
 
 use crate::STDIN;
-use crate::compression::{extension, without_compression};
 use crate::error::{Error, Result};
 use crate::issue::Issue;
 use crate::lines::without_byte_order_mark;
 use crate::records::file_name;
+use crate::sources::InputFormat;
 
 /// How far into a file to look for what it is.
 pub(crate) const PEEKED_BYTES: usize = 512;
-
-/// How the articles lie in a file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
-    /// JSON lines, an article each.
-    Lines,
-    /// Plain text: the whole file is one article.
-    Text,
-}
-
-impl Kind {
-    /// What the name says, without `.gz` or `.zst`.
-    pub(crate) fn of_name(path: &Path) -> Option<Self> {
-        match extension(&without_compression(path)).as_str() {
-            "jsonl" | "json" | "ndjson" => Some(Self::Lines),
-            "txt" => Some(Self::Text),
-            _ => None,
-        }
-    }
-}
 
 /// Whether the first character that is no white space opens an object or an array.
 pub(crate) fn starts_like_json(head: &[u8]) -> bool {
@@ -87,6 +67,28 @@ impl Iterator for Inputs {
     }
 }
 
+/// Paths with patterns (`*`, `?`, `[a-z]`, `**`) replaced by the files that they fit, sorted; a path that exists as it is
+/// stays what it is.
+///
+/// # Errors
+/// [`Error::NotFound`] for a pattern that nothing fits.
+pub fn expand_patterns(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
+    let mut expanded = Vec::with_capacity(paths.len());
+    for path in paths {
+        let pattern = path.to_str().filter(|text| text.contains(['*', '?', '[']) && !path.exists());
+        let Some(found) = pattern.and_then(|pattern| glob::glob(pattern).ok()) else {
+            expanded.push(path.clone());
+            continue;
+        };
+        let before = expanded.len();
+        expanded.extend(found.flatten());
+        if expanded.len() == before {
+            return Err(Error::NotFound { path: path.clone() });
+        }
+    }
+    Ok(expanded)
+}
+
 fn check(path: &Path) -> Result<()> {
     if path == Path::new(STDIN) {
         return Ok(());
@@ -121,7 +123,7 @@ fn is_hidden(entry: &DirEntry) -> bool {
 }
 
 fn article_file(folder: &Path, path: PathBuf) -> Option<InputFile> {
-    Kind::of_name(&path)?;
+    InputFormat::of_name(&path)?;
     let relative = path.strip_prefix(folder).unwrap_or(&path);
     let parts: Vec<_> = relative.iter().map(|part| part.to_string_lossy()).collect();
     Some(InputFile {
@@ -133,6 +135,16 @@ fn article_file(folder: &Path, path: PathBuf) -> Option<InputFile> {
 fn walk_issue(folder: &Path, error: walkdir::Error) -> Issue {
     let path = error.path().unwrap_or(folder).to_path_buf();
     Issue::of_file(&path, io::Error::from(error).into())
+}
+
+/// All files of inputs, in the order in which they are read; `-` stays what it is.
+///
+/// # Errors
+/// As [`ArticleReader::open`](crate::ArticleReader::open), and [`Error::Input`] for a folder that cannot be read.
+pub fn input_files(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
+    let files = Inputs::new(paths)?;
+    let paths = files.map(|file| Ok(file?.path));
+    paths.collect()
 }
 
 /// The size of all inputs as they lie on the disk, in bytes; `None` when standard input is among them.
@@ -162,7 +174,7 @@ mod tests {
             "b.txt",
             "a/2.jsonl.gz",
             "a/10.TXT",
-            "c.csv",
+            "c.doc",
             ".hidden.txt",
             ".git/x.txt",
             "z.json.zst",
@@ -179,6 +191,20 @@ mod tests {
         assert_eq!(names, ["a/10.TXT", "a/2.jsonl.gz", "b.txt", "z.json.zst"]);
         assert_eq!(total_bytes(&inputs), Some(4));
         assert_eq!(total_bytes(&[PathBuf::from("-")]), None);
+    }
+
+    #[test]
+    fn patterns_are_replaced_by_files() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["2.jsonl", "1.jsonl", "[x].jsonl", "a.txt"] {
+            fs::write(folder.path().join(name), "x").unwrap();
+        }
+        let expanded = |name: &str| expand_patterns(&[folder.path().join(name)]);
+        let names = |found: Vec<PathBuf>| found.iter().map(|path| file_name(path)).collect::<Vec<_>>();
+        assert_eq!(names(expanded("[0-9].jsonl").unwrap()), ["1.jsonl", "2.jsonl"]);
+        assert_eq!(names(expanded("[x].jsonl").unwrap()), ["[x].jsonl"]);
+        assert_eq!(names(expanded("missing").unwrap()), ["missing"]);
+        assert!(matches!(expanded("*.csv"), Err(Error::NotFound { .. })));
     }
 
     #[test]

@@ -64,6 +64,63 @@ impl fmt::Display for Issue {
     }
 }
 
+/// A record that cannot be used: where it is, all that is wrong with it, and the record itself.
+///
+/// Its `Display` is one line: `path:line: problem`, further problems joined by `; also: `.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rejected {
+    /// The file as it was given; `-` is standard input.
+    pub path: PathBuf,
+    /// The line, or the number of the record in files without lines, counted from 1; `None` for a whole file.
+    pub line: Option<u64>,
+    /// What is wrong, at least one.
+    pub problems: Vec<Problem>,
+    /// The record as it was found: for JSON and text its bytes, else a JSON text of it. The first bytes only, when it is
+    /// too long; `None` when there is none.
+    pub record: Option<Vec<u8>>,
+}
+
+impl Rejected {
+    /// A file, or the rest of one, that cannot be used.
+    pub(crate) fn file(path: &Path, line: Option<u64>, problem: Problem) -> Self {
+        Self {
+            path: path.to_path_buf(),
+            line,
+            problems: vec![problem],
+            record: None,
+        }
+    }
+
+    /// Whether nothing more can be read from its file, so that what was read is not all.
+    #[must_use]
+    pub fn ends_input(&self) -> bool {
+        self.problems.iter().any(Problem::ends_input)
+    }
+
+    /// An issue for each problem.
+    pub fn issues(&self) -> impl Iterator<Item = Issue> {
+        self.problems.iter().map(|problem| Issue {
+            path: self.path.clone(),
+            line: self.line,
+            problem: problem.clone(),
+        })
+    }
+}
+
+impl fmt::Display for Rejected {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&path_name(&self.path))?;
+        if let Some(line) = self.line {
+            write!(f, ":{line}")?;
+        }
+        for (n, problem) in self.problems.iter().enumerate() {
+            let separator = if n == 0 { ": " } else { "; also: " };
+            write!(f, "{separator}{problem}")?;
+        }
+        Ok(())
+    }
+}
+
 fn path_name(path: &Path) -> String {
     if path == Path::new(STDIN) {
         return "<stdin>".to_owned();

@@ -54,15 +54,22 @@ mod lines;
 mod loss;
 mod near_duplicates;
 mod ner;
+mod outputs;
+mod parts;
 mod problem;
 mod raw_text;
+mod record;
 mod records;
+mod selection;
+mod sources;
 mod spans;
 mod split;
 mod tagged;
 mod targets;
 
-pub use articles::{Article, ArticleOptions, ArticleReader};
+pub use articles::{
+    Article, ArticleOptions, ArticleReader, MAX_TEXT_BYTES, RecordPosition, TextPart,
+};
 pub use atomic::{AtomicFile, refuse_existing, write_beside};
 pub use columns::{ColumnOptions, read_columns};
 pub use compression::BytesRead;
@@ -71,8 +78,9 @@ pub use error::{Error, Result};
 pub use formats::{
     Format, ReadOptions, Segmenter, WriteOptions, read_corpus, read_ner, write_corpus, write_folder,
 };
-pub use hash::{sha256_documents, sha256_file};
-pub use issue::{Issue, Position};
+pub use hash::{RecordHash, fingerprint, hash_bytes, sha256_documents, sha256_file};
+pub use inputs::{expand_patterns, input_files};
+pub use issue::{Issue, Position, Rejected};
 pub use json::JsonType;
 pub use label_typos::label_typos;
 pub use labelled::{
@@ -82,8 +90,16 @@ pub use labelled::{
 pub use lines::MAX_LINE_BYTES;
 pub use loss::{Loss, LossKind, LostEntity};
 pub use near_duplicates::{NEAR_DUPLICATE, NearDuplicate, SHINGLE_WORDS, near_duplicates};
+pub use outputs::{
+    Lines, LossCounts, OutputFormat, OutputOptions, located, record_numbers, write_mentions,
+    write_output,
+};
+pub use parts::{Batch, Difference, Identity, Manifest, PART_BYTES, Packing, Parts, read_lines};
 pub use problem::Problem;
 pub use raw_text::{RawText, read_raw_texts, read_texts};
+pub use record::RecordFields;
+pub use selection::{Selection, Shard};
+pub use sources::{InputFormat, TextEncoding};
 pub use split::{SplitItem, split};
 
 /// The path that stands for standard input.

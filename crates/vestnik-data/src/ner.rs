@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use serde_json::{Map, Value};
 use vestnik_core::{Document, Entity, OffsetUnit};
 
 use crate::corpus::Corpus;
@@ -23,6 +24,22 @@ pub(crate) fn read(path: &Path) -> Result<Corpus> {
         Some((document, others))
     })?;
     Ok(Corpus::from_records(read, losses))
+}
+
+/// A document of a record, and the fields that it has no place for.
+///
+/// # Errors
+/// The first thing that is wrong with the record.
+pub(crate) fn document_with_others(
+    path: &Path,
+    record: &Record,
+) -> std::result::Result<(Document, Map<String, Value>), Problem> {
+    let mut problems = Problems::default();
+    let document = document(path, record, &mut problems);
+    match (document, problems.into_vec().into_iter().next()) {
+        (Some(document), None) => Ok((document, Fields::new(&record.fields).without(&FIELDS))),
+        (_, problem) => Err(problem.unwrap_or(Problem::EmptyFile)),
+    }
 }
 
 /// The fields of a record that a document holds.

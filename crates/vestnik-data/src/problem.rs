@@ -32,14 +32,14 @@ pub enum Problem {
         reason: String,
     },
     /// The file is of a known kind that is not read.
-    #[error("found {found}, expected plain text, gzip or zstd")]
+    #[error("found {found}, expected plain text, gzip, zstd, bzip2 or xz")]
     UnsupportedFormat {
         /// The kind, with its article: "an xz archive".
         found: &'static str,
     },
     /// Neither the name nor the first character of the file says what it is.
     #[error(
-        "unknown kind of file, expected .jsonl, .json, .ndjson or .txt (also .gz, .zst), or lines that start with \"{{\""
+        "unknown kind of file, expected .jsonl, .json, .txt, .csv, .tsv, .parquet, .warc, .xml or .html (also .gz, .zst, .bz2, .xz), or lines that start with \"{{\"; hint: name the format"
     )]
     UnknownFormat,
     /// The file has no bytes, or only blank lines.
@@ -82,6 +82,12 @@ pub enum Problem {
         /// The parser's message.
         reason: String,
     },
+    /// An object has a field twice, so that nobody knows which value is meant.
+    #[error("the field {} is there twice, expected each field once", quoted(field))]
+    FieldTwice {
+        /// The name.
+        field: String,
+    },
     /// The line is JSON, but not an object.
     #[error("found {found}, expected a JSON object such as {{\"text\":\"…\"}}")]
     NotAnObject {
@@ -111,6 +117,12 @@ pub enum Problem {
     EmptyText {
         /// The field.
         field: String,
+    },
+    /// The model failed on this article.
+    #[error("cannot be tagged: {reason}")]
+    NotTagged {
+        /// What it said.
+        reason: String,
     },
     /// A label is the empty string.
     #[error("{field} is empty, expected a label")]
@@ -233,6 +245,14 @@ pub enum Problem {
         /// The number of columns of the line.
         found: usize,
         /// The number of columns of the file: that of its first token.
+        expected: usize,
+    },
+    /// A row of a table has more or fewer values than its header.
+    #[error("found {found}, expected {expected} as in the header", found = count(*found, "value"))]
+    ValueCount {
+        /// The number of values of the row.
+        found: usize,
+        /// The number of names in the header.
         expected: usize,
     },
     /// A line of CoNLL-U has too few columns.

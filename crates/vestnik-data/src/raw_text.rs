@@ -4,9 +4,10 @@ use std::path::PathBuf;
 
 use crate::articles::{Article, ArticleOptions, ArticleReader};
 use crate::error::{Error, Result};
-use crate::fields::{Fields, Problems};
+use crate::fields::Problems;
 use crate::issue::Issue;
 use crate::problem::Problem;
+use crate::record::{RecordFields, string, type_of};
 
 /// A text with what is known about it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,7 +45,7 @@ pub fn read_raw_texts(paths: &[PathBuf]) -> impl Iterator<Item = Result<RawText>
         .flatten()
         .flat_map(|article| match article {
             Ok(article) => raw_texts(article),
-            Err(issue) => vec![Err(issue.into())],
+            Err(rejected) => rejected.issues().map(|issue| Err(issue.into())).collect(),
         });
     error.into_iter().map(Err).chain(texts)
 }
@@ -56,11 +57,11 @@ fn raw_texts(article: Article) -> Vec<Result<RawText>> {
         id,
         text,
         fields,
+        ..
     } = article;
-    let fields = Fields::new(&fields);
     let mut problems = Problems::default();
-    let lang = problems.keep(fields.optional_string("lang"));
-    let source = problems.keep(fields.optional_string("source"));
+    let lang = problems.keep(optional_string(&fields, "lang"));
+    let source = problems.keep(optional_string(&fields, "source"));
     let text = problems.keep(not_blank(text));
     if let (Some(lang), Some(source), Some(text)) = (lang, source, text) {
         return vec![Ok(RawText {
@@ -77,6 +78,23 @@ fn raw_texts(article: Article) -> Vec<Result<RawText>> {
         .map(issue)
         .map(Err)
         .collect()
+}
+
+fn optional_string(
+    fields: &RecordFields,
+    name: &str,
+) -> std::result::Result<Option<String>, Problem> {
+    let Some(json) = fields.raw(name).filter(|&json| json != "null") else {
+        return Ok(None);
+    };
+    match string(json) {
+        Some(text) => Ok(Some(text.into_owned())),
+        None => Err(Problem::WrongType {
+            field: name.to_owned(),
+            expected: "a string",
+            found: type_of(json),
+        }),
+    }
 }
 
 fn not_blank(text: String) -> std::result::Result<String, Problem> {

@@ -43,10 +43,6 @@ impl RecordLines {
         }
     }
 
-    pub(crate) fn path(&self) -> &Path {
-        &self.path
-    }
-
     /// The next line that is not blank: its number, and what it holds.
     fn next_object(&mut self) -> Option<(Option<u64>, Parsed)> {
         loop {

@@ -18,7 +18,8 @@ impl Article {
     /// The first thing that is wrong with them: no array of objects, offsets that are missing or no whole numbers, a span
     /// that is empty, blank, outside of the text or ends inside a character.
     pub fn targets(&self, unit: OffsetUnit) -> Result<Option<Vec<Span>>, Problem> {
-        let fields = Fields::new(&self.fields);
+        let fields = self.fields.only(TARGETS);
+        let fields = Fields::new(&fields);
         if !fields.has(TARGETS) {
             return Ok(None);
         }
@@ -34,8 +35,12 @@ impl Article {
     ///
     /// # Errors
     /// The field is not there, no string, or empty.
-    pub fn label(&self, field: &str) -> Result<&str, Problem> {
-        Fields::new(&self.fields).label(field)
+    pub fn label(&self, field: &str) -> Result<String, Problem> {
+        let fields = match self.fields.contains_key(field) {
+            true => self.fields.only(field),
+            false => self.fields.to_map(),
+        };
+        Fields::new(&fields).label(field).map(str::to_owned)
     }
 }
 
@@ -52,7 +57,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::Position;
+    use crate::{Position, RecordFields};
 
     fn article(targets: serde_json::Value) -> Article {
         let text = "Ёж 😀 и Київ".to_owned();
@@ -64,9 +69,12 @@ mod tests {
                 path: "a.jsonl".into(),
                 line: 3,
             },
+            record: 3,
             id: None,
             text,
-            fields,
+            parts: Vec::new(),
+            detected_lang: None,
+            fields: RecordFields::from_map(fields),
         }
     }
 
@@ -96,9 +104,9 @@ mod tests {
     fn a_label_is_a_string() {
         let mut article = article(json!(null));
         assert!(article.label("label").is_err());
-        article.fields.insert("label".to_owned(), json!("sport"));
-        assert_eq!(article.label("label"), Ok("sport"));
-        article.fields.insert("label".to_owned(), json!(""));
+        article.fields = RecordFields::parse(r#"{"label":"sport"}"#).unwrap();
+        assert_eq!(article.label("label").as_deref(), Ok("sport"));
+        article.fields = RecordFields::parse(r#"{"label":""}"#).unwrap();
         let problem = article.label("label").unwrap_err().to_string();
         assert_eq!(problem, "label is empty, expected a label");
     }

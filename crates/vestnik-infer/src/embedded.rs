@@ -15,3 +15,10 @@ pub(crate) const MODEL: Option<EmbeddedModel> = Some(EmbeddedModel {
 /// The default model, if this build has it.
 #[cfg(not(feature = "embedded-model"))]
 pub(crate) const MODEL: Option<EmbeddedModel> = None;
+
+/// The files of the default model, for those who want to know whether it is the same as another time; `None` if this
+/// build has none.
+#[must_use]
+pub fn embedded_files() -> Option<[&'static [u8]; 4]> {
+    MODEL.map(|model| [model.config, model.weights, model.tokenizer, model.settings])
+}

@@ -48,6 +48,7 @@ pub use calibration::{
     Calibration, Calibrator, FEWEST_ENTITIES, Fit, LabelledWords, TEMPERATURES, best_min_score,
 };
 pub use device::{DeviceChoice, device_name};
+pub use embedded::embedded_files;
 pub use error::{Error, Result};
 pub use few_shot::FewShot;
 pub use head_fit::{FEWEST_EXAMPLES, HeadFit, LabelledLogits};

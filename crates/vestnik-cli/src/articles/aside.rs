@@ -1,38 +1,37 @@
 //! Records that cannot be used: told, counted, or the end of the run.
 
-use std::io::Write as _;
-use std::path::Path;
+use std::collections::BTreeMap;
 
-use anyhow::{Context, Result};
-use serde_json::json;
-use vestnik_data::Issue;
+use anyhow::Result;
+use serde_json::{Value, json};
+use vestnik_data::{Problem, Rejected};
 
 use super::OnError;
 use crate::failure::Mistake;
-use crate::output::Output;
 use crate::progress::Progress;
 
-/// Where bad records go.
+/// What becomes of bad records.
 pub(crate) struct Aside {
-    file: Option<Output>,
+    /// Whether they go to a file, so that they are not told one by one.
+    to_file: bool,
     on_error: OnError,
     count: u64,
+    /// How many there are of each kind.
+    kinds: BTreeMap<&'static str, u64>,
     /// The first bad record while no article has been read: if it stays alone it is the reason why there is no output.
-    held: Option<Issue>,
+    held: Option<Rejected>,
 }
 
 impl Aside {
-    /// Opens `--errors FILE`, if it is given.
-    pub(crate) fn open(path: Option<&Path>, force: bool, on_error: OnError) -> Result<Self> {
-        let file = path
-            .map(|path| Output::open(Some(path), force))
-            .transpose()?;
-        Ok(Self {
-            file,
+    /// `count` is the number of records that an earlier process has set aside.
+    pub(crate) fn new(to_file: bool, on_error: OnError, count: u64) -> Self {
+        Self {
+            to_file,
             on_error,
-            count: 0,
+            count,
+            kinds: BTreeMap::new(),
             held: None,
-        })
+        }
     }
 
     /// Number of records set aside.
@@ -40,64 +39,91 @@ impl Aside {
         self.count
     }
 
-    /// Sets a record aside.
+    /// How many were set aside by this process, by what is wrong with them.
+    pub(crate) fn kinds(&self) -> &BTreeMap<&'static str, u64> {
+        &self.kinds
+    }
+
+    /// Sets a record aside, and gives its line for the file of errors.
     ///
     /// # Errors
     /// The record itself, with `--on-error fail`.
-    pub(crate) fn put(&mut self, issue: Issue, progress: &Progress) -> Result<()> {
+    pub(crate) fn put(&mut self, rejected: Rejected, progress: &Progress) -> Result<String> {
         if self.on_error == OnError::Fail {
-            return Err(Mistake::new(issue.to_string()).into());
+            return Err(Mistake::new(rejected.to_string()).into());
         }
         self.count += 1;
-        if let Some(file) = &mut self.file {
-            let record = json!({
-                "path": issue.path,
-                "line": issue.line,
-                "problem": issue.problem.to_string(),
-            });
-            return writeln!(file, "{record}").context("cannot write the errors");
+        let kind = rejected.problems.first().map_or("", kind);
+        *self.kinds.entry(kind).or_default() += 1;
+        let line = line(&rejected);
+        if self.to_file {
+            return Ok(line);
         }
         self.settle(progress);
         if self.count == 1 {
-            self.held = Some(issue);
+            self.held = Some(rejected);
         } else {
-            tell(&issue, progress);
+            tell(&rejected, progress);
         }
-        Ok(())
+        Ok(line)
     }
 
     /// Tells the record that was held back: there are articles, so it is no reason to fail.
     pub(crate) fn settle(&mut self, progress: &Progress) {
-        if let Some(issue) = self.held.take() {
-            tell(&issue, progress);
+        if let Some(rejected) = self.held.take() {
+            tell(&rejected, progress);
         }
     }
 
-    /// Ends the list of bad records.
-    ///
-    /// # Errors
-    /// Nothing was read (`any_article` is off), so there is no output to make.
-    pub(crate) fn finish(self, any_article: bool) -> Result<()> {
-        if let Some(file) = self.file {
-            file.commit()?;
-        }
-        match (any_article, self.held) {
-            (true, _) => Ok(()),
-            (false, Some(issue)) => Err(Mistake::new(issue.to_string()).into()),
-            (false, None) if self.count == 0 => {
-                Err(Mistake::new("the input holds no article").into())
-            }
-            (false, None) => {
-                let message = format!(
-                    "no article could be read, {} records were set aside",
-                    self.count
-                );
-                Err(Mistake::new(message).into())
-            }
+    /// Says why there is no output when no article was read.
+    pub(crate) fn reason(&self) -> Mistake {
+        match &self.held {
+            Some(rejected) => Mistake::new(rejected.to_string()),
+            None if self.count == 0 => Mistake::new("the input holds no article"),
+            None => Mistake::new(format!(
+                "no article could be read, {} records were set aside",
+                self.count
+            )),
         }
     }
 }
 
-fn tell(issue: &Issue, progress: &Progress) {
-    progress.note(&format!("set aside: {issue}"));
+fn tell(rejected: &Rejected, progress: &Progress) {
+    progress.note(&format!("set aside: {rejected}"));
+}
+
+/// The line of a record in the file of errors, with its line end.
+fn line(rejected: &Rejected) -> String {
+    let problems: Vec<String> = rejected.problems.iter().map(Problem::to_string).collect();
+    let mut object = json!({
+        "path": rejected.path,
+        "line": rejected.line,
+        "problem": problems.join("; also: "),
+    });
+    match rejected.record.as_deref().map(std::str::from_utf8) {
+        None => {}
+        Some(Ok(text)) => object["record"] = text.into(),
+        // Bytes that are no text are written so that they can be had back.
+        Some(Err(_)) => object["record_hex"] = hexadecimal(rejected.record.as_deref().unwrap_or_default()),
+    }
+    format!("{object}\n")
+}
+
+fn hexadecimal(bytes: &[u8]) -> Value {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>().into()
+}
+
+/// A short name for what is wrong.
+fn kind(problem: &Problem) -> &'static str {
+    match problem {
+        Problem::MissingField { .. } => "field missing",
+        Problem::WrongType { .. } => "wrong type",
+        Problem::EmptyText { .. } | Problem::EmptyFile => "empty",
+        Problem::InvalidUtf8 { .. } | Problem::Utf16 => "wrong encoding",
+        Problem::InvalidJson { .. } | Problem::NotAnObject { .. } => "invalid JSON",
+        Problem::FieldTwice { .. } => "field twice",
+        Problem::TooLong { .. } => "too long",
+        problem if problem.ends_input() => "cannot be read",
+        _ => "other",
+    }
 }

@@ -1,9 +1,14 @@
 //! Reading ahead: articles come in chunks, from a thread of their own, and no more than a few chunks are in memory.
 
-use std::sync::mpsc::{IntoIter, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::thread;
+use std::time::Duration;
 
-use vestnik_data::{Article, ArticleReader, Issue, Problem};
+use anyhow::Result;
+use vestnik_data::{Article, ArticleReader, BytesRead, Problem, RecordPosition, Rejected};
+
+use super::stop::Stop;
+use crate::failure::Mistake;
 
 /// Articles of a chunk.
 const MAX_ARTICLES: usize = 128;
@@ -11,13 +16,19 @@ const MAX_ARTICLES: usize = 128;
 const MAX_BYTES: usize = 1 << 19;
 /// Chunks that wait while one is computed.
 const WAITING: usize = 2;
+/// How often to look whether the program was told to end, while there is nothing to read.
+const PATIENCE: Duration = Duration::from_millis(100);
 
 /// Articles in the order of the input, and the records between them that cannot be used.
+///
+/// Where chunks end depends on the records alone, so that a run that goes on behind a chunk has the same chunks.
 #[derive(Debug, Default)]
 pub(crate) struct Chunk {
     pub(crate) articles: Vec<Article>,
-    pub(crate) issues: Vec<Issue>,
-    /// Bytes of the input that had been read when the chunk was full.
+    pub(crate) rejected: Vec<Rejected>,
+    /// How far the input was read when the chunk was full.
+    pub(crate) position: RecordPosition,
+    /// The same in bytes as they lie on the disk.
     pub(crate) bytes_read: u64,
     /// Bytes of text.
     bytes: usize,
@@ -25,69 +36,150 @@ pub(crate) struct Chunk {
 
 impl Chunk {
     fn is_full(&self) -> bool {
-        self.articles.len() + self.issues.len() >= MAX_ARTICLES || self.bytes >= MAX_BYTES
+        self.articles.len() + self.rejected.len() >= MAX_ARTICLES || self.bytes >= MAX_BYTES
     }
 
-    fn is_empty(&self) -> bool {
-        self.articles.is_empty() && self.issues.is_empty()
-    }
-
-    fn push(&mut self, item: Result<Article, Issue>, text_field: &str) {
+    fn push(&mut self, item: Result<Article, Rejected>, text_field: &str) {
         match item {
             Ok(article) if article.text.trim().is_empty() => {
-                self.issues.push(empty_text(&article, text_field));
+                self.rejected.push(empty_text(article, text_field));
             }
             Ok(article) => {
                 self.bytes += article.text.len();
                 self.articles.push(article);
             }
-            Err(issue) => self.issues.push(issue),
+            Err(rejected) => self.rejected.push(rejected),
         }
     }
 }
 
 /// An article without text says nothing; most often the wrong field was read, or the dump is damaged.
-fn empty_text(article: &Article, text_field: &str) -> Issue {
-    Issue {
-        path: article.origin.path.clone(),
+fn empty_text(article: Article, text_field: &str) -> Rejected {
+    let problem = Problem::EmptyText {
+        field: text_field.to_owned(),
+    };
+    reject(article, problem)
+}
+
+/// Sets an article aside that was read well.
+pub(crate) fn reject(article: Article, problem: Problem) -> Rejected {
+    Rejected {
+        path: article.origin.path,
         line: Some(article.origin.line),
-        problem: Problem::EmptyText {
-            field: text_field.to_owned(),
-        },
+        problems: vec![problem],
+        record: Some(article.fields.into_json().into_bytes()),
     }
 }
 
-/// Reads in the background, at most `limit` articles.
+/// What to read.
+pub(crate) struct Plan {
+    /// The name of the text, for messages.
+    pub(crate) text_field: String,
+    /// At most so many articles.
+    pub(crate) limit: u64,
+    /// Records to pass over, and the hash that they must have.
+    pub(crate) done: Option<(u64, String)>,
+}
+
+/// Chunks from another thread.
 ///
 /// The thread is not joined: a program that ends early does not wait for an input that is still open.
-pub(crate) fn read_ahead(
-    reader: ArticleReader,
-    text_field: String,
-    limit: Option<u64>,
-) -> IntoIter<Chunk> {
-    let (sender, receiver) = sync_channel(WAITING);
-    let bytes_read = reader.bytes_read();
-    thread::spawn(move || {
-        let mut left = limit.unwrap_or(u64::MAX);
-        let mut chunk = Chunk::default();
-        let mut items = reader;
-        while left > 0
-            && let Some(item) = items.next()
-        {
-            left -= u64::from(item.is_ok());
-            chunk.push(item, &text_field);
-            if chunk.is_full() {
-                chunk.bytes_read = bytes_read.get();
-                if sender.send(std::mem::take(&mut chunk)).is_err() {
+pub(crate) struct Chunks {
+    receiver: Receiver<Result<Chunk>>,
+    stop: Stop,
+}
+
+impl Chunks {
+    /// Starts to read.
+    pub(crate) fn read_ahead(reader: ArticleReader, plan: Plan, stop: Stop) -> Self {
+        let (sender, receiver) = sync_channel(WAITING);
+        thread::spawn(move || {
+            let mut reading = match Reading::start(reader, plan) {
+                Ok(reading) => reading,
+                Err(error) => {
+                    let _ = sender.send(Err(error));
                     return;
                 }
+            };
+            // The other side may be gone; then nobody wants the rest.
+            while let Some(chunk) = reading.next_chunk()
+                && sender.send(Ok(chunk)).is_ok()
+            {}
+        });
+        Self { receiver, stop }
+    }
+}
+
+impl Iterator for Chunks {
+    type Item = Result<Chunk>;
+
+    /// The next chunk; `None` at the end, or when the program was told to end.
+    fn next(&mut self) -> Option<Result<Chunk>> {
+        while !self.stop.is_asked() {
+            match self.receiver.recv_timeout(PATIENCE) {
+                Ok(chunk) => return Some(chunk),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return None,
             }
         }
-        if !chunk.is_empty() {
-            chunk.bytes_read = bytes_read.get();
-            // The other side may be gone; then nobody wants the rest.
-            let _ = sender.send(chunk);
+        None
+    }
+}
+
+struct Reading {
+    reader: ArticleReader,
+    bytes_read: BytesRead,
+    plan: Plan,
+}
+
+impl Reading {
+    fn start(mut reader: ArticleReader, plan: Plan) -> Result<Self> {
+        if let Some((n_records, hash)) = &plan.done {
+            pass_over(&mut reader, *n_records, hash)?;
         }
-    });
-    receiver.into_iter()
+        Ok(Self {
+            bytes_read: reader.bytes_read(),
+            reader,
+            plan,
+        })
+    }
+
+    fn next_chunk(&mut self) -> Option<Chunk> {
+        let mut chunk = Chunk::default();
+        while self.plan.limit > 0
+            && !chunk.is_full()
+            && let Some(item) = self.reader.next()
+        {
+            self.plan.limit -= u64::from(item.is_ok());
+            chunk.push(item, &self.plan.text_field);
+        }
+        chunk.position = self.reader.record_position();
+        chunk.bytes_read = self.bytes_read.get();
+        let empty = chunk.articles.is_empty() && chunk.rejected.is_empty();
+        (!empty).then_some(chunk)
+    }
+}
+
+/// Passes over what an earlier process has done, and looks whether it is the same.
+fn pass_over(reader: &mut ArticleReader, n_records: u64, hash: &str) -> Result<()> {
+    let found = match reader.skip_to(n_records) {
+        Ok(()) => reader.record_position(),
+        Err(end) => end,
+    };
+    if found.records < n_records {
+        let message = format!(
+            "the input has changed: it ends after {} records, of which {n_records} were done",
+            found.records
+        );
+        return Err(changed(message));
+    }
+    if found.hash.to_string() != hash {
+        let message = format!("the input has changed: its first {n_records} records are not those that were done");
+        return Err(changed(message));
+    }
+    Ok(())
+}
+
+fn changed(message: String) -> anyhow::Error {
+    Mistake::new(message).hint("give the input that the run was started with, or start again with --force").into()
 }

@@ -2,48 +2,104 @@
 
 mod aside;
 mod chunks;
+mod identity;
+mod job;
+mod languages;
+mod making;
+pub(crate) mod shards;
+mod sink;
+mod stop;
 
-use std::io::{IsTerminal, Write as _, stdin};
+use std::collections::BTreeMap;
+use std::io::{IsTerminal, stdin};
 use std::path::PathBuf;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use clap::ValueEnum;
-use serde_json::Value;
-use vestnik_data::{Article, ArticleOptions, ArticleReader, Issue, Problem, STDIN};
+use serde_json::{Map, Value};
+use vestnik_data::{
+    Article, ArticleOptions, ArticleReader, InputFormat, OutputFormat, Problem, STDIN, Selection,
+    Shard, TextEncoding, expand_patterns, input_files,
+};
 
 use crate::Outcome;
 use crate::failure::Mistake;
-use crate::output::Output;
+use crate::model::parse_score;
 use crate::progress::{Measures, Progress, ProgressMode};
+use crate::threads;
 use aside::Aside;
+use chunks::{Chunks, Plan};
+use job::Job;
+use languages::Languages;
+use making::Making;
+use sink::{Target, Writer};
+use stop::Stop;
 
 /// Arguments about articles that commands share.
 #[derive(Debug, clap::Args)]
 pub(crate) struct ArticleArgs {
-    /// Files (.jsonl, .txt, also .gz or .zst), folders of them, or - for standard input (the default in a pipe)
+    /// Files (JSON lines, JSON, CSV, TSV, Parquet, text, WARC, MediaWiki XML, HTML; also .gz, .zst, .bz2 or .xz), folders
+    /// of them, patterns such as 'news/2024-*.jsonl', or - for standard input (the default in a pipe)
     #[arg(value_name = "INPUT")]
     inputs: Vec<PathBuf>,
-    /// Write to FILE (.jsonl, .jsonl.gz, .jsonl.zst), which appears when all is done [default: standard output]
+    /// Write to FILE (.jsonl, also .gz, .zst, .bz2 or .xz), which appears when all is done; until then FILE.parts holds
+    /// what is done [default: standard output]
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
-    /// Overwrite the output
+    /// Format of the output [default: by its name, else jsonl]: jsonl, parquet, csv (a row a mention), spacy, conll, conllu,
+    /// brat, doccano, label-studio, webanno or cas; all but jsonl need --output
+    #[arg(long, value_name = "FORMAT")]
+    output_format: Option<OutputFormat>,
+    /// Also write a row for each mention to FILE (.csv or .parquet)
+    #[arg(long, value_name = "FILE", requires = "output")]
+    entities_table: Option<PathBuf>,
+    /// Overwrite the output, and begin again where a run was not ended
     #[arg(long)]
     force: bool,
-    /// Field that holds the text
-    #[arg(long, default_value = "text", value_name = "FIELD")]
-    text_field: String,
+    /// Go on with a run that was not ended, from FILE.parts; begin one if there is none
+    #[arg(long, conflicts_with = "force")]
+    resume: bool,
+    /// Field that holds the text; several, such as title,body, are read as one text; a.b is the field b of the object a
+    #[arg(long, default_value = "text", value_delimiter = ',', value_name = "FIELD,…")]
+    text_field: Vec<String>,
     /// Field that names the record in messages
     #[arg(long, default_value = "id", value_name = "FIELD")]
     id_field: String,
+    /// Format of the inputs, in place of what their first bytes and names say: jsonl, json, text, csv, tsv, parquet, warc,
+    /// mediawiki or html
+    #[arg(long, value_name = "FORMAT")]
+    input_format: Option<InputFormat>,
+    /// Encoding of inputs that are text, such as windows-1251 or koi8-r [default: UTF-8, or what the text declares]
+    #[arg(long, value_name = "NAME")]
+    encoding: Option<TextEncoding>,
     /// Stop after N articles
     #[arg(long, value_name = "N")]
     limit: Option<u64>,
+    /// Read one of N shards of the records, such as 1/4: all shards together are the whole, in any order
+    #[arg(long, value_name = "I/N")]
+    shard: Option<Shard>,
+    /// Read this share of the records, 0 to 1: always the same ones
+    #[arg(long, value_name = "X", value_parser = parse_score)]
+    sample: Option<f64>,
+    /// Tag only articles in these languages, ISO 639-1 codes such as bg,ru,uk, and pass over the others: by the record's
+    /// own field "lang", or else as the text is recognised
+    #[arg(long, value_delimiter = ',', value_name = "LANG,…")]
+    only_lang: Vec<String>,
+    /// Do not recognise languages
+    #[arg(long, conflicts_with = "only_lang")]
+    no_lang: bool,
     /// What to do with a record that cannot be read
     #[arg(long, value_enum, default_value_t)]
     on_error: OnError,
-    /// Write records that were set aside to FILE as JSON lines {path, line, problem} instead of standard error
+    /// Write records that were set aside to FILE as JSON lines {path, line, problem, record} instead of standard error
     #[arg(long, value_name = "FILE")]
     errors: Option<PathBuf>,
+    /// Set records of more bytes aside [default: 67108864]
+    #[arg(long, value_name = "BYTES", value_parser = threads::parse_count)]
+    max_record_bytes: Option<usize>,
+    /// Set articles with more bytes of text aside [default: 8388608]
+    #[arg(long, value_name = "BYTES", value_parser = threads::parse_count)]
+    max_text_bytes: Option<usize>,
     /// Progress on standard error
     #[arg(long, value_enum, default_value_t)]
     progress: ProgressMode,
@@ -61,6 +117,8 @@ enum OnError {
 
 /// What a command makes of articles.
 pub(crate) trait Work {
+    /// What decides about the results beside the options: the model, by name and hash.
+    fn identity(&self) -> Result<BTreeMap<String, Value>>;
     /// Is told the first article before any is read.
     fn begin(&self, first: &Article, progress: &Progress);
     /// What is wrong with an article that cannot be worked on; it is set aside.
@@ -68,11 +126,11 @@ pub(crate) trait Work {
         None
     }
     /// The output lines of articles, one for each, without line ends.
-    fn lines(&mut self, articles: Vec<Article>) -> Result<Vec<String>>;
+    fn lines(&mut self, articles: &[Article]) -> Result<Vec<String>>;
     /// Tokens read so far.
     fn tokens(&self) -> u64;
     /// Other things counted so far, for the summary.
-    fn counts(&self) -> Measures;
+    fn counts(&self) -> Vec<(&'static str, u64)>;
 }
 
 /// Reads all articles that the arguments name, has `work` done on them, and writes its lines; `open` makes the work ready
@@ -86,27 +144,57 @@ pub(crate) fn process<W: Work>(
 ) -> Result<Outcome> {
     let inputs = inputs(&args.inputs)?;
     let reader = ArticleReader::open(&inputs, article_options(&args))?;
-    let output = Output::open(args.output.as_deref(), args.force)?;
-    let aside = Aside::open(args.errors.as_deref(), args.force, args.on_error)?;
+    let target = target(&args, &inputs)?;
+    target.check()?;
     let work = open()?;
-    let mut job = Job {
-        work,
-        output,
-        aside,
-        progress: Progress::new(args.progress, ArticleReader::total_bytes(&inputs)),
-        articles: 0,
-        bytes: 0,
+    let sink = target.open(|| identity::identity(&inputs, work.identity()?))?;
+    let progress = Progress::new(args.progress, ArticleReader::total_bytes(&inputs));
+    let done = sink.done().cloned();
+    let earlier = done.as_ref().map(|done| done.counts().clone()).unwrap_or_default();
+    let earlier_count = |name: &str| earlier.get(name).copied().unwrap_or_default();
+    let plan = Plan {
+        text_field: args.text_field.join(","),
+        limit: args.limit.unwrap_or(u64::MAX).saturating_sub(earlier_count("articles")),
+        done: done.map(|done| (done.n_records(), done.records_hash().to_owned())),
     };
-    for chunk in chunks::read_ahead(reader, args.text_field, args.limit) {
-        job.work(chunk)?;
+    let aside = Aside::new(args.errors.is_some(), args.on_error, earlier_count("set_aside"));
+    let stop = Stop::listen()?;
+    let chunks = Chunks::read_ahead(reader, plan, stop.clone());
+    let located = sink.wants_places();
+    let languages = (!args.no_lang).then(|| Languages::new(&args.only_lang));
+    Job::new(work, Writer::start(sink), aside, progress, earlier)
+        .with_places(located)
+        .with_languages(languages)
+        .run(chunks, &stop)
+}
+
+fn target(args: &ArticleArgs, inputs: &[PathBuf]) -> Result<Target> {
+    let of_name = args.output.as_deref().map(OutputFormat::of_output);
+    let format = args.output_format.or(of_name).unwrap_or(OutputFormat::JsonLines);
+    if args.output.is_none() && format != OutputFormat::JsonLines {
+        return Err(Mistake::new(format!("{format} cannot be written to standard output"))
+            .hint("name a file with -o")
+            .into());
     }
-    job.finish()
+    Ok(Target {
+        output: args.output.clone(),
+        errors: args.errors.clone(),
+        force: args.force,
+        resume: args.resume,
+        making: Making {
+            format,
+            entities_table: args.entities_table.clone(),
+            shard: args.shard,
+            text_fields: args.text_field.clone(),
+            inputs: input_files(inputs)?,
+        },
+    })
 }
 
 /// The inputs that were named, or standard input if it is a pipe or a file.
 fn inputs(named: &[PathBuf]) -> Result<Vec<PathBuf>> {
     if !named.is_empty() {
-        return Ok(named.to_vec());
+        return Ok(expand_patterns(named)?);
     }
     if stdin().is_terminal() {
         return Err(Mistake::new("no input")
@@ -117,91 +205,36 @@ fn inputs(named: &[PathBuf]) -> Result<Vec<PathBuf>> {
 }
 
 fn article_options(args: &ArticleArgs) -> ArticleOptions {
-    ArticleOptions {
-        text_field: args.text_field.clone(),
+    let mut options = ArticleOptions {
+        text_fields: args.text_field.clone(),
         id_field: args.id_field.clone(),
+        format: args.input_format,
+        encoding: args.encoding,
+        selection: Selection {
+            shard: args.shard,
+            sample: args.sample,
+        },
         ..ArticleOptions::default()
+    };
+    if let Some(max_bytes) = args.max_record_bytes {
+        options.max_line_bytes = max_bytes;
     }
+    if let Some(max_bytes) = args.max_text_bytes {
+        options.max_text_bytes = max_bytes;
+    }
+    options
 }
 
-/// The work and what goes in and out of it.
-struct Job<W> {
-    work: W,
-    output: Output,
-    aside: Aside,
-    progress: Progress,
-    articles: u64,
-    /// Bytes of the input as it lies on the disk.
-    bytes: u64,
+/// The line of an article with what was found in it, fields of the same names replaced.
+pub(crate) fn line(article: &Article, mut added: Map<String, Value>) -> String {
+    if let (Some(lang), Some(Value::Object(made_by))) = (&article.detected_lang, added.get_mut("vestnik")) {
+        made_by.insert("lang".to_owned(), lang.as_str().into());
+    }
+    let values: Vec<(&str, String)> = added.iter().map(|(name, value)| (name.as_str(), value.to_string())).collect();
+    article.fields.with(&values)
 }
 
-impl<W: Work> Job<W> {
-    fn work(&mut self, chunk: chunks::Chunk) -> Result<()> {
-        if let Some(first) = chunk.articles.first()
-            && self.articles == 0
-        {
-            self.work.begin(first, &self.progress);
-        }
-        let (articles, refused) = self.sorted(chunk.articles);
-        for issue in chunk.issues.into_iter().chain(refused) {
-            self.aside.put(issue, &self.progress)?;
-        }
-        if articles.is_empty() {
-            return Ok(());
-        }
-        self.aside.settle(&self.progress);
-        self.articles += articles.len() as u64;
-        for line in self.work.lines(articles)? {
-            writeln!(self.output, "{line}").context("cannot write the output")?;
-        }
-        // A reader at the other end of a pipe waits for whole articles, not for a full buffer.
-        self.output.flush().context("cannot write the output")?;
-        self.bytes = chunk.bytes_read;
-        let measures = self.measures();
-        self.progress.update(self.bytes, || measures);
-        Ok(())
-    }
-
-    /// The articles that can be worked on, and what is wrong with the others.
-    fn sorted(&self, articles: Vec<Article>) -> (Vec<Article>, Vec<Issue>) {
-        let (mut sound, mut refused) = (Vec::with_capacity(articles.len()), Vec::new());
-        for article in articles {
-            match self.work.refuse(&article) {
-                None => sound.push(article),
-                Some(problem) => refused.push(Issue {
-                    path: article.origin.path,
-                    line: Some(article.origin.line),
-                    problem,
-                }),
-            }
-        }
-        (sound, refused)
-    }
-
-    fn measures(&self) -> Measures {
-        let seconds = self.progress.elapsed().as_secs_f64().max(1e-3);
-        let rate = |count: u64| Value::from((count as f64 / seconds * 10.0).round() / 10.0);
-        let mut measures = vec![
-            ("articles", self.articles.into()),
-            ("set_aside", self.aside.count().into()),
-            ("tokens_per_s", rate(self.work.tokens())),
-            ("articles_per_s", rate(self.articles)),
-            ("tokens", self.work.tokens().into()),
-        ];
-        measures.extend(self.work.counts());
-        measures
-    }
-
-    /// Commits the output, unless there is nothing in it because nothing could be read.
-    fn finish(self) -> Result<Outcome> {
-        let measures = self.measures();
-        let set_aside = self.aside.count();
-        self.aside.finish(self.articles > 0)?;
-        self.output.commit()?;
-        self.progress.finish(self.bytes, measures);
-        Ok(match set_aside {
-            0 => Outcome::Done,
-            _ => Outcome::Findings,
-        })
-    }
+/// Counts as they are shown.
+fn shown(counts: impl IntoIterator<Item = (&'static str, u64)>) -> Measures {
+    counts.into_iter().map(|(name, count)| (name, count.into())).collect()
 }

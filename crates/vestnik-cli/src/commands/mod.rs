@@ -8,9 +8,11 @@ use crate::{Outcome, hub};
 pub(crate) mod classify;
 pub(crate) mod data;
 pub(crate) mod evaluate;
+pub(crate) mod merge;
 pub(crate) mod model;
 pub(crate) mod pretrain;
 pub(crate) mod serve;
+pub(crate) mod show;
 pub(crate) mod tag;
 pub(crate) mod tokenizer;
 pub(crate) mod train;
@@ -22,6 +24,8 @@ pub(crate) fn run(cli: Cli) -> Result<Outcome> {
         Command::Tag(args) => tag::run(args),
         Command::Classify(args) => classify::run(args),
         Command::Serve(args) => serve::run(args),
+        Command::Merge(args) => merge::run(&args),
+        Command::Show(args) => show::run(&args),
         Command::Evaluate(args) => evaluate::run(&args),
         Command::Train(args) => train::run(&args),
         Command::Pretrain(args) => pretrain::run(&args),

@@ -1,14 +1,17 @@
 //! `vestnik tag`: articles in, the same articles with their entities, topics and stances out.
 
+use std::collections::BTreeMap;
+
 use anyhow::Result;
-use vestnik_core::{OffsetUnit, Span};
+use serde_json::{Map, Value};
+use vestnik_core::{OffsetMap, OffsetUnit, Span};
 use vestnik_data::{Article, Problem};
-use vestnik_infer::{RecordWriter, Request, Task, Vestnik};
+use vestnik_infer::{Analysis, RecordWriter, Request, Task, Vestnik};
 
 use crate::Outcome;
 use crate::articles::{self, ArticleArgs, Work};
 use crate::model::{EntityArgs, ModelArgs, TaskOptions, parse_score};
-use crate::progress::{Measures, Progress};
+use crate::progress::Progress;
 
 /// Arguments of `vestnik tag`.
 #[derive(Debug, clap::Args)]
@@ -79,7 +82,7 @@ impl Tagging {
             None if self.does(Task::Ner) => Ok(Vec::new()),
             None => Err(Problem::MissingField {
                 field: "targets".to_owned(),
-                present: article.fields.keys().cloned().collect(),
+                present: article.fields.names().map(str::to_owned).collect(),
             }),
         }
     }
@@ -89,7 +92,46 @@ impl Tagging {
     }
 }
 
+/// Where several fields are read as one text, offsets count from the start of a name's own field, and that is named.
+fn locate_in_fields(
+    added: &mut Map<String, Value>,
+    article: &Article,
+    analysis: &Analysis,
+    unit: OffsetUnit,
+) {
+    if article.parts.is_empty() {
+        return;
+    }
+    let mentioned = analysis.summary(&article.text);
+    let spans = [
+        ("entities", "start", analysis.entities.iter().map(|entity| entity.span).collect()),
+        ("summary", "first", mentioned.iter().map(|mentioned| mentioned.first).collect::<Vec<Span>>()),
+    ];
+    for (field, start, spans) in spans {
+        let records = added.get_mut(field).and_then(Value::as_array_mut);
+        for (record, span) in records.into_iter().flatten().zip(spans) {
+            // A name that goes over the end of a field is cut there.
+            let Some(part) = article.parts.iter().find(|part| span.start() < part.end) else {
+                continue;
+            };
+            let text = &article.text[part.start..part.end];
+            let (from, to) = (span.start().max(part.start), span.end().clamp(part.start, part.end));
+            let offsets = OffsetMap::new(text, unit);
+            record[start] = offsets.from_byte(from - part.start).into();
+            if field == "entities" {
+                record["end"] = offsets.from_byte(to - part.start).into();
+                record["text"] = article.text[from..to].into();
+            }
+            record["field"] = part.field.as_str().into();
+        }
+    }
+}
+
 impl Work for Tagging {
+    fn identity(&self) -> Result<BTreeMap<String, Value>> {
+        self.model.identity(self.vestnik.name())
+    }
+
     fn begin(&self, first: &Article, progress: &Progress) {
         self.model.tell_device(self.vestnik.device());
         for field in self.writer().fields() {
@@ -103,7 +145,7 @@ impl Work for Tagging {
         self.targets(article).err()
     }
 
-    fn lines(&mut self, articles: Vec<Article>) -> Result<Vec<String>> {
+    fn lines(&mut self, articles: &[Article]) -> Result<Vec<String>> {
         let targets: Vec<Vec<Span>> = articles
             .iter()
             .map(|article| Ok(self.targets(article)?))
@@ -119,11 +161,13 @@ impl Work for Tagging {
             self.entities += analysis.entities.len() as u64;
         }
         let writer = self.writer();
-        let pairs = articles.into_iter().zip(&analyses);
+        let pairs = articles.iter().zip(&analyses);
         pairs
-            .map(|(mut article, analysis)| {
-                writer.add(&mut article.fields, &article.text, analysis)?;
-                Ok(serde_json::to_string(&article.fields)?)
+            .map(|(article, analysis)| {
+                let mut added = article.fields.only("targets");
+                writer.add(&mut added, &article.text, analysis)?;
+                locate_in_fields(&mut added, article, analysis, self.unit);
+                Ok(articles::line(article, added))
             })
             .collect()
     }
@@ -132,7 +176,7 @@ impl Work for Tagging {
         self.tokens
     }
 
-    fn counts(&self) -> Measures {
-        vec![("entities", self.entities.into())]
+    fn counts(&self) -> Vec<(&'static str, u64)> {
+        vec![("entities", self.entities)]
     }
 }

@@ -19,6 +19,7 @@ use vestnik_infer::Vestnik;
 
 pub(crate) use curves::Curves;
 pub(crate) use files::ReportFiles;
+pub(crate) use html::escape;
 use groups::{Facet, GroupScores, SeenNames};
 use measured::{Calibrated, Measured};
 use reliability::{Reliability, reliability};

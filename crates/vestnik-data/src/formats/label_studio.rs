@@ -269,6 +269,25 @@ pub(super) fn write(corpus: &Corpus, out: &mut dyn Write) -> io::Result<Vec<Loss
     Ok(losses)
 }
 
+/// Writes tasks with what a model has found, for people to correct, behind `n_before` others. The array that the first
+/// one opens is not closed.
+pub(crate) fn write_predictions(corpus: &Corpus, n_before: usize, out: &mut dyn Write) -> io::Result<Vec<Loss>> {
+    let mut losses = Vec::new();
+    for (index, item) in items(corpus).enumerate() {
+        losses.extend(item.losses(&PLACES));
+        let id = n_before + index + 1;
+        let separator = if id == 1 { "[\n" } else { ",\n" };
+        let data = data(&item, &mut losses);
+        let task = json!({
+            "id": id,
+            "data": data,
+            "predictions": [{"model_version": "vestnik", "result": results(item.document)}],
+        });
+        write!(out, "{separator}{task}")?;
+    }
+    Ok(losses)
+}
+
 fn data(item: &Item<'_>, losses: &mut Vec<Loss>) -> Map<String, Value> {
     let mut data = metadata(item);
     data.insert("text".to_owned(), item.document.text().into());

@@ -19,6 +19,9 @@ mod webanno;
 mod webanno_lines;
 mod webanno_write;
 
+pub(crate) use label_studio::write_predictions;
+pub(crate) use parquet_rows::Rows;
+
 use std::fmt;
 use std::io::{self, Write};
 use std::path::Path;

@@ -6,11 +6,14 @@ use std::path::{Path, PathBuf};
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
+    Date32Type, Decimal32Type, Decimal64Type, Decimal128Type, Time32MillisecondType,
+    Time32SecondType, Time64MicrosecondType, Time64NanosecondType, TimestampMicrosecondType,
+    TimestampMillisecondType, TimestampNanosecondType, TimestampSecondType,
     Float16Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, UInt8Type,
     UInt16Type, UInt32Type, UInt64Type,
 };
 use arrow_array::{Array, ArrayRef, RecordBatch};
-use arrow_schema::{DataType, Schema};
+use arrow_schema::{DataType, Schema, TimeUnit};
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
     ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
@@ -31,7 +34,7 @@ const BATCH_ROWS: usize = 256;
 const PANDAS_INDEX: &str = "__index_level_";
 
 /// Iterates over the rows of a file; the line of a record is the number of its row, from 1.
-pub(super) struct Rows {
+pub(crate) struct Rows {
     path: PathBuf,
     reader: ParquetRecordBatchReader,
     batch: Option<(RecordBatch, usize)>,
@@ -57,13 +60,26 @@ impl Rows {
             return Err(Error::IsFolder { path });
         }
         let file = File::open(path).map_err(|source| Error::io("open", path, source))?;
+        Self::new(path, file, is_json).map_err(|problem| Issue::of_file(path, problem).into())
+    }
+
+    /// Opens a file of articles: dates, times, decimal numbers and bytes are read as well, as text.
+    pub(crate) fn of_articles(path: &Path, file: File) -> std::result::Result<Self, Problem> {
+        Self::new(path, file, is_shown)
+    }
+
+    fn new(
+        path: &Path,
+        file: File,
+        is_read: fn(&DataType) -> bool,
+    ) -> std::result::Result<Self, Problem> {
         // Without the types that Arrow has beside those of Parquet, strings and lists are of one kind each.
         let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
-        let failed = |error| Issue::of_file(path, damaged(&error));
+        let failed = |error| damaged(&error);
         let builder =
             guarded(|| ParquetRecordBatchReaderBuilder::try_new_with_options(file, options));
         let builder = builder.map_err(failed)?;
-        let (kept, skipped) = columns(builder.schema());
+        let (kept, skipped) = columns(builder.schema(), is_read);
         let metadata = builder.metadata().file_metadata().key_value_metadata();
         let metadata = metadata.into_iter().flatten();
         let metadata = metadata
@@ -139,13 +155,13 @@ fn damaged(error: &ParquetError) -> Problem {
 }
 
 /// The numbers of the columns that are read, and the names of the others.
-fn columns(schema: &Schema) -> (Vec<usize>, Vec<String>) {
+fn columns(schema: &Schema, is_read: fn(&DataType) -> bool) -> (Vec<usize>, Vec<String>) {
     let (mut kept, mut skipped) = (Vec::new(), Vec::new());
     for (index, field) in schema.fields().iter().enumerate() {
         if field.name().starts_with(PANDAS_INDEX) {
             continue;
         }
-        if is_json(field.data_type()) {
+        if is_read(field.data_type()) {
             kept.push(index);
         } else {
             skipped.push(field.name().clone());
@@ -160,6 +176,18 @@ fn is_json(data_type: &DataType) -> bool {
         DataType::Struct(fields) => fields.iter().all(|field| is_json(field.data_type())),
         DataType::Null | DataType::Boolean | DataType::Utf8 => true,
         other => other.is_integer() || other.is_floating(),
+    }
+}
+
+/// Whether a value can be written as JSON, if need be as a text.
+fn is_shown(data_type: &DataType) -> bool {
+    match data_type {
+        DataType::List(field) | DataType::Map(field, _) => is_shown(field.data_type()),
+        DataType::Struct(fields) => fields.iter().all(|field| is_shown(field.data_type())),
+        DataType::Date32 | DataType::Timestamp(_, _) | DataType::Binary | DataType::FixedSizeBinary(_) => true,
+        DataType::Decimal32(_, _) | DataType::Decimal64(_, _) | DataType::Decimal128(_, _) => true,
+        DataType::Time32(_) | DataType::Time64(_) => true,
+        other => is_json(other),
     }
 }
 
@@ -188,7 +216,56 @@ fn value(column: &ArrayRef, row: usize) -> Value {
             let pairs = columns.map(|(field, column)| (field.name().clone(), value(column, row)));
             Value::Object(pairs.collect())
         }
-        _ => number(column, row),
+        DataType::Map(_, _) => {
+            let entries = column.as_map().value(row);
+            let columns = entries.columns();
+            let pairs = (0..entries.len()).map(|entry| {
+                let key = value(&columns[0], entry);
+                let key = key.as_str().map_or_else(|| key.to_string(), str::to_owned);
+                (key, value(&columns[1], entry))
+            });
+            Value::Object(pairs.collect())
+        }
+        _ => text_value(column, row).unwrap_or_else(|| number(column, row)),
+    }
+}
+
+/// The value of a column of one of the types that are written as text.
+fn text_value(column: &ArrayRef, row: usize) -> Option<Value> {
+    let text = match column.data_type() {
+        DataType::Binary => bytes_value(column.as_binary::<i32>().value(row)),
+        DataType::FixedSizeBinary(_) => bytes_value(column.as_fixed_size_binary().value(row)),
+        DataType::Decimal32(_, _) => column.as_primitive::<Decimal32Type>().value_as_string(row),
+        DataType::Decimal64(_, _) => column.as_primitive::<Decimal64Type>().value_as_string(row),
+        DataType::Decimal128(_, _) => column.as_primitive::<Decimal128Type>().value_as_string(row),
+        DataType::Date32 => column.as_primitive::<Date32Type>().value_as_date(row)?.to_string(),
+        DataType::Time32(TimeUnit::Second) => column.as_primitive::<Time32SecondType>().value_as_time(row)?.to_string(),
+        DataType::Time32(_) => column.as_primitive::<Time32MillisecondType>().value_as_time(row)?.to_string(),
+        DataType::Time64(TimeUnit::Microsecond) => {
+            column.as_primitive::<Time64MicrosecondType>().value_as_time(row)?.to_string()
+        }
+        DataType::Time64(_) => column.as_primitive::<Time64NanosecondType>().value_as_time(row)?.to_string(),
+        DataType::Timestamp(unit, zone) => {
+            let time = match unit {
+                TimeUnit::Second => column.as_primitive::<TimestampSecondType>().value_as_datetime(row),
+                TimeUnit::Millisecond => column.as_primitive::<TimestampMillisecondType>().value_as_datetime(row),
+                TimeUnit::Microsecond => column.as_primitive::<TimestampMicrosecondType>().value_as_datetime(row),
+                TimeUnit::Nanosecond => column.as_primitive::<TimestampNanosecondType>().value_as_datetime(row),
+            };
+            // A time of a zone is kept in UTC.
+            let suffix = if zone.is_some() { "Z" } else { "" };
+            format!("{}{suffix}", time?.format("%Y-%m-%dT%H:%M:%S%.f"))
+        }
+        _ => return None,
+    };
+    Some(text.into())
+}
+
+/// Bytes as text, where they are one, else as hexadecimal digits.
+fn bytes_value(bytes: &[u8]) -> String {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => text.to_owned(),
+        Err(_) => bytes.iter().map(|byte| format!("{byte:02x}")).collect(),
     }
 }
 

@@ -3,24 +3,23 @@
 use std::io::{self, Read};
 use std::path::PathBuf;
 
-use serde_json::Value;
-use vestnik_data::{Article, ArticleOptions, ArticleReader, Issue, Problem};
+use vestnik_data::{Article, ArticleOptions, ArticleReader, Problem, Rejected};
 
 use crate::folder::Folder;
 
-fn read_paths(paths: &[PathBuf]) -> Vec<Result<Article, Issue>> {
+fn read_paths(paths: &[PathBuf]) -> Vec<Result<Article, Rejected>> {
     ArticleReader::open(paths, ArticleOptions::default())
         .unwrap()
         .collect()
 }
 
-fn read(dump: &[u8], options: ArticleOptions) -> Vec<Result<Article, Issue>> {
+fn read(dump: &[u8], options: ArticleOptions) -> Vec<Result<Article, Rejected>> {
     ArticleReader::from_reader(io::Cursor::new(dump.to_vec()), options)
         .unwrap()
         .collect()
 }
 
-fn texts(found: &[Result<Article, Issue>]) -> Vec<&str> {
+fn texts(found: &[Result<Article, Rejected>]) -> Vec<&str> {
     found
         .iter()
         .map(|article| article.as_ref().unwrap().text.as_str())
@@ -34,13 +33,13 @@ fn all_fields_are_kept_as_they_are() {
     let article = found[0].as_ref().unwrap();
     assert_eq!(article.id.as_deref(), Some("18446744073709551616"));
     assert_eq!(article.text, "Рим\0");
-    assert_eq!(serde_json::to_string(&article.fields).unwrap(), line);
+    assert_eq!(article.fields.as_json(), line);
 }
 
 #[test]
 fn fields_can_be_chosen_and_a_text_may_be_empty() {
     let options = ArticleOptions {
-        text_field: "body".to_owned(),
+        text_fields: vec!["body".to_owned()],
         id_field: "url".to_owned(),
         ..ArticleOptions::default()
     };
@@ -68,14 +67,19 @@ fn reading_goes_on_behind_every_issue() {
     let expected = [
         (true, 1),
         (false, 3),
-        (false, 3),
         (false, 4),
         (false, 5),
         (true, 6),
     ];
     assert_eq!(lines, expected.map(|(sound, line)| (sound, Some(line))));
     let invalid = Problem::InvalidUtf8 { offset: 9 };
-    assert_eq!(found[4].as_ref().unwrap_err().problem, invalid);
+    let rejected = found[3].as_ref().unwrap_err();
+    assert_eq!(rejected.problems, [invalid]);
+    assert_eq!(rejected.record.as_deref(), Some(&b"{\"text\":\"\xff\"}"[..]));
+    assert_eq!(
+        found[1].as_ref().unwrap_err().to_string(),
+        "<stdin>:3: id is an array, expected a string or a number; also: text is a number, expected a string"
+    );
 }
 
 #[test]
@@ -86,10 +90,10 @@ fn a_line_over_the_limit_is_skipped() {
         ..ArticleOptions::default()
     };
     let found = read(dump.as_bytes(), options);
-    let issue = found[0].as_ref().unwrap_err();
+    let rejected = found[0].as_ref().unwrap_err();
     assert_eq!(
-        (issue.line, &issue.problem),
-        (Some(1), &Problem::TooLong { limit: 50 })
+        (rejected.line, rejected.problems.as_slice()),
+        (Some(1), &[Problem::TooLong { limit: 50 }][..])
     );
     assert_eq!(found[1].as_ref().unwrap().text, "b");
 }
@@ -97,31 +101,77 @@ fn a_line_over_the_limit_is_skipped() {
 #[test]
 fn a_line_of_ten_megabytes_is_an_article() {
     let text = "вестник ".repeat(700_000);
-    let found = read(
-        format!("{{\"text\":\"{text}\"}}").as_bytes(),
-        ArticleOptions::default(),
-    );
-    assert_eq!(found[0].as_ref().unwrap().text, text);
+    let line = format!("{{\"text\":\"{text}\"}}");
+    let options = ArticleOptions {
+        max_text_bytes: 1 << 24,
+        ..ArticleOptions::default()
+    };
+    assert!(read(line.as_bytes(), options)[0].as_ref().unwrap().text == text);
+    let found = read(line.as_bytes(), ArticleOptions::default());
+    let rejected = found[0].as_ref().unwrap_err();
+    let limit = vestnik_data::MAX_TEXT_BYTES;
+    assert_eq!(rejected.problems, [Problem::TooLong { limit }]);
 }
 
 #[test]
-fn a_json_array_is_one_issue() {
-    let dump = format!("\u{feff} \n [\n{}]", "{\"text\":\"a\"},\n".repeat(100));
+fn a_json_array_is_read_element_by_element() {
+    let dump = "\u{feff} \n [\n{\"text\":\"a\"},\n{\n\"text\":2},\n{\"text\":\"c\"}]";
     let found = read(dump.as_bytes(), ArticleOptions::default());
-    assert_eq!(found.len(), 1);
-    assert!(matches!(
-        found[0].as_ref().unwrap_err().problem,
-        Problem::NotInLines { .. }
-    ));
-    let options = ArticleOptions {
-        max_line_bytes: 5,
+    assert_eq!(found.len(), 3);
+    assert_eq!(found[0].as_ref().unwrap().origin.line, 3);
+    let rejected = found[1].as_ref().unwrap_err();
+    assert_eq!(rejected.to_string(), "<stdin>:4: text is a number, expected a string");
+    assert_eq!(found[2].as_ref().unwrap().text, "c");
+}
+
+#[test]
+fn several_fields_are_read_as_one_text() {
+    let options = || ArticleOptions {
+        text_fields: vec!["title".to_owned(), "body.main".to_owned()],
         ..ArticleOptions::default()
     };
-    let found = read(b"[{\"text\":\"a\"},{\"text\":\"b\"}]", options);
-    assert!(matches!(
-        found[0].as_ref().unwrap_err().problem,
-        Problem::NotInLines { .. }
-    ));
+    let dump = concat!(
+        "{\"title\":\"Рим\",\"body\":{\"main\":\"Милан\"}}\n",
+        "{\"title\":null,\"body\":{\"main\":\"Бари\"}}\n",
+        "{\"title\":1,\"body\":{}}\n",
+        "{\"id\":1}\n",
+    );
+    let found = read(dump.as_bytes(), options());
+    let article = found[0].as_ref().unwrap();
+    assert_eq!(article.text, "Рим\n\nМилан");
+    let parts: Vec<_> = article
+        .parts
+        .iter()
+        .map(|part| (part.field.as_str(), &article.text[part.start..part.end]))
+        .collect();
+    assert_eq!(parts, [("title", "Рим"), ("body.main", "Милан")]);
+    assert_eq!(found[1].as_ref().unwrap().text, "Бари");
+    let messages: Vec<_> = found[2..].iter().map(|found| found.as_ref().unwrap_err().to_string()).collect();
+    assert_eq!(
+        messages,
+        [
+            "<stdin>:3: title is a number, expected a string",
+            "<stdin>:4: no field \"title,body.main\", found \"id\""
+        ]
+    );
+}
+
+#[test]
+fn positions_are_the_same_after_records_were_passed_over() {
+    let dump = "{\"text\":\"a\"}\nno json\n{\"text\":\"b\"}\n";
+    let reader = || ArticleReader::from_reader(io::Cursor::new(dump), ArticleOptions::default()).unwrap();
+    let mut whole = reader();
+    let position = |reader: &mut ArticleReader| {
+        reader.next();
+        reader.record_position()
+    };
+    let positions: Vec<_> = (0..3).map(|_| position(&mut whole)).collect();
+    let mut resumed = reader();
+    assert_eq!(resumed.skip_to(2), Ok(()));
+    assert_eq!(resumed.record_position(), positions[1]);
+    assert_eq!(resumed.next().unwrap().unwrap().text, "b");
+    assert_eq!(resumed.record_position(), positions[2]);
+    assert_eq!(resumed.skip_to(4), Err(positions[2]));
 }
 
 #[test]
@@ -147,17 +197,7 @@ fn folders_and_files_come_in_order() {
     let expected = [Some("a/1.txt"), Some("b.txt"), None, None, Some("x"), None];
     assert_eq!(ids, expected.map(|id| id.map(str::to_owned)));
     let fields = &found[0].as_ref().unwrap().fields;
-    let fields: Vec<_> = fields
-        .iter()
-        .map(|(name, value)| (name.as_str(), value))
-        .collect();
-    assert_eq!(
-        fields,
-        [
-            ("id", &Value::from("a/1.txt")),
-            ("text", &Value::from("Милан"))
-        ]
-    );
+    assert_eq!(fields.as_json(), "{\"id\":\"a/1.txt\",\"text\":\"Милан\"}");
 }
 
 #[test]
@@ -178,7 +218,7 @@ fn a_cut_file_gives_what_it_has_and_the_next_file_is_read() {
     let found = read_paths(&[path, next]);
     let (issues, articles): (Vec<_>, Vec<_>) = found.into_iter().partition(Result::is_err);
     assert!(
-        matches!(issues.as_slice(), [Err(issue)] if issue.problem.ends_input() && issue.line.is_some())
+        matches!(issues.as_slice(), [Err(issue)] if issue.ends_input() && issue.line.is_some())
     );
     assert!(articles.len() > 1000 && articles.len() < 20_000);
     assert_eq!(texts(&articles).last(), Some(&"next"));

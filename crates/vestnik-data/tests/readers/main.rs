@@ -9,6 +9,7 @@ mod labelled;
 mod messages;
 mod ner;
 mod parquet;
+mod parts;
 mod properties;
 mod raw_text;
 mod round_trips;

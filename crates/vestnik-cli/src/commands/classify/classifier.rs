@@ -1,9 +1,9 @@
 //! The two ways of classifying: by the names of labels, and by examples.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use anyhow::Result;
-use serde_json::Value;
 use vestnik_data::Article;
 use vestnik_infer::{ClassBasis, Classified, FewShot, TextFeatures, ZeroShot};
 use vestnik_model::Device;
@@ -65,14 +65,14 @@ fn classify_by_labels(
     questions: &mut Questions,
     articles: &[Article],
 ) -> Result<Vec<(Classified, ClassBasis)>> {
-    let mut by_language: BTreeMap<Option<&str>, Vec<usize>> = BTreeMap::new();
+    let mut by_language: BTreeMap<Option<Cow<'_, str>>, Vec<usize>> = BTreeMap::new();
     for (place, article) in articles.iter().enumerate() {
-        let lang = article.fields.get("lang").and_then(Value::as_str);
+        let lang = article.fields.str("lang");
         by_language.entry(lang).or_default().push(place);
     }
     let mut answers = vec![None; articles.len()];
     for (lang, places) in by_language {
-        let (template, question) = questions.of(lang)?;
+        let (template, question) = questions.of(lang.as_deref())?;
         let texts: Vec<&str> = places
             .iter()
             .map(|&place| articles[place].text.as_str())

@@ -50,12 +50,12 @@ impl ExampleArgs {
         };
         let articles = ArticleReader::open(std::slice::from_ref(path), ArticleOptions::default())?;
         let examples = articles.map(|article| match article {
-            Ok(article) => example(&article).map_err(|problem| issue(&article, problem)),
-            Err(issue) => Err(issue),
+            Ok(article) => example(&article).map_err(|problem| issue(&article, problem).to_string()),
+            Err(rejected) => Err(rejected.to_string()),
         });
         let examples: Vec<Example> = examples
-            .collect::<Result<_, Issue>>()
-            .map_err(|issue| Mistake::new(issue.to_string()))?;
+            .collect::<Result<_, String>>()
+            .map_err(Mistake::new)?;
         tell_rare(&examples);
         Ok(examples)
     }
@@ -95,7 +95,7 @@ fn example(article: &Article) -> Result<Example, Problem> {
             field: "text".to_owned(),
         });
     }
-    Ok((article.text.clone(), article.label("label")?.to_owned()))
+    Ok((article.text.clone(), article.label("label")?))
 }
 
 fn issue(article: &Article, problem: Problem) -> Issue {

@@ -4,14 +4,17 @@ mod classifier;
 mod examples;
 mod labels;
 
+use std::collections::BTreeMap;
+
 use anyhow::Result;
+use serde_json::{Map, Value};
 use vestnik_data::Article;
 use vestnik_infer::{ClassBasis, ClassWriter, Classified};
 
 use crate::Outcome;
 use crate::articles::{self, ArticleArgs, Work};
 use crate::model::{ModelArgs, parse_score};
-use crate::progress::{Measures, Progress};
+use crate::progress::Progress;
 use classifier::Classifier;
 use examples::ExampleArgs;
 use labels::{LabelArgs, Questions};
@@ -66,7 +69,7 @@ impl Classification {
     /// One line of JSON. Fields `classes` and `vestnik` of the input are replaced.
     fn line(
         &mut self,
-        mut article: Article,
+        article: &Article,
         classified: &Classified,
         basis: &ClassBasis,
     ) -> Result<String> {
@@ -75,14 +78,19 @@ impl Classification {
             basis,
             min_score: self.min_score,
         };
-        let n_kept = writer.add(&mut article.fields, classified)?;
+        let mut added = Map::new();
+        let n_kept = writer.add(&mut added, classified)?;
         self.tokens += classified.tokens as u64;
         self.without_label += u64::from(n_kept == 0);
-        Ok(serde_json::to_string(&article.fields)?)
+        Ok(articles::line(article, added))
     }
 }
 
 impl Work for Classification {
+    fn identity(&self) -> Result<BTreeMap<String, Value>> {
+        self.model.identity(self.classifier.name())
+    }
+
     fn begin(&self, first: &Article, progress: &Progress) {
         self.model.tell_device(self.classifier.device());
         if first.fields.contains_key("classes") {
@@ -90,9 +98,9 @@ impl Work for Classification {
         }
     }
 
-    fn lines(&mut self, articles: Vec<Article>) -> Result<Vec<String>> {
-        let answers = self.classifier.classify(&articles)?;
-        let pairs = articles.into_iter().zip(answers);
+    fn lines(&mut self, articles: &[Article]) -> Result<Vec<String>> {
+        let answers = self.classifier.classify(articles)?;
+        let pairs = articles.iter().zip(answers);
         pairs
             .map(|(article, (classified, basis))| self.line(article, &classified, &basis))
             .collect()
@@ -102,7 +110,7 @@ impl Work for Classification {
         self.tokens
     }
 
-    fn counts(&self) -> Measures {
-        vec![("without_label", self.without_label.into())]
+    fn counts(&self) -> Vec<(&'static str, u64)> {
+        vec![("without_label", self.without_label)]
     }
 }

@@ -10,6 +10,8 @@ mod stats;
 mod summary;
 mod table;
 
+pub(crate) use reading::segments;
+
 use anyhow::Result;
 
 use crate::Outcome;

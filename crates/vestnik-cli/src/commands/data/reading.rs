@@ -107,7 +107,7 @@ pub(super) fn write_options(scheme: ColumnScheme) -> WriteOptions<'static> {
 }
 
 /// The words of each sentence.
-fn segments(text: &str) -> Vec<Vec<Span>> {
+pub(crate) fn segments(text: &str) -> Vec<Vec<Span>> {
     let mut words = vestnik_text::words(text).into_iter().peekable();
     let sentences = vestnik_text::sentences(text);
     let words_of = |sentence: &Span| {

@@ -1,7 +1,7 @@
 //! Text and tables as HTML.
 
 /// Text for HTML, inside of elements and of quoted attributes. Control characters, which no page may hold, are replaced.
-pub(super) fn escape(text: &str) -> String {
+pub(crate) fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in text.chars() {
         match c {

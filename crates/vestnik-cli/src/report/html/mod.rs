@@ -13,7 +13,8 @@ use vestnik_core::metrics::Interval;
 use super::groups::{Facet, GroupScore};
 use super::worst::WorstDocument;
 use super::{DataFacts, Evaluation, Report};
-use markup::{escape, table};
+pub(crate) use markup::escape;
+use markup::table;
 
 const STYLE: &str = include_str!("report.css");
 

@@ -1,0 +1,259 @@
+//! The loop over chunks: work, what goes in and out of it, and how it ends.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context, Result};
+use serde_json::Value;
+use vestnik_data::{Article, Batch, Problem, Rejected, located};
+
+use super::aside::Aside;
+use super::chunks::{Chunk, Chunks, reject};
+use super::languages::Languages;
+use super::sink::{Sink, Writer};
+use super::stop::Stop;
+use super::{Work, shown};
+use crate::Outcome;
+use crate::failure::{Mistake, one_line};
+use crate::output::note;
+use crate::progress::{Measures, Progress};
+
+/// The work and what goes in and out of it.
+pub(super) struct Job<W> {
+    work: W,
+    writer: Writer,
+    aside: Aside,
+    progress: Progress,
+    /// What earlier processes have counted.
+    earlier: BTreeMap<String, u64>,
+    /// Articles of this process.
+    articles: u64,
+    /// Bytes of the input as it lies on the disk.
+    bytes: u64,
+    /// Whether lines say where their records were found.
+    located: bool,
+    languages: Option<Languages>,
+}
+
+/// How the loop ended.
+enum End {
+    /// All was read.
+    All,
+    /// The program was told to end.
+    Stopped,
+    /// The writer ended before: it knows why.
+    NotWritten,
+}
+
+impl<W: Work> Job<W> {
+    pub(super) fn new(
+        work: W,
+        writer: Writer,
+        aside: Aside,
+        progress: Progress,
+        earlier: BTreeMap<String, u64>,
+    ) -> Self {
+        Self {
+            work,
+            writer,
+            aside,
+            progress,
+            earlier,
+            articles: 0,
+            bytes: 0,
+            located: false,
+            languages: None,
+        }
+    }
+
+    pub(super) fn with_languages(mut self, languages: Option<Languages>) -> Self {
+        self.languages = languages;
+        self
+    }
+
+    pub(super) fn with_places(mut self, located: bool) -> Self {
+        self.located = located;
+        self
+    }
+
+    pub(super) fn run(mut self, chunks: Chunks, stop: &Stop) -> Result<Outcome> {
+        if let Some(articles) = self.earlier.get("articles") {
+            self.progress.note(&format!("going on behind {articles} articles"));
+        }
+        let end = self.work_through(chunks, stop);
+        let measures = self.measures();
+        let any = self.count("articles") > 0;
+        let Self { writer, aside, progress, bytes, .. } = self;
+        let (sink, written) = writer.end()?;
+        match (end, written) {
+            (Err(error), _) | (_, Err(error)) => {
+                drop(progress);
+                leave(sink)?;
+                Err(error)
+            }
+            (Ok(End::Stopped), Ok(())) => {
+                drop(progress);
+                Err(stopped(sink)?)
+            }
+            (Ok(_), Ok(())) if !any => {
+                sink.give_up()?;
+                Err(aside.reason().into())
+            }
+            (Ok(_), Ok(())) => {
+                sink.finish()?;
+                progress.finish(bytes, measures);
+                Ok(match aside.count() {
+                    0 => Outcome::Done,
+                    _ => Outcome::Findings,
+                })
+            }
+        }
+    }
+
+    fn work_through(&mut self, chunks: Chunks, stop: &Stop) -> Result<End> {
+        for chunk in chunks {
+            let batch = self.batch(chunk?)?;
+            if !self.writer.send(batch) {
+                return Ok(End::NotWritten);
+            }
+            let measures = self.measures();
+            self.progress.update(self.bytes, || measures);
+        }
+        Ok(if stop.is_asked() { End::Stopped } else { End::All })
+    }
+
+    fn batch(&mut self, chunk: Chunk) -> Result<Batch> {
+        if let Some(first) = chunk.articles.first()
+            && self.articles == 0
+        {
+            self.work.begin(first, &self.progress);
+        }
+        let articles = match &mut self.languages {
+            Some(languages) => languages.sort(chunk.articles),
+            None => chunk.articles,
+        };
+        let (articles, refused) = self.sorted(articles);
+        let (lines, failed) = self.lines(&articles)?;
+        let mut errors = String::new();
+        for rejected in chunk.rejected.into_iter().chain(refused).chain(failed) {
+            errors.push_str(&self.aside.put(rejected, &self.progress)?);
+        }
+        if !lines.is_empty() {
+            self.aside.settle(&self.progress);
+        }
+        self.articles += lines.len() as u64;
+        self.bytes = chunk.bytes_read;
+        Ok(Batch {
+            lines: lines.into_iter().map(|line| line + "\n").collect(),
+            errors,
+            position: chunk.position,
+            counts: self.counts().into_iter().map(|(name, count)| (name.to_owned(), count)).collect(),
+        })
+    }
+
+    /// The articles that can be worked on, and what is wrong with the others.
+    fn sorted(&self, articles: Vec<Article>) -> (Vec<Article>, Vec<Rejected>) {
+        let (mut sound, mut refused) = (Vec::with_capacity(articles.len()), Vec::new());
+        for article in articles {
+            match self.work.refuse(&article) {
+                None => sound.push(article),
+                Some(problem) => refused.push(reject(article, problem)),
+            }
+        }
+        (sound, refused)
+    }
+
+    /// The lines of articles. Where they cannot be worked on together it is tried one by one; when none can, it is the
+    /// work that fails.
+    fn lines(&mut self, articles: &[Article]) -> Result<(Vec<String>, Vec<Rejected>)> {
+        if articles.is_empty() {
+            return Ok(Default::default());
+        }
+        let together = match self.work.lines(articles) {
+            Ok(lines) => return Ok((self.placed(lines, articles), Vec::new())),
+            Err(error) => error,
+        };
+        let (mut lines, mut failed) = (Vec::new(), Vec::new());
+        for article in articles {
+            match self.work.lines(std::slice::from_ref(article)) {
+                Ok(line) => lines.extend(self.placed(line, std::slice::from_ref(article))),
+                Err(error) => failed.push(reject(
+                    article.clone(),
+                    Problem::NotTagged {
+                        reason: one_line(&error),
+                    },
+                )),
+            }
+        }
+        let never_worked = lines.is_empty() && (articles.len() > 1 || self.articles == 0);
+        match never_worked {
+            true => Err(together),
+            false => Ok((lines, failed)),
+        }
+    }
+
+    fn placed(&self, lines: Vec<String>, articles: &[Article]) -> Vec<String> {
+        if !self.located {
+            return lines;
+        }
+        let pairs = articles.iter().zip(&lines);
+        pairs.map(|(article, line)| located(article, line)).collect()
+    }
+
+    /// What was counted, by this process and earlier ones.
+    fn counts(&self) -> Vec<(&'static str, u64)> {
+        let mut counts = vec![
+            ("articles", self.articles),
+            ("tokens", self.work.tokens()),
+        ];
+        counts.extend(self.work.counts());
+        let n_others = self.languages.as_ref().map_or(0, Languages::n_others);
+        if n_others > 0 || self.earlier.contains_key("other_languages") {
+            counts.push(("other_languages", n_others));
+        }
+        for (name, count) in &mut counts {
+            *count += self.earlier.get(*name).copied().unwrap_or_default();
+        }
+        counts.insert(1, ("set_aside", self.aside.count()));
+        counts
+    }
+
+    fn count(&self, name: &str) -> u64 {
+        let counts = self.counts();
+        counts.iter().find(|(found, _)| *found == name).map_or(0, |(_, count)| *count)
+    }
+
+    fn measures(&self) -> Measures {
+        let seconds = self.progress.elapsed().as_secs_f64().max(1e-3);
+        let rate = |count: u64| Value::from((count as f64 / seconds * 10.0).round() / 10.0);
+        let mut measures = shown(self.counts());
+        let rates = [
+            ("tokens_per_s", rate(self.work.tokens())),
+            ("articles_per_s", rate(self.articles)),
+        ];
+        measures.splice(2..2, rates);
+        measures
+    }
+}
+
+/// Says what is safe of a run that failed.
+fn leave(sink: Sink) -> Result<()> {
+    if let Some((folder, articles)) = sink.leave()? {
+        note(&format!(
+            "note: {articles} articles are safe in {}; the same command with --resume goes on behind them",
+            folder.display()
+        ));
+    }
+    Ok(())
+}
+
+/// Why a run that was told to end is not done.
+fn stopped(sink: Sink) -> Result<anyhow::Error> {
+    let left = sink.leave().context("the run was interrupted")?;
+    Ok(match left {
+        None => Mistake::new("interrupted").hint("with -o FILE a run can be continued").into(),
+        Some((folder, articles)) => {
+            let message = format!("interrupted, {articles} articles are safe in {}", folder.display());
+            Mistake::new(message).hint("the same command with --resume goes on").into()
+        }
+    })
+}
