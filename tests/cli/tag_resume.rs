@@ -24,7 +24,8 @@ fn dump(n_records: usize) -> String {
     dump
 }
 
-const ARGS: &str = "tag --model tiny --device cpu --threads 1 --progress none news.jsonl --errors aside.jsonl -o";
+const ARGS: &str =
+    "tag --model tiny --device cpu --threads 1 --progress none news.jsonl --errors aside.jsonl -o";
 
 fn start(sandbox: &Sandbox, args: &str) -> Child {
     Command::new(env!("CARGO_BIN_EXE_vestnik"))
@@ -38,7 +39,9 @@ fn start(sandbox: &Sandbox, args: &str) -> Child {
 
 /// Small pseudo-random numbers, the same at every run of the test.
 fn random(state: &mut u64) -> u64 {
-    *state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+    *state = state
+        .wrapping_mul(6_364_136_223_846_793_005)
+        .wrapping_add(1);
     *state >> 40
 }
 
@@ -46,12 +49,17 @@ fn kill_and_resume(name: &str) {
     let sandbox = Sandbox::with_model();
     sandbox.write("news.jsonl", dump(3000));
     assert_eq!(sandbox.run(&format!("{ARGS} whole{name}")).code, 1);
-    let expected = (sandbox.read(&format!("whole{name}")), sandbox.read("aside.jsonl"));
+    let expected = (
+        sandbox.read(&format!("whole{name}")),
+        sandbox.read("aside.jsonl"),
+    );
     std::fs::remove_file(sandbox.path("aside.jsonl")).unwrap();
     let (mut state, mut kills) = (7, 0);
     let ended = loop {
         let mut child = start(&sandbox, &format!("{ARGS} out{name} --resume"));
-        std::thread::sleep(Duration::from_millis(50 + random(&mut state) % 900 + 30 * kills));
+        std::thread::sleep(Duration::from_millis(
+            50 + random(&mut state) % 900 + 30 * kills,
+        ));
         if let Some(status) = child.try_wait().unwrap() {
             break status;
         }
@@ -60,8 +68,14 @@ fn kill_and_resume(name: &str) {
         kills += 1;
     };
     assert_eq!(ended.code(), Some(1), "after {kills} kills");
-    assert!(sandbox.read(&format!("out{name}")) == expected.0, "the output differs after {kills} kills");
-    assert!(sandbox.read("aside.jsonl") == expected.1, "the errors differ after {kills} kills");
+    assert!(
+        sandbox.read(&format!("out{name}")) == expected.0,
+        "the output differs after {kills} kills"
+    );
+    assert!(
+        sandbox.read("aside.jsonl") == expected.1,
+        "the errors differ after {kills} kills"
+    );
     let parts = format!("out{name}.parts");
     assert!(!sandbox.names().contains(&parts));
 }
@@ -89,7 +103,13 @@ fn interrupt(sandbox: &Sandbox, child: Child, signal: &str) -> Ran {
         std::thread::sleep(Duration::from_millis(5));
     }
     let id = child.id().to_string();
-    assert!(Command::new("kill").args([signal, &id]).status().unwrap().success());
+    assert!(
+        Command::new("kill")
+            .args([signal, &id])
+            .status()
+            .unwrap()
+            .success()
+    );
     let output = child.wait_with_output().unwrap();
     Ran {
         code: output.status.code().unwrap(),
@@ -116,10 +136,15 @@ fn signals_finish_the_batch_and_say_how_to_go_on() {
         assert_eq!(ran.code, 2, "{ran}");
         let message = ran.stderr.lines().nth(1).unwrap();
         assert!(
-            message.starts_with("error: interrupted, ") && message.ends_with(" articles are safe in out.jsonl.parts"),
+            message.starts_with("error: interrupted, ")
+                && message.ends_with(" articles are safe in out.jsonl.parts"),
             "{ran}"
         );
-        assert!(ran.stderr.ends_with("hint: the same command with --resume goes on\n"), "{ran}");
+        assert!(
+            ran.stderr
+                .ends_with("hint: the same command with --resume goes on\n"),
+            "{ran}"
+        );
         assert_eq!(sandbox.names(), ["news.jsonl", "out.jsonl.parts"]);
     }
 }
@@ -132,7 +157,13 @@ fn a_run_that_was_not_ended_is_not_overwritten_and_not_mixed() {
         let ran = sandbox.run(&format!("{ARGS} out.jsonl {args}"));
         let shown = ran.to_string();
         // The number of articles depends on the speed of the machine.
-        let words = shown.split(' ').map(|word| if word.parse::<u64>().is_ok_and(|n| n > 9) { "N" } else { word });
+        let words = shown.split(' ').map(|word| {
+            if word.parse::<u64>().is_ok_and(|n| n > 9) {
+                "N"
+            } else {
+                word
+            }
+        });
         words.collect::<Vec<_>>().join(" ")
     };
     assert_snapshot!(tag(""), @r#"
@@ -150,12 +181,18 @@ fn a_run_that_was_not_ended_is_not_overwritten_and_not_mixed() {
     let dump = sandbox.read("news.jsonl");
     sandbox.write("news.jsonl", &dump[..dump.len() - 10]);
     let refused = tag("--resume");
-    assert!(refused.contains("not the same run: input news.jsonl was {\"bytes\":"), "{refused}");
+    assert!(
+        refused.contains("not the same run: input news.jsonl was {\"bytes\":"),
+        "{refused}"
+    );
     sandbox.write("news.jsonl", dump);
     let config = String::from_utf8(sandbox.read("tiny/config.json")).unwrap();
     sandbox.write("tiny/config.json", format!("{config} "));
     let refused = tag("--resume");
-    assert!(refused.contains("not the same run: model sha256 was "), "{refused}");
+    assert!(
+        refused.contains("not the same run: model sha256 was "),
+        "{refused}"
+    );
     sandbox.write("news.jsonl", "{\"text\":\"Sofia\"}\n");
     assert_eq!(sandbox.run(&format!("{ARGS} out.jsonl --force")).code, 0);
     assert_eq!(sandbox.records("out.jsonl").len(), 1);
@@ -182,9 +219,16 @@ fn standard_input_is_known_again_by_its_records() {
     let resumed = |stdin: &str| sandbox.run_with_stdin(&format!("{args} --resume"), stdin);
     let ran = resumed(&news.replacen("Kyiv", "Киев", 1));
     assert_eq!(ran.code, 2, "{ran}");
-    assert!(ran.stderr.contains("the input has changed: its first "), "{ran}");
+    assert!(
+        ran.stderr.contains("the input has changed: its first "),
+        "{ran}"
+    );
     let ran = resumed(&dump(20));
-    assert!(ran.stderr.contains("the input has changed: it ends after 20 records"), "{ran}");
+    assert!(
+        ran.stderr
+            .contains("the input has changed: it ends after 20 records"),
+        "{ran}"
+    );
 }
 
 #[test]
@@ -218,11 +262,15 @@ fn a_full_disk_loses_nothing() {
     std::fs::remove_file(sandbox.path("aside.jsonl")).unwrap();
     let script = format!("trap '' XFSZ; ulimit -f 600; exec \"$0\" {ARGS} out.jsonl");
     let mut full = Command::new("sh");
-    full.args(["-c", &script, env!("CARGO_BIN_EXE_vestnik")]).current_dir(sandbox.path(""));
+    full.args(["-c", &script, env!("CARGO_BIN_EXE_vestnik")])
+        .current_dir(sandbox.path(""));
     let output = full.output().unwrap();
     let stderr = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(2), "{stderr}");
-    assert!(stderr.contains("error: cannot write out.jsonl.parts/part-000000.jsonl: "), "{stderr}");
+    assert!(
+        stderr.contains("error: cannot write out.jsonl.parts/part-000000.jsonl: "),
+        "{stderr}"
+    );
     assert!(!sandbox.path("out.jsonl").exists());
     assert_eq!(sandbox.run(&format!("{ARGS} out.jsonl --resume")).code, 1);
     assert!(sandbox.read("out.jsonl") == expected.0);

@@ -2,7 +2,9 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::commands::{classify, data, evaluate, merge, model, pretrain, serve, show, tag, tokenizer, train};
+use crate::commands::{
+    classify, data, evaluate, merge, model, pretrain, serve, show, tag, tokenizer, train,
+};
 
 /// Reads news articles in many languages and says who and what is named.
 #[derive(Debug, Parser)]

@@ -265,6 +265,8 @@ fn says_what_follows(directory: &ModelDir) -> Result<bool> {
     Ok(labels
         .iter()
         .any(|label| label.to_lowercase().starts_with("entail")))
+}
+
 /// A hash of the files that a model is made of.
 fn hash_of_files(directory: &Path) -> Result<String> {
     let mut hasher = Sha256::new();

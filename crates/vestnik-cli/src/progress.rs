@@ -129,6 +129,18 @@ impl Progress {
         self.show(done, measures);
     }
 
+    /// Ends the progress as [`Progress::finish`] does; for people the last measures stay as a table.
+    pub(crate) fn finish_as_table(mut self, done: u64, measures: Measures) {
+        if let Form::Bar(bar) = &self.form {
+            bar.finish_and_clear();
+            self.form = Form::Plain;
+        }
+        match self.form {
+            Form::Plain => note(&table(&measures, self.elapsed())),
+            _ => self.show(done, measures),
+        }
+    }
+
     fn show(&self, done: u64, measures: Measures) {
         let eta = self.eta(done);
         match self.form {
@@ -203,6 +215,23 @@ fn plain(measures: &Measures) -> String {
     line
 }
 
+/// A line for each measure, and one for the time.
+fn table(measures: &Measures, elapsed: Duration) -> String {
+    let row = |(name, value): &(&str, Value)| {
+        let value = value
+            .as_str()
+            .map_or_else(|| value.to_string(), str::to_owned);
+        format!("{:<18}{value:>14}", name.replace('_', " "))
+    };
+    let time = ("time", Value::from(duration(elapsed)));
+    measures
+        .iter()
+        .chain([&time])
+        .map(row)
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
 /// `1 h 02 min`, `3 min 20 s`, `12 s`.
 fn duration(time: Duration) -> String {
     let seconds = time.as_secs();
@@ -236,6 +265,13 @@ mod tests {
             ("tokens_per_s", Value::from(12)),
         ];
         assert_eq!(plain(&measures), "articles 3, tokens per s 12");
+    }
+
+    #[test]
+    fn a_table_has_a_line_for_each_measure() {
+        let measures = vec![("set_aside", Value::from(3)), ("tokens", Value::from(12))];
+        let expected = "set aside                      3\ntokens                        12\ntime                         5 s";
+        assert_eq!(table(&measures, Duration::from_secs(5)), expected);
     }
 
     #[test]

@@ -239,7 +239,10 @@ impl ArticleReader {
     }
 
     fn article(&self, record: RawRecord) -> std::result::Result<Article, Rejected> {
-        let path = self.source.as_ref().map_or(Path::new(STDIN), |(path, _)| path);
+        let path = self
+            .source
+            .as_ref()
+            .map_or(Path::new(STDIN), |(path, _)| path);
         let rejected = |problems, json: String| Rejected {
             path: path.to_path_buf(),
             line: Some(record.line),
@@ -309,9 +312,15 @@ fn wrong_type(path: &str, json: &str, expected: &'static str) -> Problem {
 pub(crate) type Text = (String, Vec<TextPart>);
 
 /// The text of an article, and where its fields lie when there are several.
-pub(crate) fn text(fields: &RecordFields, options: &ArticleOptions) -> std::result::Result<Text, Problem> {
+pub(crate) fn text(
+    fields: &RecordFields,
+    options: &ArticleOptions,
+) -> std::result::Result<Text, Problem> {
     let (text, parts) = match options.text_fields.as_slice() {
-        [field] => (one_text(fields, field)?.ok_or_else(|| missing(fields, field))?, Vec::new()),
+        [field] => (
+            one_text(fields, field)?.ok_or_else(|| missing(fields, field))?,
+            Vec::new(),
+        ),
         several => joined(fields, several)?,
     };
     if text.len() > options.max_text_bytes {

@@ -105,7 +105,11 @@ pub fn fingerprint(path: &Path) -> Result<String> {
         for block in 0..n_blocks {
             let mut bytes = Vec::new();
             let last = block + 1 == BLOCKS;
-            let start = if last { size - BLOCK_BYTES } else { block * step };
+            let start = if last {
+                size - BLOCK_BYTES
+            } else {
+                block * step
+            };
             file.seek(SeekFrom::Start(start))?;
             (&mut file).take(BLOCK_BYTES).read_to_end(&mut bytes)?;
             hasher.update(&bytes);

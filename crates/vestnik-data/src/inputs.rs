@@ -75,7 +75,9 @@ impl Iterator for Inputs {
 pub fn expand_patterns(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
     let mut expanded = Vec::with_capacity(paths.len());
     for path in paths {
-        let pattern = path.to_str().filter(|text| text.contains(['*', '?', '[']) && !path.exists());
+        let pattern = path
+            .to_str()
+            .filter(|text| text.contains(['*', '?', '[']) && !path.exists());
         let Some(found) = pattern.and_then(|pattern| glob::glob(pattern).ok()) else {
             expanded.push(path.clone());
             continue;
@@ -200,8 +202,12 @@ mod tests {
             fs::write(folder.path().join(name), "x").unwrap();
         }
         let expanded = |name: &str| expand_patterns(&[folder.path().join(name)]);
-        let names = |found: Vec<PathBuf>| found.iter().map(|path| file_name(path)).collect::<Vec<_>>();
-        assert_eq!(names(expanded("[0-9].jsonl").unwrap()), ["1.jsonl", "2.jsonl"]);
+        let names =
+            |found: Vec<PathBuf>| found.iter().map(|path| file_name(path)).collect::<Vec<_>>();
+        assert_eq!(
+            names(expanded("[0-9].jsonl").unwrap()),
+            ["1.jsonl", "2.jsonl"]
+        );
         assert_eq!(names(expanded("[x].jsonl").unwrap()), ["[x].jsonl"]);
         assert_eq!(names(expanded("missing").unwrap()), ["missing"]);
         assert!(matches!(expanded("*.csv"), Err(Error::NotFound { .. })));

@@ -60,6 +60,7 @@ mod problem;
 mod raw_text;
 mod record;
 mod records;
+mod reprints;
 mod selection;
 mod sources;
 mod spans;
@@ -98,6 +99,7 @@ pub use parts::{Batch, Difference, Identity, Manifest, PART_BYTES, Packing, Part
 pub use problem::Problem;
 pub use raw_text::{RawText, read_raw_texts, read_texts};
 pub use record::RecordFields;
+pub use reprints::{Reprints, TextSignature};
 pub use selection::{Selection, Shard};
 pub use sources::{InputFormat, TextEncoding};
 pub use split::{SplitItem, split};

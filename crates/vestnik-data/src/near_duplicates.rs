@@ -102,6 +102,13 @@ fn similarity(n_common: usize, a: &Shingles, b: &Shingles) -> f64 {
     n_common as f64 / kept(a).min(kept(b)).max(1) as f64
 }
 
+/// The hashes of all stretches of words of a text, in their order.
+pub(crate) fn shingle_hashes(text: &str) -> Vec<u64> {
+    let words: Vec<u64> = words(text).map(|word| hash(word.bytes())).collect();
+    let hash = |window: &[u64]| hash(window.iter().flat_map(|word| word.to_le_bytes()));
+    words.windows(SHINGLE_WORDS).map(hash).collect()
+}
+
 fn shingles(text: &str) -> Shingles {
     let words: Vec<u64> = words(text).map(|word| hash(word.bytes())).collect();
     let width = SHINGLE_WORDS.min(words.len()).max(1);

@@ -104,12 +104,18 @@ mod tests {
     fn every_record_is_in_one_shard() {
         let sizes = ["1/3", "2/3", "3/3"].map(|shard| taken(Some(shard), None));
         assert_eq!(sizes.iter().sum::<usize>(), 10_000);
-        assert!(sizes.iter().all(|size| (3100..3600).contains(size)), "{sizes:?}");
+        assert!(
+            sizes.iter().all(|size| (3100..3600).contains(size)),
+            "{sizes:?}"
+        );
     }
 
     #[test]
     fn samples_are_shares_of_every_shard() {
-        assert_eq!((taken(None, Some(0.0)), taken(None, Some(1.0))), (0, 10_000));
+        assert_eq!(
+            (taken(None, Some(0.0)), taken(None, Some(1.0))),
+            (0, 10_000)
+        );
         assert!((900..1100).contains(&taken(None, Some(0.1))));
         assert!((400..600).contains(&taken(Some("1/2"), Some(0.1))));
     }

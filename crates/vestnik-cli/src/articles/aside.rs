@@ -104,13 +104,19 @@ fn line(rejected: &Rejected) -> String {
         None => {}
         Some(Ok(text)) => object["record"] = text.into(),
         // Bytes that are no text are written so that they can be had back.
-        Some(Err(_)) => object["record_hex"] = hexadecimal(rejected.record.as_deref().unwrap_or_default()),
+        Some(Err(_)) => {
+            object["record_hex"] = hexadecimal(rejected.record.as_deref().unwrap_or_default())
+        }
     }
     format!("{object}\n")
 }
 
 fn hexadecimal(bytes: &[u8]) -> Value {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>().into()
+    bytes
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect::<String>()
+        .into()
 }
 
 /// A short name for what is wrong.

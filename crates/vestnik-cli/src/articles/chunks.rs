@@ -174,12 +174,16 @@ fn pass_over(reader: &mut ArticleReader, n_records: u64, hash: &str) -> Result<(
         return Err(changed(message));
     }
     if found.hash.to_string() != hash {
-        let message = format!("the input has changed: its first {n_records} records are not those that were done");
+        let message = format!(
+            "the input has changed: its first {n_records} records are not those that were done"
+        );
         return Err(changed(message));
     }
     Ok(())
 }
 
 fn changed(message: String) -> anyhow::Error {
-    Mistake::new(message).hint("give the input that the run was started with, or start again with --force").into()
+    Mistake::new(message)
+        .hint("give the input that the run was started with, or start again with --force")
+        .into()
 }

@@ -13,8 +13,8 @@ use crate::args::Cli;
 
 /// Arguments that do not change what is written, or that stand in the identity by what they mean.
 const NEUTRAL: [&str; 12] = [
-    "inputs", "output", "force", "resume", "on_error", "errors", "progress", "threads", "model", "offline", "help",
-    "version",
+    "inputs", "output", "force", "resume", "on_error", "errors", "progress", "threads", "model",
+    "offline", "help", "version",
 ];
 
 /// The identity of the run that the command line asks for.
@@ -43,7 +43,9 @@ fn input(path: &Path) -> Result<Value> {
 }
 
 /// The options of the command that was called, by their names, defaults included.
-fn options(args: impl IntoIterator<Item: Into<std::ffi::OsString> + Clone>) -> BTreeMap<String, Value> {
+fn options(
+    args: impl IntoIterator<Item: Into<std::ffi::OsString> + Clone>,
+) -> BTreeMap<String, Value> {
     let command = Cli::command();
     let Ok(matches) = command.clone().try_get_matches_from(args) else {
         return BTreeMap::new();
@@ -52,11 +54,15 @@ fn options(args: impl IntoIterator<Item: Into<std::ffi::OsString> + Clone>) -> B
         return BTreeMap::new();
     };
     let command = command.find_subcommand(name);
-    command.map(|command| given(command, matches)).unwrap_or_default()
+    command
+        .map(|command| given(command, matches))
+        .unwrap_or_default()
 }
 
 fn given(command: &Command, matches: &ArgMatches) -> BTreeMap<String, Value> {
-    let args = command.get_arguments().filter(|arg| !NEUTRAL.contains(&arg.get_id().as_str()));
+    let args = command
+        .get_arguments()
+        .filter(|arg| !NEUTRAL.contains(&arg.get_id().as_str()));
     let values = args.filter_map(|arg| {
         let raw = matches.get_raw(arg.get_id().as_str())?;
         let values: Vec<String> = raw.map(OsStr::to_string_lossy).map(Into::into).collect();
@@ -85,8 +91,14 @@ mod tests {
     fn neutral_arguments_are_arguments() {
         let command = Cli::command();
         let tag = command.find_subcommand("tag").unwrap();
-        let known: Vec<&str> = tag.get_arguments().map(|arg| arg.get_id().as_str()).collect();
-        for name in NEUTRAL.iter().filter(|name| !["offline", "help", "version"].contains(name)) {
+        let known: Vec<&str> = tag
+            .get_arguments()
+            .map(|arg| arg.get_id().as_str())
+            .collect();
+        for name in NEUTRAL
+            .iter()
+            .filter(|name| !["offline", "help", "version"].contains(name))
+        {
             assert!(known.contains(name), "{name}");
         }
     }

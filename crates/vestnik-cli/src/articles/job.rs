@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context, Result};
-use serde_json::Value;
-use vestnik_data::{Article, Batch, Problem, Rejected, located};
+use serde_json::{Value, json};
+use vestnik_data::{Article, Batch, Problem, Rejected, Reprints, TextSignature, located};
 
 use super::aside::Aside;
 use super::chunks::{Chunk, Chunks, reject};
 use super::languages::Languages;
+use super::reprints::Copies;
 use super::sink::{Sink, Writer};
 use super::stop::Stop;
 use super::{Work, shown};
@@ -32,6 +33,39 @@ pub(super) struct Job<W> {
     /// Whether lines say where their records were found.
     located: bool,
     languages: Option<Languages>,
+    copies: Option<Copies>,
+}
+
+/// Articles that are to be tagged together.
+#[derive(Default)]
+struct Waiting {
+    articles: Vec<Article>,
+    /// Their places among the articles of the chunk.
+    slots: Vec<usize>,
+    signatures: Vec<Option<TextSignature>>,
+    recent: Option<Reprints<()>>,
+}
+
+impl Waiting {
+    /// Whether an article is a reprint of one that waits. What is less similar than the user asked for is only tagged
+    /// earlier.
+    fn has(&self, signature: &TextSignature) -> bool {
+        self.recent
+            .as_ref()
+            .is_some_and(|recent| recent.find(signature).is_some())
+    }
+
+    fn push(&mut self, slot: usize, article: Article, signature: Option<TextSignature>) {
+        if let Some(signature) = signature.clone() {
+            let recent = self
+                .recent
+                .get_or_insert_with(|| Reprints::new(0.0, usize::MAX));
+            recent.add(signature, ());
+        }
+        self.articles.push(article);
+        self.slots.push(slot);
+        self.signatures.push(signature);
+    }
 }
 
 /// How the loop ended.
@@ -62,7 +96,13 @@ impl<W: Work> Job<W> {
             bytes: 0,
             located: false,
             languages: None,
+            copies: None,
         }
+    }
+
+    pub(super) fn with_copies(mut self, copies: Option<Copies>) -> Self {
+        self.copies = copies;
+        self
     }
 
     pub(super) fn with_languages(mut self, languages: Option<Languages>) -> Self {
@@ -77,12 +117,19 @@ impl<W: Work> Job<W> {
 
     pub(super) fn run(mut self, chunks: Chunks, stop: &Stop) -> Result<Outcome> {
         if let Some(articles) = self.earlier.get("articles") {
-            self.progress.note(&format!("going on behind {articles} articles"));
+            self.progress
+                .note(&format!("going on behind {articles} articles"));
         }
         let end = self.work_through(chunks, stop);
         let measures = self.measures();
         let any = self.count("articles") > 0;
-        let Self { writer, aside, progress, bytes, .. } = self;
+        let Self {
+            writer,
+            aside,
+            progress,
+            bytes,
+            ..
+        } = self;
         let (sink, written) = writer.end()?;
         match (end, written) {
             (Err(error), _) | (_, Err(error)) => {
@@ -100,7 +147,10 @@ impl<W: Work> Job<W> {
             }
             (Ok(_), Ok(())) => {
                 sink.finish()?;
-                progress.finish(bytes, measures);
+                if !aside.kinds().is_empty() {
+                    progress.event(&kinds(&aside), &json!({"set_aside_by_kind": aside.kinds()}));
+                }
+                progress.finish_as_table(bytes, measures);
                 Ok(match aside.count() {
                     0 => Outcome::Done,
                     _ => Outcome::Findings,
@@ -118,7 +168,11 @@ impl<W: Work> Job<W> {
             let measures = self.measures();
             self.progress.update(self.bytes, || measures);
         }
-        Ok(if stop.is_asked() { End::Stopped } else { End::All })
+        Ok(if stop.is_asked() {
+            End::Stopped
+        } else {
+            End::All
+        })
     }
 
     fn batch(&mut self, chunk: Chunk) -> Result<Batch> {
@@ -132,7 +186,7 @@ impl<W: Work> Job<W> {
             None => chunk.articles,
         };
         let (articles, refused) = self.sorted(articles);
-        let (lines, failed) = self.lines(&articles)?;
+        let (lines, failed) = self.lines_or_copies(articles)?;
         let mut errors = String::new();
         for rejected in chunk.rejected.into_iter().chain(refused).chain(failed) {
             errors.push_str(&self.aside.put(rejected, &self.progress)?);
@@ -146,7 +200,11 @@ impl<W: Work> Job<W> {
             lines: lines.into_iter().map(|line| line + "\n").collect(),
             errors,
             position: chunk.position,
-            counts: self.counts().into_iter().map(|(name, count)| (name.to_owned(), count)).collect(),
+            counts: self
+                .counts()
+                .into_iter()
+                .map(|(name, count)| (name.to_owned(), count))
+                .collect(),
         })
     }
 
@@ -160,6 +218,70 @@ impl<W: Work> Job<W> {
             }
         }
         (sound, refused)
+    }
+
+    /// The lines of articles, in their order; reprints get theirs from what they reprint.
+    fn lines_or_copies(&mut self, articles: Vec<Article>) -> Result<(Vec<String>, Vec<Rejected>)> {
+        let Some(mut copies) = self.copies.take() else {
+            return self.lines(&articles);
+        };
+        let mut slots: Vec<Option<String>> = vec![None; articles.len()];
+        let mut waiting = Waiting::default();
+        let mut failed = Vec::new();
+        for (slot, article) in articles.into_iter().enumerate() {
+            let signature = Copies::signature(&article);
+            if signature
+                .as_ref()
+                .is_some_and(|signature| waiting.has(signature))
+            {
+                self.tag_waiting(&mut waiting, &mut copies, &mut slots, &mut failed)?;
+            }
+            let copy = signature
+                .as_ref()
+                .and_then(|signature| copies.copy(&article, signature));
+            match copy {
+                Some(line) => {
+                    slots[slot] = self
+                        .placed(vec![line], std::slice::from_ref(&article))
+                        .pop()
+                }
+                None => waiting.push(slot, article, signature),
+            }
+        }
+        self.tag_waiting(&mut waiting, &mut copies, &mut slots, &mut failed)?;
+        self.copies = Some(copies);
+        Ok((slots.into_iter().flatten().collect(), failed))
+    }
+
+    /// Tags the articles that wait, and takes note of them for their reprints.
+    fn tag_waiting(
+        &mut self,
+        waiting: &mut Waiting,
+        copies: &mut Copies,
+        slots: &mut [Option<String>],
+        failed: &mut Vec<Rejected>,
+    ) -> Result<()> {
+        let waiting = std::mem::take(waiting);
+        let (lines, mut rejected) = self.lines(&waiting.articles)?;
+        let is_failed = |article: &Article| {
+            rejected.iter().any(|rejected| {
+                rejected.path == article.origin.path && rejected.line == Some(article.origin.line)
+            })
+        };
+        let sound = waiting
+            .articles
+            .iter()
+            .zip(&waiting.slots)
+            .zip(waiting.signatures);
+        let sound = sound.filter(|((article, _), _)| !is_failed(article));
+        for (((article, slot), signature), line) in sound.zip(lines) {
+            if let Some(signature) = signature {
+                copies.learn(article.id.clone(), &article.text, signature, &line)?;
+            }
+            slots[*slot] = Some(line);
+        }
+        failed.append(&mut rejected);
+        Ok(())
     }
 
     /// The lines of articles. Where they cannot be worked on together it is tried one by one; when none can, it is the
@@ -196,15 +318,14 @@ impl<W: Work> Job<W> {
             return lines;
         }
         let pairs = articles.iter().zip(&lines);
-        pairs.map(|(article, line)| located(article, line)).collect()
+        pairs
+            .map(|(article, line)| located(article, line))
+            .collect()
     }
 
     /// What was counted, by this process and earlier ones.
     fn counts(&self) -> Vec<(&'static str, u64)> {
-        let mut counts = vec![
-            ("articles", self.articles),
-            ("tokens", self.work.tokens()),
-        ];
+        let mut counts = vec![("articles", self.articles), ("tokens", self.work.tokens())];
         counts.extend(self.work.counts());
         let n_others = self.languages.as_ref().map_or(0, Languages::n_others);
         if n_others > 0 || self.earlier.contains_key("other_languages") {
@@ -213,13 +334,21 @@ impl<W: Work> Job<W> {
         for (name, count) in &mut counts {
             *count += self.earlier.get(*name).copied().unwrap_or_default();
         }
+        let n_copied = self.copies.as_ref().map_or(0, Copies::n_copied);
+        if n_copied > 0 || self.earlier.contains_key("copied") {
+            let earlier = self.earlier.get("copied").copied().unwrap_or_default();
+            counts.push(("copied", n_copied + earlier));
+        }
         counts.insert(1, ("set_aside", self.aside.count()));
         counts
     }
 
     fn count(&self, name: &str) -> u64 {
         let counts = self.counts();
-        counts.iter().find(|(found, _)| *found == name).map_or(0, |(_, count)| *count)
+        counts
+            .iter()
+            .find(|(found, _)| *found == name)
+            .map_or(0, |(_, count)| *count)
     }
 
     fn measures(&self) -> Measures {
@@ -233,6 +362,16 @@ impl<W: Work> Job<W> {
         measures.splice(2..2, rates);
         measures
     }
+}
+
+/// `set aside: 3 invalid JSON, 1 too long`.
+fn kinds(aside: &Aside) -> String {
+    let kinds: Vec<String> = aside
+        .kinds()
+        .iter()
+        .map(|(kind, n)| format!("{n} {kind}"))
+        .collect();
+    format!("set aside: {}", kinds.join(", "))
 }
 
 /// Says what is safe of a run that failed.
@@ -250,10 +389,17 @@ fn leave(sink: Sink) -> Result<()> {
 fn stopped(sink: Sink) -> Result<anyhow::Error> {
     let left = sink.leave().context("the run was interrupted")?;
     Ok(match left {
-        None => Mistake::new("interrupted").hint("with -o FILE a run can be continued").into(),
+        None => Mistake::new("interrupted")
+            .hint("with -o FILE a run can be continued")
+            .into(),
         Some((folder, articles)) => {
-            let message = format!("interrupted, {articles} articles are safe in {}", folder.display());
-            Mistake::new(message).hint("the same command with --resume goes on").into()
+            let message = format!(
+                "interrupted, {articles} articles are safe in {}",
+                folder.display()
+            );
+            Mistake::new(message)
+                .hint("the same command with --resume goes on")
+                .into()
         }
     })
 }

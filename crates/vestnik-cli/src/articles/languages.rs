@@ -10,18 +10,76 @@ const LOOKED_BYTES: usize = 2000;
 
 /// Codes of ISO 639-1 for the languages that have one; the detector has those of ISO 639-3.
 const CODES: [(Lang, &str); 70] = [
-    (Lang::Afr, "af"), (Lang::Aka, "ak"), (Lang::Amh, "am"), (Lang::Ara, "ar"), (Lang::Aze, "az"), (Lang::Bel, "be"),
-    (Lang::Ben, "bn"), (Lang::Bul, "bg"), (Lang::Cat, "ca"), (Lang::Ces, "cs"), (Lang::Cmn, "zh"), (Lang::Cym, "cy"), (Lang::Dan, "da"),
-    (Lang::Deu, "de"), (Lang::Ell, "el"), (Lang::Eng, "en"), (Lang::Epo, "eo"), (Lang::Est, "et"), (Lang::Fin, "fi"),
-    (Lang::Fra, "fr"), (Lang::Guj, "gu"), (Lang::Heb, "he"), (Lang::Hin, "hi"), (Lang::Hrv, "hr"), (Lang::Hun, "hu"),
-    (Lang::Hye, "hy"), (Lang::Ind, "id"), (Lang::Ita, "it"), (Lang::Jav, "jv"), (Lang::Jpn, "ja"), (Lang::Kan, "kn"),
-    (Lang::Kat, "ka"), (Lang::Khm, "km"), (Lang::Kor, "ko"), (Lang::Lat, "la"), (Lang::Lav, "lv"), (Lang::Lit, "lt"),
-    (Lang::Mal, "ml"), (Lang::Mar, "mr"), (Lang::Mkd, "mk"), (Lang::Mya, "my"), (Lang::Nep, "ne"), (Lang::Nld, "nl"),
-    (Lang::Nob, "no"), (Lang::Ori, "or"), (Lang::Pan, "pa"), (Lang::Pes, "fa"), (Lang::Pol, "pl"), (Lang::Por, "pt"),
-    (Lang::Ron, "ro"), (Lang::Rus, "ru"), (Lang::Sin, "si"), (Lang::Slk, "sk"), (Lang::Slv, "sl"), (Lang::Sna, "sn"),
-    (Lang::Spa, "es"), (Lang::Srp, "sr"), (Lang::Swe, "sv"), (Lang::Tam, "ta"), (Lang::Tel, "te"), (Lang::Tgl, "tl"),
-    (Lang::Tha, "th"), (Lang::Tuk, "tk"), (Lang::Tur, "tr"), (Lang::Ukr, "uk"), (Lang::Urd, "ur"), (Lang::Uzb, "uz"),
-    (Lang::Vie, "vi"), (Lang::Yid, "yi"), (Lang::Zul, "zu"),
+    (Lang::Afr, "af"),
+    (Lang::Aka, "ak"),
+    (Lang::Amh, "am"),
+    (Lang::Ara, "ar"),
+    (Lang::Aze, "az"),
+    (Lang::Bel, "be"),
+    (Lang::Ben, "bn"),
+    (Lang::Bul, "bg"),
+    (Lang::Cat, "ca"),
+    (Lang::Ces, "cs"),
+    (Lang::Cmn, "zh"),
+    (Lang::Cym, "cy"),
+    (Lang::Dan, "da"),
+    (Lang::Deu, "de"),
+    (Lang::Ell, "el"),
+    (Lang::Eng, "en"),
+    (Lang::Epo, "eo"),
+    (Lang::Est, "et"),
+    (Lang::Fin, "fi"),
+    (Lang::Fra, "fr"),
+    (Lang::Guj, "gu"),
+    (Lang::Heb, "he"),
+    (Lang::Hin, "hi"),
+    (Lang::Hrv, "hr"),
+    (Lang::Hun, "hu"),
+    (Lang::Hye, "hy"),
+    (Lang::Ind, "id"),
+    (Lang::Ita, "it"),
+    (Lang::Jav, "jv"),
+    (Lang::Jpn, "ja"),
+    (Lang::Kan, "kn"),
+    (Lang::Kat, "ka"),
+    (Lang::Khm, "km"),
+    (Lang::Kor, "ko"),
+    (Lang::Lat, "la"),
+    (Lang::Lav, "lv"),
+    (Lang::Lit, "lt"),
+    (Lang::Mal, "ml"),
+    (Lang::Mar, "mr"),
+    (Lang::Mkd, "mk"),
+    (Lang::Mya, "my"),
+    (Lang::Nep, "ne"),
+    (Lang::Nld, "nl"),
+    (Lang::Nob, "no"),
+    (Lang::Ori, "or"),
+    (Lang::Pan, "pa"),
+    (Lang::Pes, "fa"),
+    (Lang::Pol, "pl"),
+    (Lang::Por, "pt"),
+    (Lang::Ron, "ro"),
+    (Lang::Rus, "ru"),
+    (Lang::Sin, "si"),
+    (Lang::Slk, "sk"),
+    (Lang::Slv, "sl"),
+    (Lang::Sna, "sn"),
+    (Lang::Spa, "es"),
+    (Lang::Srp, "sr"),
+    (Lang::Swe, "sv"),
+    (Lang::Tam, "ta"),
+    (Lang::Tel, "te"),
+    (Lang::Tgl, "tl"),
+    (Lang::Tha, "th"),
+    (Lang::Tuk, "tk"),
+    (Lang::Tur, "tr"),
+    (Lang::Ukr, "uk"),
+    (Lang::Urd, "ur"),
+    (Lang::Uzb, "uz"),
+    (Lang::Vie, "vi"),
+    (Lang::Yid, "yi"),
+    (Lang::Zul, "zu"),
 ];
 
 /// Recognises languages.
@@ -53,7 +111,10 @@ impl Languages {
         }
         let n_before = articles.len();
         articles.retain(|article| {
-            let said = article.fields.str("lang").map(|lang| primary(&lang).to_lowercase());
+            let said = article
+                .fields
+                .str("lang")
+                .map(|lang| primary(&lang).to_lowercase());
             let lang = said.or_else(|| article.detected_lang.clone());
             lang.is_some_and(|lang| self.only.contains(&lang))
         });
@@ -69,7 +130,10 @@ impl Languages {
     fn recognise(&self, text: &str) -> Option<&'static str> {
         let head = &text[..text.floor_char_boundary(LOOKED_BYTES)];
         let lang = self.detector.detect_lang(head)?;
-        CODES.iter().find(|(known, _)| *known == lang).map(|(_, code)| *code)
+        CODES
+            .iter()
+            .find(|(known, _)| *known == lang)
+            .map(|(_, code)| *code)
     }
 }
 
@@ -86,13 +150,34 @@ mod tests {
     fn close_languages_are_told_apart() {
         let languages = Languages::new(&[]);
         for (lang, text) in [
-            ("bg", "Министър-председателят заяви, че правителството ще обсъди бюджета за следващата година в сряда."),
-            ("ru", "Премьер-министр заявил, что правительство обсудит бюджет на следующий год в среду."),
-            ("uk", "Прем'єр-міністр заявив, що уряд обговорить бюджет на наступний рік у середу."),
-            ("en", "The prime minister said that the government would discuss next year's budget on Wednesday."),
-            ("cs", "Předseda vlády řekl, že vláda bude ve středu jednat o rozpočtu na příští rok."),
-            ("pl", "Premier powiedział, że w środę rząd omówi budżet na przyszły rok."),
-            ("sl", "Predsednik vlade je dejal, da bo vlada v sredo razpravljala o proračunu za prihodnje leto."),
+            (
+                "bg",
+                "Министър-председателят заяви, че правителството ще обсъди бюджета за следващата година в сряда.",
+            ),
+            (
+                "ru",
+                "Премьер-министр заявил, что правительство обсудит бюджет на следующий год в среду.",
+            ),
+            (
+                "uk",
+                "Прем'єр-міністр заявив, що уряд обговорить бюджет на наступний рік у середу.",
+            ),
+            (
+                "en",
+                "The prime minister said that the government would discuss next year's budget on Wednesday.",
+            ),
+            (
+                "cs",
+                "Předseda vlády řekl, že vláda bude ve středu jednat o rozpočtu na příští rok.",
+            ),
+            (
+                "pl",
+                "Premier powiedział, że w środę rząd omówi budżet na przyszły rok.",
+            ),
+            (
+                "sl",
+                "Predsednik vlade je dejal, da bo vlada v sredo razpravljala o proračunu za prihodnje leto.",
+            ),
         ] {
             assert_eq!(languages.recognise(text), Some(lang), "{text}");
         }

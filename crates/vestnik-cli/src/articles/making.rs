@@ -26,7 +26,9 @@ pub(crate) struct Making {
 impl Making {
     /// Whether the parts need only be joined.
     pub(crate) fn joins_parts(&self) -> bool {
-        self.format == OutputFormat::JsonLines && self.entities_table.is_none() && self.shard.is_none()
+        self.format == OutputFormat::JsonLines
+            && self.entities_table.is_none()
+            && self.shard.is_none()
     }
 
     pub(crate) fn packing(&self, output: &Path) -> Packing {
@@ -44,12 +46,19 @@ impl Making {
         if !self.format.is_folder() {
             return refuse_existing(output, force);
         }
-        let in_use = output.is_file() || std::fs::read_dir(output).is_ok_and(|mut files| files.next().is_some());
+        let in_use = output.is_file()
+            || std::fs::read_dir(output).is_ok_and(|mut files| files.next().is_some());
         match in_use {
             false => Ok(()),
-            true => Err(Mistake::new(format!("{} exists and is no empty folder", output.display()))
-                .hint(format!("{} is a folder of files: name a new one", self.format))
-                .into()),
+            true => Err(Mistake::new(format!(
+                "{} exists and is no empty folder",
+                output.display()
+            ))
+            .hint(format!(
+                "{} is a folder of files: name a new one",
+                self.format
+            ))
+            .into()),
         }
     }
 
@@ -67,7 +76,9 @@ impl Making {
         if self.joins_parts() {
             return Ok(parts.write_output(output)?);
         }
-        let lines = || -> Box<dyn Iterator<Item = vestnik_data::Result<String>> + '_> { Box::new(parts.lines()) };
+        let lines = || -> Box<dyn Iterator<Item = vestnik_data::Result<String>> + '_> {
+            Box::new(parts.lines())
+        };
         let options = OutputOptions {
             text_fields: &self.text_fields,
             segmenter: &segments,

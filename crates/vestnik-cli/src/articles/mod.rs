@@ -6,6 +6,7 @@ mod identity;
 mod job;
 mod languages;
 mod making;
+mod reprints;
 pub(crate) mod shards;
 mod sink;
 mod stop;
@@ -18,8 +19,8 @@ use anyhow::Result;
 use clap::ValueEnum;
 use serde_json::{Map, Value};
 use vestnik_data::{
-    Article, ArticleOptions, ArticleReader, InputFormat, OutputFormat, Problem, STDIN, Selection,
-    Shard, TextEncoding, expand_patterns, input_files,
+    Article, ArticleOptions, ArticleReader, InputFormat, OutputFormat, Problem, RecordFields,
+    STDIN, Selection, Shard, TextEncoding, TextSignature, expand_patterns, input_files,
 };
 
 use crate::Outcome;
@@ -32,7 +33,8 @@ use chunks::{Chunks, Plan};
 use job::Job;
 use languages::Languages;
 use making::Making;
-use sink::{Target, Writer};
+use reprints::{Copies, record_of};
+use sink::{Sink, Target, Writer};
 use stop::Stop;
 
 /// Arguments about articles that commands share.
@@ -60,7 +62,12 @@ pub(crate) struct ArticleArgs {
     #[arg(long, conflicts_with = "force")]
     resume: bool,
     /// Field that holds the text; several, such as title,body, are read as one text; a.b is the field b of the object a
-    #[arg(long, default_value = "text", value_delimiter = ',', value_name = "FIELD,…")]
+    #[arg(
+        long,
+        default_value = "text",
+        value_delimiter = ',',
+        value_name = "FIELD,…"
+    )]
     text_field: Vec<String>,
     /// Field that names the record in messages
     #[arg(long, default_value = "id", value_name = "FIELD")]
@@ -88,6 +95,11 @@ pub(crate) struct ArticleArgs {
     /// Do not recognise languages
     #[arg(long, conflicts_with = "only_lang")]
     no_lang: bool,
+    /// Tag one of articles that are nearly the same, such as reprints of an agency, and copy what was found to the others:
+    /// those that share this part of their words in a row with one of the last 20000 [default: 0.8]
+    #[arg(long, value_name = "SHARE", num_args = 0..=1, require_equals = true, default_missing_value = "0.8",
+          value_parser = parse_score)]
+    dedup: Option<f64>,
     /// What to do with a record that cannot be read
     #[arg(long, value_enum, default_value_t)]
     on_error: OnError,
@@ -150,31 +162,82 @@ pub(crate) fn process<W: Work>(
     let sink = target.open(|| identity::identity(&inputs, work.identity()?))?;
     let progress = Progress::new(args.progress, ArticleReader::total_bytes(&inputs));
     let done = sink.done().cloned();
-    let earlier = done.as_ref().map(|done| done.counts().clone()).unwrap_or_default();
+    let earlier = done
+        .as_ref()
+        .map(|done| done.counts().clone())
+        .unwrap_or_default();
     let earlier_count = |name: &str| earlier.get(name).copied().unwrap_or_default();
     let plan = Plan {
         text_field: args.text_field.join(","),
-        limit: args.limit.unwrap_or(u64::MAX).saturating_sub(earlier_count("articles")),
+        limit: args
+            .limit
+            .unwrap_or(u64::MAX)
+            .saturating_sub(earlier_count("articles")),
         done: done.map(|done| (done.n_records(), done.records_hash().to_owned())),
     };
-    let aside = Aside::new(args.errors.is_some(), args.on_error, earlier_count("set_aside"));
+    let aside = Aside::new(
+        args.errors.is_some(),
+        args.on_error,
+        earlier_count("set_aside"),
+    );
     let stop = Stop::listen()?;
     let chunks = Chunks::read_ahead(reader, plan, stop.clone());
     let located = sink.wants_places();
+    let copies = args
+        .dedup
+        .map(|share| copies(share, &sink, &args))
+        .transpose()?;
     let languages = (!args.no_lang).then(|| Languages::new(&args.only_lang));
     Job::new(work, Writer::start(sink), aside, progress, earlier)
         .with_places(located)
         .with_languages(languages)
+        .with_copies(copies)
         .run(chunks, &stop)
+}
+
+/// What may be copied, that of an earlier process included.
+fn copies(share: f64, sink: &Sink, args: &ArticleArgs) -> Result<Copies> {
+    let mut copies = Copies::new(share);
+    let [text_field] = args.text_field.as_slice() else {
+        return Ok(copies);
+    };
+    for line in sink.earlier_lines() {
+        let line = line?;
+        let fields = RecordFields::parse(record_of(&line))?;
+        let text = fields
+            .raw_at(text_field)
+            .and_then(|json| serde_json::from_str::<String>(json).ok());
+        let signature = text.as_deref().and_then(TextSignature::of);
+        if let (Some(text), Some(signature), false) =
+            (text, signature, fields.contains_key("targets"))
+        {
+            copies.learn(id_of(&fields, &args.id_field), &text, signature, &line)?;
+        }
+    }
+    Ok(copies)
+}
+
+/// The id of a record, as the reader of articles has it.
+fn id_of(fields: &RecordFields, id_field: &str) -> Option<String> {
+    match serde_json::from_str(fields.raw_at(id_field)?).ok()? {
+        Value::String(id) => Some(id),
+        Value::Number(id) => Some(id.to_string()),
+        _ => None,
+    }
 }
 
 fn target(args: &ArticleArgs, inputs: &[PathBuf]) -> Result<Target> {
     let of_name = args.output.as_deref().map(OutputFormat::of_output);
-    let format = args.output_format.or(of_name).unwrap_or(OutputFormat::JsonLines);
+    let format = args
+        .output_format
+        .or(of_name)
+        .unwrap_or(OutputFormat::JsonLines);
     if args.output.is_none() && format != OutputFormat::JsonLines {
-        return Err(Mistake::new(format!("{format} cannot be written to standard output"))
-            .hint("name a file with -o")
-            .into());
+        return Err(
+            Mistake::new(format!("{format} cannot be written to standard output"))
+                .hint("name a file with -o")
+                .into(),
+        );
     }
     Ok(Target {
         output: args.output.clone(),
@@ -227,14 +290,22 @@ fn article_options(args: &ArticleArgs) -> ArticleOptions {
 
 /// The line of an article with what was found in it, fields of the same names replaced.
 pub(crate) fn line(article: &Article, mut added: Map<String, Value>) -> String {
-    if let (Some(lang), Some(Value::Object(made_by))) = (&article.detected_lang, added.get_mut("vestnik")) {
+    if let (Some(lang), Some(Value::Object(made_by))) =
+        (&article.detected_lang, added.get_mut("vestnik"))
+    {
         made_by.insert("lang".to_owned(), lang.as_str().into());
     }
-    let values: Vec<(&str, String)> = added.iter().map(|(name, value)| (name.as_str(), value.to_string())).collect();
+    let values: Vec<(&str, String)> = added
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.to_string()))
+        .collect();
     article.fields.with(&values)
 }
 
 /// Counts as they are shown.
 fn shown(counts: impl IntoIterator<Item = (&'static str, u64)>) -> Measures {
-    counts.into_iter().map(|(name, count)| (name, count.into())).collect()
+    counts
+        .into_iter()
+        .map(|(name, count)| (name, count.into()))
+        .collect()
 }

@@ -32,7 +32,12 @@ pub(crate) fn path_of(output: &Path) -> PathBuf {
 }
 
 /// Writes the file of a shard whose lines come from the records of these numbers.
-pub(super) fn write(output: &Path, shard: Shard, mut identity: Identity, numbers: Vec<u64>) -> Result<()> {
+pub(super) fn write(
+    output: &Path,
+    shard: Shard,
+    mut identity: Identity,
+    numbers: Vec<u64>,
+) -> Result<()> {
     identity.0.remove("--shard");
     let mut before = 0;
     let gap = |number: u64| number - std::mem::replace(&mut before, number);
@@ -43,7 +48,9 @@ pub(super) fn write(output: &Path, shard: Shard, mut identity: Identity, numbers
         gaps: numbers.into_iter().map(gap).collect(),
     };
     let json = serde_json::to_string(&record)?;
-    Ok(write_beside(&path_of(output), |out| writeln!(out, "{json}"))?)
+    Ok(write_beside(&path_of(output), |out| {
+        writeln!(out, "{json}")
+    })?)
 }
 
 impl ShardRecord {
@@ -55,22 +62,31 @@ impl ShardRecord {
         let path = path_of(output);
         if !path.exists() {
             return Err(Mistake::new(format!("{}: no such file", path.display()))
-                .hint(format!("{} must come from a run with --shard that has ended", output.display()))
+                .hint(format!(
+                    "{} must come from a run with --shard that has ended",
+                    output.display()
+                ))
                 .into());
         }
-        let json = std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        let json =
+            std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
         let record: Self = serde_json::from_slice(&json)
             .map_err(|error| Mistake::new(format!("{}: {error}", path.display())))?;
         if record.format_version != FORMAT_VERSION {
             let found = record.format_version;
-            let message = format!("{} has format_version {found}, this version reads {FORMAT_VERSION}", path.display());
+            let message = format!(
+                "{} has format_version {found}, this version reads {FORMAT_VERSION}",
+                path.display()
+            );
             return Err(Mistake::new(message).into());
         }
         Ok(record)
     }
 
     pub(crate) fn shard(&self) -> Result<Shard> {
-        self.shard.parse().map_err(|expected| Mistake::new(format!("shard {}, expected {expected}", self.shard)).into())
+        self.shard.parse().map_err(|expected| {
+            Mistake::new(format!("shard {}, expected {expected}", self.shard)).into()
+        })
     }
 
     /// The numbers of the records of the lines, in their order.

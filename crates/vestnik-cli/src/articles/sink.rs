@@ -86,7 +86,9 @@ impl Target {
     /// # Errors
     /// As [`Parts::create`] and [`Parts::resume`].
     pub(crate) fn open(self, identity: impl FnOnce() -> Result<Identity>) -> Result<Sink> {
-        let regular = |path: &PathBuf| !path.exists() || path.is_file();
+        let is_folder = self.making.format.is_folder();
+        let regular =
+            |path: &PathBuf| !path.exists() || path.is_file() || (is_folder && path.is_dir());
         let Some(output) = self.output.clone().filter(regular) else {
             let out: Box<dyn Write + Send> = match &self.output {
                 Some(path) => Box::new(AtomicFile::create(path)?),
@@ -118,7 +120,9 @@ impl Target {
 /// What can be done about a run that cannot be continued.
 fn resuming(error: Error) -> anyhow::Error {
     let hint = match &error {
-        Error::ChangedRun { .. } => "give what the run was started with, or start again with --force",
+        Error::ChangedRun { .. } => {
+            "give what the run was started with, or start again with --force"
+        }
         Error::PartsInUse { .. } => "wait until it has ended",
         _ => "--force starts again",
     };
@@ -128,8 +132,13 @@ fn resuming(error: Error) -> anyhow::Error {
 fn unfinished(output: &Path, manifest: &Manifest) -> anyhow::Error {
     let folder = Parts::folder_of(output);
     let articles = n_articles(manifest);
-    let message = format!("{} holds a run that was not ended, {articles} articles are done", folder.display());
-    Mistake::new(message).hint("--resume goes on with it, --force starts again").into()
+    let message = format!(
+        "{} holds a run that was not ended, {articles} articles are done",
+        folder.display()
+    );
+    Mistake::new(message)
+        .hint("--resume goes on with it, --force starts again")
+        .into()
 }
 
 impl Sink {
@@ -141,6 +150,16 @@ impl Sink {
         }
     }
 
+    /// The lines that an earlier process has written.
+    pub(crate) fn earlier_lines(
+        &self,
+    ) -> Box<dyn Iterator<Item = vestnik_data::Result<String>> + '_> {
+        match self {
+            Self::Parts { parts, .. } => Box::new(parts.lines_so_far()),
+            Self::Stream { .. } => Box::new(std::iter::empty()),
+        }
+    }
+
     /// Whether lines say where their records were found.
     pub(crate) fn wants_places(&self) -> bool {
         matches!(self, Self::Parts { making, .. } if !making.joins_parts())
@@ -149,9 +168,12 @@ impl Sink {
     fn append(&mut self, batch: &Batch) -> Result<()> {
         match self {
             Self::Stream { out, errors } => {
-                out.write_all(batch.lines.as_bytes()).context("cannot write the output")?;
+                out.write_all(batch.lines.as_bytes())
+                    .context("cannot write the output")?;
                 if let Some(errors) = errors {
-                    errors.write_all(batch.errors.as_bytes()).context("cannot write the errors")?;
+                    errors
+                        .write_all(batch.errors.as_bytes())
+                        .context("cannot write the errors")?;
                 }
                 // A reader at the other end of a pipe waits for whole articles, not for a full buffer.
                 out.flush().context("cannot write the output")
@@ -225,7 +247,11 @@ impl Sink {
 }
 
 fn n_articles(manifest: &Manifest) -> u64 {
-    manifest.counts().get("articles").copied().unwrap_or_default()
+    manifest
+        .counts()
+        .get("articles")
+        .copied()
+        .unwrap_or_default()
 }
 
 /// Writes in the background.
@@ -250,7 +276,9 @@ impl Writer {
     /// Waits until all is written, and committed where that is possible.
     pub(crate) fn end(self) -> Result<(Sink, Result<()>)> {
         drop(self.sender);
-        self.thread.join().map_err(|_| anyhow!("the writing thread failed"))
+        self.thread
+            .join()
+            .map_err(|_| anyhow!("the writing thread failed"))
     }
 }
 

@@ -29,11 +29,20 @@ pub(crate) struct Args {
 
 /// Merges: the result is that of a run without shards.
 pub(crate) fn run(args: &Args) -> Result<Outcome> {
-    let records: Vec<ShardRecord> = args.shards.iter().map(|path| ShardRecord::read(path)).collect::<Result<_>>()?;
+    let records: Vec<ShardRecord> = args
+        .shards
+        .iter()
+        .map(|path| ShardRecord::read(path))
+        .collect::<Result<_>>()?;
     check_all_there(&args.shards, &records)?;
     check_same_run(&args.shards, &records)?;
     let mut output = Output::open(args.output.as_deref(), args.force)?;
-    let mut shards: Vec<Open<'_>> = args.shards.iter().zip(&records).map(Open::new).collect::<Result<_>>()?;
+    let mut shards: Vec<Open<'_>> = args
+        .shards
+        .iter()
+        .zip(&records)
+        .map(Open::new)
+        .collect::<Result<_>>()?;
     let mut next: BinaryHeap<Reverse<(u64, usize)>> = BinaryHeap::new();
     for (place, shard) in shards.iter_mut().enumerate() {
         next.extend(shard.numbers.next().map(|number| Reverse((number, place))));
@@ -47,7 +56,10 @@ pub(crate) fn run(args: &Args) -> Result<Outcome> {
     }
     shards.iter_mut().try_for_each(Open::check_end)?;
     output.commit()?;
-    note(&format!("{n_lines} articles of {} shards", args.shards.len()));
+    note(&format!(
+        "{n_lines} articles of {} shards",
+        args.shards.len()
+    ));
     Ok(Outcome::Done)
 }
 
@@ -70,8 +82,14 @@ impl<'a> Open<'a> {
     }
 
     fn wrong(&self) -> anyhow::Error {
-        let message = format!("{} has not the {} lines that its shard has", self.path.display(), self.n_lines);
-        Mistake::new(message).hint("was it changed, or does it belong to another shard?").into()
+        let message = format!(
+            "{} has not the {} lines that its shard has",
+            self.path.display(),
+            self.n_lines
+        );
+        Mistake::new(message)
+            .hint("was it changed, or does it belong to another shard?")
+            .into()
     }
 
     fn next_line(&mut self) -> Result<String> {
@@ -95,26 +113,48 @@ fn check_all_there(paths: &[PathBuf], records: &[ShardRecord]) -> Result<()> {
     for (path, record) in paths.iter().zip(records) {
         let shard = record.shard()?;
         if shard.of() != n_shards {
-            let message = format!("{} is shard {shard}, {} is one of {n_shards}", path.display(), paths[0].display());
-            return Err(Mistake::new(message).hint("merge shards of one division").into());
+            let message = format!(
+                "{} is shard {shard}, {} is one of {n_shards}",
+                path.display(),
+                paths[0].display()
+            );
+            return Err(Mistake::new(message)
+                .hint("merge shards of one division")
+                .into());
         }
         let place = &mut found[shard.index() as usize - 1];
         if let Some(other) = place.replace(path) {
-            let message = format!("{} and {} are both shard {shard}", other.display(), path.display());
+            let message = format!(
+                "{} and {} are both shard {shard}",
+                other.display(),
+                path.display()
+            );
             return Err(Mistake::new(message).into());
         }
     }
-    let missing: Vec<String> = (1..).zip(&found).filter(|(_, path)| path.is_none()).map(|(index, _)| format!("{index}/{n_shards}")).collect();
+    let missing: Vec<String> = (1..)
+        .zip(&found)
+        .filter(|(_, path)| path.is_none())
+        .map(|(index, _)| format!("{index}/{n_shards}"))
+        .collect();
     match missing.as_slice() {
         [] => Ok(()),
-        missing => Err(Mistake::new(format!("missing: shard {}", missing.join(", "))).hint("name the outputs of all shards").into()),
+        missing => Err(
+            Mistake::new(format!("missing: shard {}", missing.join(", ")))
+                .hint("name the outputs of all shards")
+                .into(),
+        ),
     }
 }
 
 fn check_same_run(paths: &[PathBuf], records: &[ShardRecord]) -> Result<()> {
     for (path, record) in paths.iter().zip(records).skip(1) {
         if let Some(difference) = records[0].identity.differences(&record.identity).first() {
-            let message = format!("{} and {} are not of the same run: {difference}", paths[0].display(), path.display());
+            let message = format!(
+                "{} and {} are not of the same run: {difference}",
+                paths[0].display(),
+                path.display()
+            );
             return Err(Mistake::new(message).into());
         }
     }

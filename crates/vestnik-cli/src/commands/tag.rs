@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::Result;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use vestnik_core::{OffsetMap, OffsetUnit, Span};
 use vestnik_data::{Article, Problem};
 use vestnik_infer::{Analysis, RecordWriter, Request, Task, Vestnik};
@@ -33,6 +33,9 @@ pub(crate) struct Args {
     /// Add a "summary": each thing that is named once, with its number of mentions, the first one, and the mean stance
     #[arg(long)]
     summary: bool,
+    /// Tag nothing: read, check, recognise languages and write, to see whether a dump is sound before a long run
+    #[arg(long)]
+    dry_run: bool,
     /// Unit of start and end: char (Unicode code points), byte (UTF-8) or utf16
     #[arg(long, default_value_t, value_name = "UNIT")]
     offset_unit: OffsetUnit,
@@ -40,6 +43,9 @@ pub(crate) struct Args {
 
 /// Runs the command.
 pub(crate) fn run(args: Args) -> Result<Outcome> {
+    if args.dry_run {
+        return articles::process(args.articles, || Ok(DryRun));
+    }
     articles::process(args.articles, || {
         let tasks = TaskOptions {
             tasks: args.tasks,
@@ -55,6 +61,34 @@ pub(crate) fn run(args: Args) -> Result<Outcome> {
             entities: 0,
         })
     })
+}
+
+/// No work at all.
+struct DryRun;
+
+impl Work for DryRun {
+    fn identity(&self) -> Result<BTreeMap<String, Value>> {
+        Ok(BTreeMap::new())
+    }
+
+    fn begin(&self, _: &Article, _: &Progress) {}
+
+    fn lines(&mut self, articles: &[Article]) -> Result<Vec<String>> {
+        let made_by = json!({"version": env!("CARGO_PKG_VERSION"), "tasks": []});
+        let added = || Map::from_iter([("vestnik".to_owned(), made_by.clone())]);
+        Ok(articles
+            .iter()
+            .map(|article| articles::line(article, added()))
+            .collect())
+    }
+
+    fn tokens(&self) -> u64 {
+        0
+    }
+
+    fn counts(&self) -> Vec<(&'static str, u64)> {
+        Vec::new()
+    }
 }
 
 /// The work and what it has done so far.
@@ -104,8 +138,19 @@ fn locate_in_fields(
     }
     let mentioned = analysis.summary(&article.text);
     let spans = [
-        ("entities", "start", analysis.entities.iter().map(|entity| entity.span).collect()),
-        ("summary", "first", mentioned.iter().map(|mentioned| mentioned.first).collect::<Vec<Span>>()),
+        (
+            "entities",
+            "start",
+            analysis.entities.iter().map(|entity| entity.span).collect(),
+        ),
+        (
+            "summary",
+            "first",
+            mentioned
+                .iter()
+                .map(|mentioned| mentioned.first)
+                .collect::<Vec<Span>>(),
+        ),
     ];
     for (field, start, spans) in spans {
         let records = added.get_mut(field).and_then(Value::as_array_mut);
@@ -115,7 +160,10 @@ fn locate_in_fields(
                 continue;
             };
             let text = &article.text[part.start..part.end];
-            let (from, to) = (span.start().max(part.start), span.end().clamp(part.start, part.end));
+            let (from, to) = (
+                span.start().max(part.start),
+                span.end().clamp(part.start, part.end),
+            );
             let offsets = OffsetMap::new(text, unit);
             record[start] = offsets.from_byte(from - part.start).into();
             if field == "entities" {

@@ -19,8 +19,8 @@ use vestnik_infer::Vestnik;
 
 pub(crate) use curves::Curves;
 pub(crate) use files::ReportFiles;
-pub(crate) use html::escape;
 use groups::{Facet, GroupScores, SeenNames};
+pub(crate) use html::escape;
 use measured::{Calibrated, Measured};
 use reliability::{Reliability, reliability};
 use scored::Scored;

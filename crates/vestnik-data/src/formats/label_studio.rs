@@ -271,7 +271,11 @@ pub(super) fn write(corpus: &Corpus, out: &mut dyn Write) -> io::Result<Vec<Loss
 
 /// Writes tasks with what a model has found, for people to correct, behind `n_before` others. The array that the first
 /// one opens is not closed.
-pub(crate) fn write_predictions(corpus: &Corpus, n_before: usize, out: &mut dyn Write) -> io::Result<Vec<Loss>> {
+pub(crate) fn write_predictions(
+    corpus: &Corpus,
+    n_before: usize,
+    out: &mut dyn Write,
+) -> io::Result<Vec<Loss>> {
     let mut losses = Vec::new();
     for (index, item) in items(corpus).enumerate() {
         losses.extend(item.losses(&PLACES));

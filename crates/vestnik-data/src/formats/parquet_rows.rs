@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
-    Date32Type, Decimal32Type, Decimal64Type, Decimal128Type, Time32MillisecondType,
+    Date32Type, Decimal32Type, Decimal64Type, Decimal128Type, Float16Type, Float32Type,
+    Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, Time32MillisecondType,
     Time32SecondType, Time64MicrosecondType, Time64NanosecondType, TimestampMicrosecondType,
-    TimestampMillisecondType, TimestampNanosecondType, TimestampSecondType,
-    Float16Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, UInt8Type,
-    UInt16Type, UInt32Type, UInt64Type,
+    TimestampMillisecondType, TimestampNanosecondType, TimestampSecondType, UInt8Type, UInt16Type,
+    UInt32Type, UInt64Type,
 };
 use arrow_array::{Array, ArrayRef, RecordBatch};
 use arrow_schema::{DataType, Schema, TimeUnit};
@@ -184,7 +184,10 @@ fn is_shown(data_type: &DataType) -> bool {
     match data_type {
         DataType::List(field) | DataType::Map(field, _) => is_shown(field.data_type()),
         DataType::Struct(fields) => fields.iter().all(|field| is_shown(field.data_type())),
-        DataType::Date32 | DataType::Timestamp(_, _) | DataType::Binary | DataType::FixedSizeBinary(_) => true,
+        DataType::Date32
+        | DataType::Timestamp(_, _)
+        | DataType::Binary
+        | DataType::FixedSizeBinary(_) => true,
         DataType::Decimal32(_, _) | DataType::Decimal64(_, _) | DataType::Decimal128(_, _) => true,
         DataType::Time32(_) | DataType::Time64(_) => true,
         other => is_json(other),
@@ -238,19 +241,40 @@ fn text_value(column: &ArrayRef, row: usize) -> Option<Value> {
         DataType::Decimal32(_, _) => column.as_primitive::<Decimal32Type>().value_as_string(row),
         DataType::Decimal64(_, _) => column.as_primitive::<Decimal64Type>().value_as_string(row),
         DataType::Decimal128(_, _) => column.as_primitive::<Decimal128Type>().value_as_string(row),
-        DataType::Date32 => column.as_primitive::<Date32Type>().value_as_date(row)?.to_string(),
-        DataType::Time32(TimeUnit::Second) => column.as_primitive::<Time32SecondType>().value_as_time(row)?.to_string(),
-        DataType::Time32(_) => column.as_primitive::<Time32MillisecondType>().value_as_time(row)?.to_string(),
-        DataType::Time64(TimeUnit::Microsecond) => {
-            column.as_primitive::<Time64MicrosecondType>().value_as_time(row)?.to_string()
-        }
-        DataType::Time64(_) => column.as_primitive::<Time64NanosecondType>().value_as_time(row)?.to_string(),
+        DataType::Date32 => column
+            .as_primitive::<Date32Type>()
+            .value_as_date(row)?
+            .to_string(),
+        DataType::Time32(TimeUnit::Second) => column
+            .as_primitive::<Time32SecondType>()
+            .value_as_time(row)?
+            .to_string(),
+        DataType::Time32(_) => column
+            .as_primitive::<Time32MillisecondType>()
+            .value_as_time(row)?
+            .to_string(),
+        DataType::Time64(TimeUnit::Microsecond) => column
+            .as_primitive::<Time64MicrosecondType>()
+            .value_as_time(row)?
+            .to_string(),
+        DataType::Time64(_) => column
+            .as_primitive::<Time64NanosecondType>()
+            .value_as_time(row)?
+            .to_string(),
         DataType::Timestamp(unit, zone) => {
             let time = match unit {
-                TimeUnit::Second => column.as_primitive::<TimestampSecondType>().value_as_datetime(row),
-                TimeUnit::Millisecond => column.as_primitive::<TimestampMillisecondType>().value_as_datetime(row),
-                TimeUnit::Microsecond => column.as_primitive::<TimestampMicrosecondType>().value_as_datetime(row),
-                TimeUnit::Nanosecond => column.as_primitive::<TimestampNanosecondType>().value_as_datetime(row),
+                TimeUnit::Second => column
+                    .as_primitive::<TimestampSecondType>()
+                    .value_as_datetime(row),
+                TimeUnit::Millisecond => column
+                    .as_primitive::<TimestampMillisecondType>()
+                    .value_as_datetime(row),
+                TimeUnit::Microsecond => column
+                    .as_primitive::<TimestampMicrosecondType>()
+                    .value_as_datetime(row),
+                TimeUnit::Nanosecond => column
+                    .as_primitive::<TimestampNanosecondType>()
+                    .value_as_datetime(row),
             };
             // A time of a zone is kept in UTC.
             let suffix = if zone.is_some() { "Z" } else { "" };

@@ -37,8 +37,11 @@ pub(super) fn write(
 }
 
 /// Documents, some at a time.
-fn corpora<'a>(lines: Lines<'a>, options: &'a OutputOptions<'a>) -> impl Iterator<Item = Result<Corpus>> + 'a {
-    let mut lines: Box<dyn Iterator<Item = Result<Line>> + 'a> = Box::new(parsed(lines));
+fn corpora<'l, 'o>(
+    lines: Lines<'l>,
+    options: &'o OutputOptions<'o>,
+) -> impl Iterator<Item = Result<Corpus>> + use<'l, 'o> {
+    let mut lines: Box<dyn Iterator<Item = Result<Line>> + 'l> = Box::new(parsed(lines));
     std::iter::from_fn(move || {
         let mut corpus = Corpus::default();
         for line in lines.by_ref().take(DOCUMENTS) {
@@ -56,7 +59,8 @@ fn add(corpus: &mut Corpus, line: &Line, options: &OutputOptions<'_>) -> Result<
         fields: with_one_text(line, options),
     };
     let read = document_with_others(&line.path, &record);
-    let (document, others) = read.map_err(|problem| Error::from(Issue::at(&line.path, line.number, problem)))?;
+    let (document, others) =
+        read.map_err(|problem| Error::from(Issue::at(&line.path, line.number, problem)))?;
     let position = Position {
         path: line.path.clone(),
         line: line.number,
@@ -126,7 +130,10 @@ fn write_folders(
         if many {
             fs::create_dir_all(partial).map_err(failed)?;
         }
-        count(write_folder(&corpus?, format, write_options, &folder, false)?, &mut counts);
+        count(
+            write_folder(&corpus?, format, write_options, &folder, false)?,
+            &mut counts,
+        );
         number += 1;
     }
     if path.is_dir() {

@@ -13,7 +13,9 @@ pub(super) enum Kind {
     Unknown,
     Bool,
     /// A whole number of 64 bits with a sign; `exact` when a float keeps it too.
-    Int { exact: bool },
+    Int {
+        exact: bool,
+    },
     /// A whole number of 64 bits without a sign that is too large for one with.
     UInt,
     /// A number that a float of 64 bits keeps as it is written.
@@ -37,7 +39,9 @@ impl Kind {
                 Self::List(Box::new(kinds.fold(Self::Unknown, Self::join)))
             }
             Value::Object(fields) => {
-                let fields = fields.iter().map(|(name, value)| (name.clone(), Self::of(value)));
+                let fields = fields
+                    .iter()
+                    .map(|(name, value)| (name.clone(), Self::of(value)));
                 Self::Struct(fields.collect())
             }
         }
@@ -53,9 +57,18 @@ impl Kind {
             return Self::UInt;
         }
         // Beyond these a float is infinite, or loses digits.
-        let in_range = number.as_f64().is_some_and(|float| float == 0.0 || (1e-290..1e290).contains(&float.abs()));
-        let is_whole = text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-') && text != "-0";
-        if exact && in_range && !is_whole { Self::Float } else { Self::Json }
+        let in_range = number
+            .as_f64()
+            .is_some_and(|float| float == 0.0 || (1e-290..1e290).contains(&float.abs()));
+        let is_whole = text != "-0"
+            && text
+                .bytes()
+                .all(|byte| byte.is_ascii_digit() || byte == b'-');
+        if exact && in_range && !is_whole {
+            Self::Float
+        } else {
+            Self::Json
+        }
     }
 
     /// What holds the values of both.
@@ -63,7 +76,9 @@ impl Kind {
         match (self, other) {
             (Self::Unknown, kind) | (kind, Self::Unknown) => kind,
             (Self::Int { exact: a }, Self::Int { exact: b }) => Self::Int { exact: a && b },
-            (Self::Int { exact: true }, Self::Float) | (Self::Float, Self::Int { exact: true }) => Self::Float,
+            (Self::Int { exact: true }, Self::Float) | (Self::Float, Self::Int { exact: true }) => {
+                Self::Float
+            }
             (Self::List(a), Self::List(b)) => Self::List(Box::new(a.join(*b))),
             (Self::Struct(a), Self::Struct(b)) => Self::Struct(join_fields(a, b)),
             (a, b) if a == b => a,
@@ -78,9 +93,13 @@ impl Kind {
             Self::Int { .. } => DataType::Int64,
             Self::UInt => DataType::UInt64,
             Self::Float => DataType::Float64,
-            Self::List(items) => DataType::List(Field::new("element", items.data_type(), true).into()),
+            Self::List(items) => {
+                DataType::List(Field::new("element", items.data_type(), true).into())
+            }
             Self::Struct(fields) if !fields.is_empty() => {
-                let fields = fields.iter().map(|(name, kind)| Field::new(name, kind.data_type(), true));
+                let fields = fields
+                    .iter()
+                    .map(|(name, kind)| Field::new(name, kind.data_type(), true));
                 DataType::Struct(fields.collect::<Fields>())
             }
             _ => DataType::Utf8,
@@ -89,7 +108,10 @@ impl Kind {
 }
 
 /// The fields of both, in the order in which they were seen.
-pub(super) fn join_fields(mut fields: Vec<(String, Kind)>, others: Vec<(String, Kind)>) -> Vec<(String, Kind)> {
+pub(super) fn join_fields(
+    mut fields: Vec<(String, Kind)>,
+    others: Vec<(String, Kind)>,
+) -> Vec<(String, Kind)> {
     for (name, kind) in others {
         match fields.iter_mut().find(|(known, _)| *known == name) {
             Some((_, known)) => *known = std::mem::replace(known, Kind::Unknown).join(kind),
@@ -132,7 +154,7 @@ mod tests {
             ("[123456789012345678901234567890]", Kind::Json),
             ("[9007199254740993]", Kind::Int { exact: false }),
             ("[9007199254740993, 0.5]", Kind::Json),
-            ("[-0]", Kind::Json),
+            ("[-0]", Kind::Float),
             ("[1, \"a\"]", Kind::Json),
             ("[null]", Kind::Unknown),
         ] {

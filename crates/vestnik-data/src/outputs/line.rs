@@ -19,7 +19,10 @@ use crate::record::RecordFields;
 pub fn located(article: &Article, record: &str) -> String {
     // A tab in a path would end it.
     let path = article.origin.path.to_string_lossy().replace('\t', " ");
-    format!("{}\t{}\t{path}\t{record}", article.record, article.origin.line)
+    format!(
+        "{}\t{}\t{path}\t{record}",
+        article.record, article.origin.line
+    )
 }
 
 /// A line, taken apart.
@@ -83,8 +86,12 @@ pub(super) fn write(lines: Lines<'_>, path: &Path) -> Result<()> {
 
 /// The unit of the offsets of a tagged record.
 pub(super) fn unit(record: &Map<String, Value>) -> OffsetUnit {
-    let unit = record.get("vestnik").and_then(|made_by| made_by.get("offset_unit"));
-    unit.and_then(Value::as_str).and_then(|unit| unit.parse().ok()).unwrap_or_default()
+    let unit = record
+        .get("vestnik")
+        .and_then(|made_by| made_by.get("offset_unit"));
+    unit.and_then(Value::as_str)
+        .and_then(|unit| unit.parse().ok())
+        .unwrap_or_default()
 }
 
 /// A record whose text is in `text`, with offsets into that: fields that were read together become one.
@@ -102,8 +109,16 @@ pub(super) fn with_one_text(line: &Line, options: &OutputOptions<'_>) -> Map<Str
         return record;
     };
     let offsets = OffsetMap::new(&text, unit(&record));
-    for entity in record.get_mut("entities").and_then(Value::as_array_mut).into_iter().flatten() {
-        let field = entity.get("field").and_then(Value::as_str).unwrap_or_default();
+    for entity in record
+        .get_mut("entities")
+        .and_then(Value::as_array_mut)
+        .into_iter()
+        .flatten()
+    {
+        let field = entity
+            .get("field")
+            .and_then(Value::as_str)
+            .unwrap_or_default();
         let Some(part) = parts.iter().find(|part| part.field == field) else {
             continue;
         };

@@ -15,7 +15,17 @@ use crate::atomic::AtomicFile;
 use crate::error::{Error, Result};
 
 const COLUMNS: [&str; 11] = [
-    "article", "id", "lang", "field", "start", "end", "text", "label", "score", "stance", "stance_score",
+    "article",
+    "id",
+    "lang",
+    "field",
+    "start",
+    "end",
+    "text",
+    "label",
+    "score",
+    "stance",
+    "stance_score",
 ];
 
 /// Rows of a batch.
@@ -41,8 +51,15 @@ impl Mention {
 
     fn row(&self) -> [String; 11] {
         let text = |field: &str| self.text_of(field).unwrap_or_default().to_owned();
-        let number = |value: Option<&Value>| value.filter(|value| !value.is_null()).map_or_else(String::new, Value::to_string);
-        let stance = self.stance("label").and_then(Value::as_str).unwrap_or_default();
+        let number = |value: Option<&Value>| {
+            value
+                .filter(|value| !value.is_null())
+                .map_or_else(String::new, Value::to_string)
+        };
+        let stance = self
+            .stance("label")
+            .and_then(Value::as_str)
+            .unwrap_or_default();
         [
             self.article.to_string(),
             self.id.clone().unwrap_or_default(),
@@ -87,7 +104,12 @@ fn mentions<'a>(lines: Lines<'a>) -> impl Iterator<Item = Result<Vec<Mention>>> 
             lang: lang.clone(),
             entity: entity.clone(),
         };
-        Ok(entities.as_array().into_iter().flatten().map(mention).collect())
+        Ok(entities
+            .as_array()
+            .into_iter()
+            .flatten()
+            .map(mention)
+            .collect())
     })
 }
 
@@ -100,7 +122,9 @@ fn write_csv(lines: Lines<'_>, path: &Path) -> Result<()> {
             writer.write_record(mention.row()).map_err(failed)?;
         }
     }
-    let file = writer.into_inner().map_err(|error| Error::io("write", path, error.into_error()))?;
+    let file = writer
+        .into_inner()
+        .map_err(|error| Error::io("write", path, error.into_error()))?;
     file.commit()
 }
 
@@ -121,35 +145,47 @@ fn write_parquet(lines: Lines<'_>, path: &Path) -> Result<()> {
 fn batch(mentions: &[Mention], path: &Path) -> Result<RecordBatch> {
     let text = |value: &dyn Fn(&Mention) -> Option<String>| -> ArrayRef {
         let mut column = StringBuilder::new();
-        mentions.iter().for_each(|mention| column.append_option(value(mention)));
+        mentions
+            .iter()
+            .for_each(|mention| column.append_option(value(mention)));
         Arc::new(column.finish())
     };
-    let field = |name: &'static str| text(&move |mention| mention.text_of(name).map(str::to_owned));
+    let field = |name: &'static str| {
+        text(&move |mention: &Mention| mention.text_of(name).map(str::to_owned))
+    };
     let whole = |value: &dyn Fn(&Mention) -> Option<u64>| -> ArrayRef {
         let mut column = UInt64Builder::new();
-        mentions.iter().for_each(|mention| column.append_option(value(mention)));
+        mentions
+            .iter()
+            .for_each(|mention| column.append_option(value(mention)));
         Arc::new(column.finish())
     };
     let number = |value: &dyn Fn(&Mention) -> Option<f64>| -> ArrayRef {
         let mut column = Float64Builder::new();
-        mentions.iter().for_each(|mention| column.append_option(value(mention)));
+        mentions
+            .iter()
+            .for_each(|mention| column.append_option(value(mention)));
         Arc::new(column.finish())
     };
-    let at = |name: &'static str| whole(&move |mention| mention.entity.get(name)?.as_u64());
+    let at =
+        |name: &'static str| whole(&move |mention: &Mention| mention.entity.get(name)?.as_u64());
     let columns = [
-        whole(&|mention| Some(mention.article)),
-        text(&|mention| mention.id.clone()),
-        text(&|mention| mention.lang.clone()),
+        whole(&|mention: &Mention| Some(mention.article)),
+        text(&|mention: &Mention| mention.id.clone()),
+        text(&|mention: &Mention| mention.lang.clone()),
         field("field"),
         at("start"),
         at("end"),
         field("text"),
         field("label"),
-        number(&|mention| mention.entity.get("score")?.as_f64()),
-        text(&|mention| mention.stance("label")?.as_str().map(str::to_owned)),
-        number(&|mention| mention.stance("score")?.as_f64()),
+        number(&|mention: &Mention| mention.entity.get("score")?.as_f64()),
+        text(&|mention: &Mention| mention.stance("label")?.as_str().map(str::to_owned)),
+        number(&|mention: &Mention| mention.stance("score")?.as_f64()),
     ];
-    let columns = COLUMNS.into_iter().zip(columns).map(|(name, column)| (name, column, true));
+    let columns = COLUMNS
+        .into_iter()
+        .zip(columns)
+        .map(|(name, column)| (name, column, true));
     RecordBatch::try_from_iter_with_nullable(columns)
         .map_err(|error| Error::io("write", path, std::io::Error::other(error)))
 }

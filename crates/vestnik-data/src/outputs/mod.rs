@@ -77,7 +77,9 @@ impl FromStr for OutputFormat {
     fn from_str(name: &str) -> std::result::Result<Self, String> {
         let found = Self::NAMED.into_iter().find(|(known, _)| *known == name);
         let names = || Self::NAMED.map(|(name, _)| name).join(", ");
-        found.map(|(_, format)| format).ok_or_else(|| format!("one of {}", names()))
+        found
+            .map(|(_, format)| format)
+            .ok_or_else(|| format!("one of {}", names()))
     }
 }
 

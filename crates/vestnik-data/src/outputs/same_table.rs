@@ -34,9 +34,15 @@ pub(super) fn write(lines: Lines<'_>, path: &Path, inputs: &[PathBuf]) -> Result
     };
     let mut table: Option<TableFile> = None;
     for input in inputs {
-        let failed = |error: parquet::errors::ParquetError| Error::io("read", input, io::Error::other(error));
+        let failed = |error: parquet::errors::ParquetError| {
+            Error::io("read", input, io::Error::other(error))
+        };
         let mut row = 0;
-        let reader = builder(input).map_err(failed)?.with_batch_size(ROWS).build().map_err(failed)?;
+        let reader = builder(input)
+            .map_err(failed)?
+            .with_batch_size(ROWS)
+            .build()
+            .map_err(failed)?;
         for batch in reader {
             let batch = batch.map_err(|error| Error::io("read", input, io::Error::other(error)))?;
             let (taken, records) = rows_of(&mut lines, input, row, batch.num_rows())?;
@@ -59,9 +65,13 @@ fn builder(path: &Path) -> parquet::errors::Result<ParquetRecordBatchReaderBuild
 
 /// The columns of all inputs.
 fn common_schema(inputs: &[PathBuf]) -> Option<SchemaRef> {
-    let mut schemas = inputs.iter().map(|input| Some(builder(input).ok()?.schema().clone()));
+    let mut schemas = inputs
+        .iter()
+        .map(|input| Some(builder(input).ok()?.schema().clone()));
     let first = schemas.next()??;
-    schemas.all(|schema| schema.is_some_and(|schema| schema.fields() == first.fields())).then_some(first)
+    schemas
+        .all(|schema| schema.is_some_and(|schema| schema.fields() == first.fields()))
+        .then_some(first)
 }
 
 /// The columns that the results need: those that the inputs have not, and those that were replaced.
@@ -74,12 +84,16 @@ fn added(lines: Lines<'_>, schema: &Schema) -> Result<Vec<(String, Kind)>> {
 }
 
 /// The fields of a record that are results.
-const RESULTS: [&str; 6] = ["entities", "topics", "targets", "summary", "classes", "vestnik"];
+const RESULTS: [&str; 6] = [
+    "entities", "topics", "targets", "summary", "classes", "vestnik",
+];
 
 fn results(line: &Line, schema: &Schema) -> Map<String, Value> {
     let is_result = |name: &str| RESULTS.contains(&name) || schema.index_of(name).is_err();
     let names = line.record.names().filter(|name| is_result(name));
-    names.filter_map(|name| Some((name.to_owned(), line.record.get(name)?))).collect()
+    names
+        .filter_map(|name| Some((name.to_owned(), line.record.get(name)?)))
+        .collect()
 }
 
 /// Which of the next rows of an input have a line, and these lines.
@@ -92,7 +106,9 @@ fn rows_of(
     let mut taken = vec![false; n_rows];
     let mut found = Vec::new();
     let here = |line: &Result<Line>| match line {
-        Ok(line) => line.path == input && line.number > before && line.number <= before + n_rows as u64,
+        Ok(line) => {
+            line.path == input && line.number > before && line.number <= before + n_rows as u64
+        }
         Err(_) => true,
     };
     while let Some(line) = lines.next_if(here) {

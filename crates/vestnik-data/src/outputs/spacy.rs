@@ -33,9 +33,18 @@ pub(super) fn write(lines: Lines<'_>, path: &Path, options: &OutputOptions<'_>) 
 
 fn document(mut record: Map<String, Value>) -> Value {
     let unit = unit(&record);
-    let text = record.get("text").and_then(Value::as_str).unwrap_or_default().to_owned();
+    let text = record
+        .get("text")
+        .and_then(Value::as_str)
+        .unwrap_or_default()
+        .to_owned();
     let entities = record.remove("entities").unwrap_or_default();
-    let ents: Vec<Value> = entities.as_array().into_iter().flatten().map(|entity| ent(entity, &text, unit)).collect();
+    let ents: Vec<Value> = entities
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(|entity| ent(entity, &text, unit))
+        .collect();
     let topics = record.remove("topics").unwrap_or_default();
     let topics = topics.as_array().into_iter().flatten();
     let cats: Map<String, Value> = topics
@@ -48,8 +57,14 @@ fn document(mut record: Map<String, Value>) -> Value {
 /// An entity in code points.
 fn ent(entity: &Value, text: &str, unit: OffsetUnit) -> Value {
     let at = |name: &str| entity[name].as_u64().unwrap_or_default() as usize;
-    let (from, to) = (OffsetMap::new(text, unit), OffsetMap::new(text, OffsetUnit::Char));
-    let chars = |name: &str| from.to_byte(at(name)).map_or_else(|| at(name), |byte| to.from_byte(byte));
+    let (from, to) = (
+        OffsetMap::new(text, unit),
+        OffsetMap::new(text, OffsetUnit::Char),
+    );
+    let chars = |name: &str| {
+        from.to_byte(at(name))
+            .map_or_else(|| at(name), |byte| to.from_byte(byte))
+    };
     let mut ent = json!({"start": chars("start"), "end": chars("end"), "label": entity["label"]});
     for name in ["score", "stance"] {
         if let Some(value) = entity.get(name) {

@@ -50,11 +50,21 @@ fn columns(lines: Lines<'_>) -> Result<Vec<(String, Kind)>> {
 }
 
 pub(super) fn kinds(record: &Map<String, Value>) -> Vec<(String, Kind)> {
-    record.iter().map(|(name, value)| (name.clone(), Kind::of(value))).collect()
+    record
+        .iter()
+        .map(|(name, value)| (name.clone(), Kind::of(value)))
+        .collect()
 }
 
-fn batch(columns: &[(String, Kind)], rows: &[Map<String, Value>], path: &Path) -> Result<RecordBatch> {
-    let fields: Vec<Field> = columns.iter().map(|(name, kind)| Field::new(name, kind.data_type(), true)).collect();
+fn batch(
+    columns: &[(String, Kind)],
+    rows: &[Map<String, Value>],
+    path: &Path,
+) -> Result<RecordBatch> {
+    let fields: Vec<Field> = columns
+        .iter()
+        .map(|(name, kind)| Field::new(name, kind.data_type(), true))
+        .collect();
     let arrays = columns.iter().map(|(name, kind)| {
         let values: Vec<Option<&Value>> = rows.iter().map(|row| row.get(name)).collect();
         array(kind, &values)

@@ -137,7 +137,10 @@ impl Journal {
 
     /// Brings everything to the disk.
     pub(super) fn sync(&mut self) -> Result<Hashed> {
-        let synced = self.file.flush().and_then(|()| self.file.get_ref().sync_data());
+        let synced = self
+            .file
+            .flush()
+            .and_then(|()| self.file.get_ref().sync_data());
         synced.map_err(|source| Error::io("write", &self.path, source))?;
         Ok(self.hasher.hashed())
     }

@@ -38,7 +38,13 @@ impl fmt::Display for Difference {
             None => "not given".to_owned(),
             Some(value) => value.to_string(),
         };
-        write!(f, "{} was {}, now {}", self.name, shown(&self.was), shown(&self.now))
+        write!(
+            f,
+            "{} was {}, now {}",
+            self.name,
+            shown(&self.was),
+            shown(&self.now)
+        )
     }
 }
 
@@ -52,7 +58,9 @@ impl Identity {
             was: self.0.get(name).cloned(),
             now: now.0.get(name).cloned(),
         });
-        pairs.filter(|difference| difference.was != difference.now).collect()
+        pairs
+            .filter(|difference| difference.was != difference.now)
+            .collect()
     }
 }
 
@@ -150,10 +158,13 @@ impl Manifest {
             reason,
         };
         let bytes = std::fs::read(&path).map_err(|source| Error::io("read", &path, source))?;
-        let json: Value = serde_json::from_slice(&bytes).map_err(|error| damaged(error.to_string()))?;
+        let json: Value =
+            serde_json::from_slice(&bytes).map_err(|error| damaged(error.to_string()))?;
         if json["format_version"] != FORMAT_VERSION {
             let found = &json["format_version"];
-            return Err(damaged(format!("format_version is {found}, this version reads {FORMAT_VERSION}")));
+            return Err(damaged(format!(
+                "format_version is {found}, this version reads {FORMAT_VERSION}"
+            )));
         }
         serde_json::from_value(json).map_err(|error| damaged(error.to_string()))
     }

@@ -102,7 +102,9 @@ impl Parts {
     /// # Errors
     /// [`Error::PartsInUse`], [`Error::NoSuchFolder`], [`Error::Io`].
     pub fn create(folder: &Path, identity: Identity, packing: Packing) -> Result<Self> {
-        let parent = folder.parent().filter(|parent| !parent.as_os_str().is_empty());
+        let parent = folder
+            .parent()
+            .filter(|parent| !parent.as_os_str().is_empty());
         if let Some(parent) = parent
             && !parent.is_dir()
         {
@@ -264,11 +266,31 @@ impl Parts {
 
     /// The lines of all closed parts.
     pub fn lines(&self) -> impl Iterator<Item = Result<String>> {
-        let paths = self.manifest.parts.iter().map(|part| self.folder.join(&part.file));
+        let paths = self
+            .manifest
+            .parts
+            .iter()
+            .map(|part| self.folder.join(&part.file));
         paths.flat_map(|path| match read_lines(&path) {
             Ok(lines) => Box::new(lines) as Box<dyn Iterator<Item = Result<String>>>,
             Err(error) => Box::new(std::iter::once(Err(error))),
         })
+    }
+
+    /// The lines of all parts, that which is still open included, as far as they are committed.
+    pub fn lines_so_far(&self) -> impl Iterator<Item = Result<String>> {
+        let path = self.folder.join(part_name(self.manifest.parts.len()));
+        let open = File::open(&path)
+            .map(|file| BufReader::new(file.take(self.manifest.open.bytes)).lines());
+        let (open, error) = match open {
+            Ok(lines) => (Some(lines), None),
+            Err(source) => (None, Some(Error::io("read", &path, source))),
+        };
+        let open = open
+            .into_iter()
+            .flatten()
+            .map(move |line| line.map_err(|source| Error::io("read", &path, source)));
+        self.lines().chain(error.map(Err)).chain(open)
     }
 
     /// Removes the folder.
@@ -288,7 +310,9 @@ pub fn read_lines(path: &Path) -> Result<impl Iterator<Item = Result<String>> + 
     let source = open(path, &BytesRead::default());
     let source = source.map_err(|problem| Error::from(crate::Issue::of_file(path, problem)))?;
     let path = path.to_path_buf();
-    Ok(source.lines().map(move |line| line.map_err(|source| Error::io("read", &path, source))))
+    Ok(source
+        .lines()
+        .map(move |line| line.map_err(|source| Error::io("read", &path, source))))
 }
 
 /// Nothing is removed that somebody else has put there.
@@ -298,7 +322,9 @@ fn refuse_other_files(folder: &Path) -> Result<()> {
     };
     let is_known = |name: &str| {
         [MANIFEST, ERRORS, LOCK].contains(&name)
-            || ["part-", ".manifest.json."].iter().any(|start| name.starts_with(start))
+            || ["part-", ".manifest.json."]
+                .iter()
+                .any(|start| name.starts_with(start))
     };
     for entry in entries.flatten() {
         let name = entry.file_name().to_string_lossy().into_owned();
@@ -320,7 +346,11 @@ fn part_name(number: usize) -> String {
 fn lock(folder: &Path) -> Result<File> {
     let path = folder.join(LOCK);
     let failed = |source| Error::io("open", &path, source);
-    let file = File::options().create(true).write(true).truncate(false).open(&path);
+    let file = File::options()
+        .create(true)
+        .write(true)
+        .truncate(false)
+        .open(&path);
     let file = file.map_err(failed)?;
     match file.try_lock() {
         Ok(()) => Ok(file),
@@ -338,7 +368,10 @@ fn compress(from: &Path, to: &Path, compression: Compression) -> Result<Hashed> 
     let file = File::create(to).map_err(failed)?;
     let mut encoder = Encoder::new(file, compression).map_err(failed)?;
     io::copy(&mut source, &mut encoder).map_err(failed)?;
-    encoder.finish().and_then(|file| file.sync_all()).map_err(failed)?;
+    encoder
+        .finish()
+        .and_then(|file| file.sync_all())
+        .map_err(failed)?;
     let mut hashed = journal::Hasher::default();
     let file = File::open(to).map_err(failed)?;
     journal::for_each_block(file, |block| {

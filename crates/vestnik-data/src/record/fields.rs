@@ -126,7 +126,10 @@ impl RecordFields {
     /// The object with fields replaced where they are, and the others added behind the last; `values` are names and JSON.
     #[must_use]
     pub fn with(&self, values: &[(&str, String)]) -> String {
-        let added: usize = values.iter().map(|(name, json)| name.len() + json.len() + 4).sum();
+        let added: usize = values
+            .iter()
+            .map(|(name, json)| name.len() + json.len() + 4)
+            .sum();
         let mut text = String::with_capacity(self.json.len() + added);
         let mut from = 0;
         for field in &self.fields {
@@ -136,7 +139,10 @@ impl RecordFields {
                 from = field.value.end;
             }
         }
-        let end = self.fields.last().map_or_else(|| self.open_end(), |field| field.value.end);
+        let end = self
+            .fields
+            .last()
+            .map_or_else(|| self.open_end(), |field| field.value.end);
         text.push_str(&self.json[from..end]);
         let mut separator = if self.fields.is_empty() { "" } else { "," };
         for (name, json) in values.iter().filter(|(name, _)| !self.contains_key(name)) {
@@ -174,9 +180,13 @@ fn defect(json: &str) -> Problem {
 }
 
 fn twice(fields: &[Field]) -> Option<&str> {
-    let repeated = |(at, field): (usize, &Field)| fields[..at].iter().any(|other| other.name == field.name);
+    let repeated =
+        |(at, field): (usize, &Field)| fields[..at].iter().any(|other| other.name == field.name);
     let places = fields.iter().enumerate();
-    places.clone().find(|&place| repeated(place)).map(|(_, field)| field.name.as_str())
+    places
+        .clone()
+        .find(|&place| repeated(place))
+        .map(|(_, field)| field.name.as_str())
 }
 
 /// The text of a JSON string that was checked; `None` for JSON of another type.
@@ -193,7 +203,8 @@ fn nested<'a>(json: &'a str, path: &str) -> Option<&'a str> {
     let places = Scan::new(json, MAX_DEPTH).object().ok()?;
     let value = |wanted: &str| {
         let mut places = places.iter();
-        let found = places.find(|(name, _)| string(&json[name.clone()]).is_some_and(|name| name == wanted))?;
+        let found = places
+            .find(|(name, _)| string(&json[name.clone()]).is_some_and(|name| name == wanted))?;
         Some(&json[found.1.clone()])
     };
     value(path).or_else(|| {
@@ -211,7 +222,8 @@ pub(crate) fn type_of(json: &str) -> JsonType {
 mod tests {
     use super::*;
 
-    const LINE: &str = r#"{ "z":1E400, "text":"\u0421офия" ,"meta":{"a":{"b":"x"},"n":0.10}, "entities":[ ] } "#;
+    const LINE: &str =
+        r#"{ "z":1E400, "text":"\u0421офия" ,"meta":{"a":{"b":"x"},"n":0.10}, "entities":[ ] } "#;
 
     #[test]
     fn what_is_not_replaced_stays_as_it_was_written() {
@@ -223,9 +235,15 @@ mod tests {
             r#"{ "z":1E400, "text":"\u0421офия" ,"meta":{"a":{"b":"x"},"n":0.10}, "entities":[1],"vestnik":{} } "#
         );
         let again = RecordFields::parse(line.clone()).unwrap();
-        assert_eq!(again.with(&[("entities", "[1]".to_owned()), ("vestnik", "{}".to_owned())]), line);
+        assert_eq!(
+            again.with(&[("entities", "[1]".to_owned()), ("vestnik", "{}".to_owned())]),
+            line
+        );
         let empty = RecordFields::parse(" {} ").unwrap();
-        assert_eq!(empty.with(&[("a", "1".to_owned()), ("b", "2".to_owned())]), " {\"a\":1,\"b\":2} ");
+        assert_eq!(
+            empty.with(&[("a", "1".to_owned()), ("b", "2".to_owned())]),
+            " {\"a\":1,\"b\":2} "
+        );
     }
 
     #[test]
@@ -243,7 +261,10 @@ mod tests {
     #[test]
     fn a_field_that_is_there_twice_is_a_defect() {
         let problem = RecordFields::parse(r#"{"a":1,"\u0061":2}"#).unwrap_err();
-        assert_eq!(problem.to_string(), "the field \"a\" is there twice, expected each field once");
+        assert_eq!(
+            problem.to_string(),
+            "the field \"a\" is there twice, expected each field once"
+        );
         assert!(RecordFields::parse(r#"{"a":{"b":1,"b":2}}"#).is_ok());
     }
 }

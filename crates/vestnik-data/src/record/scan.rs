@@ -249,8 +249,7 @@ mod tests {
 
     #[test]
     fn values_are_found_as_they_are_written() {
-        let text =
-            " {\"a\\\"\" : 1E400,\"b\":[ 1, {\"c\":\"}\"}],\"d\":\"\\ud83d\\ude00\" , \"e\":-0.10e-7}\r\n";
+        let text = " {\"a\\\"\" : 1E400,\"b\":[ 1, {\"c\":\"}\"}],\"d\":\"\\ud83d\\ude00\" , \"e\":-0.10e-7}\r\n";
         let expected = [
             ("\"a\\\"\"", "1E400"),
             ("\"b\"", "[ 1, {\"c\":\"}\"}]"),
@@ -278,8 +277,35 @@ mod tests {
     /// Text that is nearly JSON.
     fn nearly_json() -> impl Strategy<Value = String> {
         const TOKENS: [&str; 29] = [
-            "{", "}", "[", "]", ",", ":", "\"", "\"a\"", "\"a\":", "{\"b\":", " ", "1", "-", "0", ".5", "e+3", "E9",
-            "true", "fals", "null", "\\", "\\u00e9", "\\ud83d", "\\ude00", "\\ud83d\\ude00", "\\n", "\u{1}", "щ", "\n",
+            "{",
+            "}",
+            "[",
+            "]",
+            ",",
+            ":",
+            "\"",
+            "\"a\"",
+            "\"a\":",
+            "{\"b\":",
+            " ",
+            "1",
+            "-",
+            "0",
+            ".5",
+            "e+3",
+            "E9",
+            "true",
+            "fals",
+            "null",
+            "\\",
+            "\\u00e9",
+            "\\ud83d",
+            "\\ude00",
+            "\\ud83d\\ude00",
+            "\\n",
+            "\u{1}",
+            "щ",
+            "\n",
         ];
         let token = proptest::sample::select(&TOKENS[..]);
         proptest::collection::vec(token, 0..12)

@@ -28,22 +28,40 @@ pub(super) struct Rows {
 
 /// The delimiter that stands most often in the first line.
 pub(super) fn delimiter(head: &[u8]) -> u8 {
-    let line = head.trim_ascii_start().split(|&byte| byte == b'\n').next().unwrap_or_default();
+    let line = head
+        .trim_ascii_start()
+        .split(|&byte| byte == b'\n')
+        .next()
+        .unwrap_or_default();
     let count = |delimiter: u8| memchr::memchr_iter(delimiter, line).count();
-    DELIMITERS.into_iter().rev().max_by_key(|&delimiter| count(delimiter)).unwrap_or(b',')
+    DELIMITERS
+        .into_iter()
+        .rev()
+        .max_by_key(|&delimiter| count(delimiter))
+        .unwrap_or(b',')
 }
 
 impl Rows {
     /// Reads the header.
-    pub(super) fn open(path: &Path, source: Source, delimiter: u8, max_bytes: usize) -> Result<Self, Problem> {
+    pub(super) fn open(
+        path: &Path,
+        source: Source,
+        delimiter: u8,
+        max_bytes: usize,
+    ) -> Result<Self, Problem> {
         let left = Arc::new(AtomicUsize::new(max_bytes));
         let bounded = Bounded {
             source,
             left: left.clone(),
         };
-        let mut reader = ReaderBuilder::new().delimiter(delimiter).flexible(true).from_reader(bounded);
+        let mut reader = ReaderBuilder::new()
+            .delimiter(delimiter)
+            .flexible(true)
+            .from_reader(bounded);
         let header = reader.byte_headers().map_err(problem)?.clone();
-        let names = header.iter().map(|name| Ok(crate::records::utf8(name)?.trim().to_owned()));
+        let names = header
+            .iter()
+            .map(|name| Ok(crate::records::utf8(name)?.trim().to_owned()));
         let names = names.collect::<Result<Vec<String>, Problem>>()?;
         if names.is_empty() {
             return Err(Problem::EmptyFile);
@@ -141,10 +159,13 @@ impl Read for Bounded {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let left = self.left.load(Ordering::Relaxed);
         if left == 0 {
-            return Err(io::Error::other("a row is too long; is a quote not closed?"));
+            return Err(io::Error::other(
+                "a row is too long; is a quote not closed?",
+            ));
         }
         let n_bytes = self.source.read(buffer)?;
-        self.left.store(left.saturating_sub(n_bytes), Ordering::Relaxed);
+        self.left
+            .store(left.saturating_sub(n_bytes), Ordering::Relaxed);
         Ok(n_bytes)
     }
 }
@@ -189,7 +210,12 @@ mod tests {
     #[test]
     fn bytes_that_are_no_text_are_named() {
         let found = rows(b"text\n\xff\n", 1000);
-        assert!(found[0].as_ref().is_err_and(|message| message.contains("invalid UTF-8")), "{found:?}");
+        assert!(
+            found[0]
+                .as_ref()
+                .is_err_and(|message| message.contains("invalid UTF-8")),
+            "{found:?}"
+        );
     }
 
     #[test]
@@ -197,6 +223,11 @@ mod tests {
         let csv = format!("text\n\"{}", "a\n".repeat(1 << 20));
         let found = rows(csv.as_bytes(), 1 << 16);
         assert_eq!(found.len(), 1);
-        assert!(found[0].as_ref().is_err_and(|message| message.contains("is a quote not closed")), "{found:?}");
+        assert!(
+            found[0]
+                .as_ref()
+                .is_err_and(|message| message.contains("is a quote not closed")),
+            "{found:?}"
+        );
     }
 }

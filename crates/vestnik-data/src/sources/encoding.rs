@@ -26,7 +26,9 @@ impl TextEncoding {
         let after = |mark: &str| {
             let at = head.find(mark)? + mark.len();
             let rest = head[at..].trim_start_matches(['"', '\'', ' ', '=']);
-            let end = rest.find(['"', '\'', ' ', '>', ';', '?', '/']).unwrap_or(rest.len());
+            let end = rest
+                .find(['"', '\'', ' ', '>', ';', '?', '/'])
+                .unwrap_or(rest.len());
             rest[..end].parse().ok()
         };
         if head.trim_start().starts_with("<?xml") {
@@ -41,7 +43,9 @@ impl FromStr for TextEncoding {
 
     fn from_str(name: &str) -> Result<Self, String> {
         let found = Encoding::for_label(name.as_bytes());
-        found.map(Self).ok_or_else(|| "the name of an encoding, such as windows-1251 or koi8-r".to_owned())
+        found
+            .map(Self)
+            .ok_or_else(|| "the name of an encoding, such as windows-1251 or koi8-r".to_owned())
     }
 }
 
@@ -81,16 +85,24 @@ mod tests {
     fn read(bytes: &[u8], encoding: Option<&str>) -> Vec<u8> {
         let source: Source = Box::new(Cursor::new(bytes.to_vec()));
         let mut text = Vec::new();
-        as_utf8(source, bytes, encoding.map(|name| name.parse().unwrap())).read_to_end(&mut text).unwrap();
+        as_utf8(source, bytes, encoding.map(|name| name.parse().unwrap()))
+            .read_to_end(&mut text)
+            .unwrap();
         text
     }
 
     #[test]
     fn names_and_marks_decide() {
-        assert_eq!(read(b"\xd0\xe8\xec", Some("windows-1251")), "Рим".as_bytes());
+        assert_eq!(
+            read(b"\xd0\xe8\xec", Some("windows-1251")),
+            "Рим".as_bytes()
+        );
         assert_eq!(read(b"\xf2\xc9\xcd", Some("KOI8-R")), "Рим".as_bytes());
         assert_eq!(read(b"\xff\xfe\x20\x04", None), "Р".as_bytes());
-        assert_eq!(read(b"\xfe\xff\x04\x20", Some("windows-1251")), "Р".as_bytes());
+        assert_eq!(
+            read(b"\xfe\xff\x04\x20", Some("windows-1251")),
+            "Р".as_bytes()
+        );
         assert_eq!(read(b"a\xff", None), b"a\xff");
         assert_eq!(read(b"a\xff", Some("utf-8")), b"a\xff");
         assert!("klingon".parse::<TextEncoding>().is_err());
@@ -98,9 +110,16 @@ mod tests {
 
     #[test]
     fn declarations_are_found() {
-        let declared = |head: &str| TextEncoding::declared(head.as_bytes()).map(|found| found.to_string());
-        assert_eq!(declared("<?xml version=\"1.0\" encoding='KOI8-R'?>").as_deref(), Some("KOI8-R"));
-        assert_eq!(declared("<html><meta charset=windows-1251>").as_deref(), Some("windows-1251"));
+        let declared =
+            |head: &str| TextEncoding::declared(head.as_bytes()).map(|found| found.to_string());
+        assert_eq!(
+            declared("<?xml version=\"1.0\" encoding='KOI8-R'?>").as_deref(),
+            Some("KOI8-R")
+        );
+        assert_eq!(
+            declared("<html><meta charset=windows-1251>").as_deref(),
+            Some("windows-1251")
+        );
         let old = "<META http-equiv=\"Content-Type\" content=\"text/html; charset=cp1251\">";
         assert_eq!(declared(old).as_deref(), Some("windows-1251"));
         assert_eq!(declared("<html>"), None);

@@ -35,15 +35,23 @@ pub(super) fn page(html: &str) -> Page {
     let root = document.root_element();
     let meta = |name: &str| {
         let meta = format!("meta[property=\"{name}\"], meta[name=\"{name}\"]");
-        first(root, &meta).and_then(|meta| meta.attr("content")).map(str::to_owned)
+        first(root, &meta)
+            .and_then(|meta| meta.attr("content"))
+            .map(str::to_owned)
     };
     let title = meta("og:title").or_else(|| first(root, "title, h1").map(text_of));
-    let time = || first(root, "time[datetime]").and_then(|time| time.attr("datetime")).map(str::to_owned);
+    let time = || {
+        first(root, "time[datetime]")
+            .and_then(|time| time.attr("datetime"))
+            .map(str::to_owned)
+    };
     let article = article(root).unwrap_or(root);
     Page {
         title: title.unwrap_or_default().trim().to_owned(),
         text: text(article),
-        lang: root.attr("lang").map(|lang| lang.split('-').next().unwrap_or(lang).to_owned()),
+        lang: root
+            .attr("lang")
+            .map(|lang| lang.split('-').next().unwrap_or(lang).to_owned()),
         published: meta("article:published_time").or_else(time),
     }
 }
@@ -58,7 +66,10 @@ fn article(root: ElementRef<'_>) -> Option<ElementRef<'_>> {
     let paragraphs = Selector::parse("p").ok()?;
     let mut elements: Vec<(ElementRef<'_>, f64)> = Vec::new();
     let mut places = HashMap::new();
-    for paragraph in root.select(&paragraphs).filter(|paragraph| is_text(*paragraph)) {
+    for paragraph in root
+        .select(&paragraphs)
+        .filter(|paragraph| is_text(*paragraph))
+    {
         let text = text_of(paragraph);
         let n_chars = text.chars().count();
         if n_chars < SHORT {
@@ -74,7 +85,9 @@ fn article(root: ElementRef<'_>) -> Option<ElementRef<'_>> {
             elements[place].1 += votes * share;
         }
     }
-    let best = elements.into_iter().reduce(|best, next| if next.1 > best.1 { next } else { best });
+    let best = elements
+        .into_iter()
+        .reduce(|best, next| if next.1 > best.1 { next } else { best });
     best.map(|(element, _)| element)
 }
 
@@ -85,10 +98,18 @@ fn text(article: ElementRef<'_>) -> String {
     };
     let outermost = |block: &ElementRef<'_>| {
         let around = block.ancestors().filter_map(ElementRef::wrap);
-        !around.take_while(|element| *element != article).any(|element| blocks.matches(&element))
+        !around
+            .take_while(|element| *element != article)
+            .any(|element| blocks.matches(&element))
     };
-    let blocks_of_text = article.select(&blocks).filter(outermost).filter(|block| is_text(*block));
-    let blocks_of_text: Vec<String> = blocks_of_text.map(text_of).filter(|text| !text.is_empty()).collect();
+    let blocks_of_text = article
+        .select(&blocks)
+        .filter(outermost)
+        .filter(|block| is_text(*block));
+    let blocks_of_text: Vec<String> = blocks_of_text
+        .map(text_of)
+        .filter(|text| !text.is_empty())
+        .collect();
     blocks_of_text.join("\n\n")
 }
 
@@ -139,7 +160,10 @@ mod tests {
              <footer><p>Всички права запазени, {sentence}</p></footer></body></html>"
         );
         let page = page(&html);
-        assert_eq!((page.title.as_str(), page.lang.as_deref()), ("Мостове", Some("bg")));
+        assert_eq!(
+            (page.title.as_str(), page.lang.as_deref()),
+            ("Мостове", Some("bg"))
+        );
         assert_eq!(page.published.as_deref(), Some("2024-05-01"));
         let whole = format!("{} & край", [sentence; 4].join(" "));
         assert_eq!(page.text, format!("{whole}\n\nОще\n\n{whole}"));
@@ -156,7 +180,10 @@ mod tests {
     fn encodings_are_declared_somewhere() {
         let koi8 = "koi8-r".parse().ok();
         assert_eq!(decoded(b"\xf2\xc9\xcd", koi8), "Рим");
-        assert_eq!(decoded(b"<meta charset=windows-1251>\xd0\xe8\xec", None), "<meta charset=windows-1251>Рим");
+        assert_eq!(
+            decoded(b"<meta charset=windows-1251>\xd0\xe8\xec", None),
+            "<meta charset=windows-1251>Рим"
+        );
         assert_eq!(decoded("Рим".as_bytes(), None), "Рим");
         assert_eq!(decoded(b"caf\xe9", None), "café");
     }

@@ -37,6 +37,10 @@ struct Cut {
 impl Cut {
     /// Takes a byte, and says whether the value ends with it.
     fn take(&mut self, byte: u8, max_bytes: usize) -> bool {
+        // A record has to fit on a line of output.
+        if !self.in_string && matches!(byte, b'\n' | b'\r') {
+            return false;
+        }
         if self.bytes.len() < max_bytes {
             self.bytes.push(byte);
         } else {
@@ -61,7 +65,10 @@ impl Cut {
 
     /// Whether a byte behind a number, or another value without brackets and quotes, ends it.
     fn ends_before(&self, byte: u8) -> bool {
-        let separator = matches!(byte, b',' | b']' | b'}' | b'{' | b'[' | b' ' | b'\t' | b'\r' | b'\n');
+        let separator = matches!(
+            byte,
+            b',' | b']' | b'}' | b'{' | b'[' | b' ' | b'\t' | b'\r' | b'\n'
+        );
         !self.bytes.is_empty() && self.depth == 0 && !self.in_string && separator
     }
 }
@@ -103,7 +110,14 @@ impl JsonValues {
                 }
                 n_taken += 1;
                 self.line += u64::from(byte == b'\n');
-                step = separator_or_value(byte, &mut cut, self.in_array, self.started, self.line, self.max_bytes);
+                step = separator_or_value(
+                    byte,
+                    &mut cut,
+                    self.in_array,
+                    self.started,
+                    self.line,
+                    self.max_bytes,
+                );
                 self.in_array |= !self.started && byte == b'[';
                 self.started |= !matches!(byte, b' ' | b'\t' | b'\r' | b'\n' | 0xef | 0xbb | 0xbf);
                 if !matches!(step, Step::More) {
@@ -131,7 +145,12 @@ impl JsonValues {
         };
         if cut.too_long {
             let kept = cut.bytes.get(..KEPT_BYTES).unwrap_or(&cut.bytes);
-            return Err(rejected(Problem::TooLong { limit: self.max_bytes }, kept));
+            return Err(rejected(
+                Problem::TooLong {
+                    limit: self.max_bytes,
+                },
+                kept,
+            ));
         }
         match std::str::from_utf8(&cut.bytes) {
             Ok(json) => Ok(RawRecord {
@@ -182,7 +201,11 @@ impl Iterator for JsonValues {
             Ok(cut) => Some(self.found(cut?)),
             Err(error) => {
                 self.finished = true;
-                Some(Err(Rejected::file(&self.path, Some(self.line), error.into())))
+                Some(Err(Rejected::file(
+                    &self.path,
+                    Some(self.line),
+                    error.into(),
+                )))
             }
         }
     }
@@ -201,7 +224,10 @@ mod tests {
         found
             .map(|found| match found {
                 Ok(record) => (record.line, Ok(record.json)),
-                Err(rejected) => (rejected.line.unwrap_or_default(), Err(rejected.problems[0].to_string())),
+                Err(rejected) => (
+                    rejected.line.unwrap_or_default(),
+                    Err(rejected.problems[0].to_string()),
+                ),
             })
             .collect()
     }
@@ -213,10 +239,12 @@ mod tests {
 
     #[test]
     fn elements_of_an_array_know_their_lines() {
-        let found = sound("\u{feff}[\n {\"a\":\"]}\\\"\"},\n\n {\n\"b\":[2,{}]}, 3,\"x\" ,null]\n trailing");
+        let found = sound(
+            "\u{feff}[\n {\"a\":\"]}\\\"\"},\n\n {\n\"b\":[2,{}]}, 3,\"x\" ,null]\n trailing",
+        );
         let expected = [
             (2, "{\"a\":\"]}\\\"\"}"),
-            (4, "{\n\"b\":[2,{}]}"),
+            (4, "{\"b\":[2,{}]}"),
             (5, "3"),
             (5, "\"x\""),
             (5, "null"),
@@ -228,20 +256,28 @@ mod tests {
     #[test]
     fn objects_may_follow_one_another() {
         let found = sound("{\n \"a\": 1\n}\n{\n \"a\": 2\n} {\"a\":[3]}");
-        let expected = [(1, "{\n \"a\": 1\n}"), (4, "{\n \"a\": 2\n}"), (6, "{\"a\":[3]}")];
+        let expected = [(1, "{ \"a\": 1}"), (4, "{ \"a\": 2}"), (6, "{\"a\":[3]}")];
         assert_eq!(found, expected.map(|(line, json)| (line, json.to_owned())));
     }
 
     #[test]
     fn a_value_over_the_limit_is_skipped_to_its_end() {
         let found = values("[{\"a\":\"0123456789\"},{\"b\":1}]", 10);
-        assert!(found[0].1.as_ref().is_err_and(|message| message.contains("more than 10 bytes")));
+        assert!(
+            found[0]
+                .1
+                .as_ref()
+                .is_err_and(|message| message.contains("more than 10 bytes"))
+        );
         assert_eq!(found[1], (1, Ok("{\"b\":1}".to_owned())));
         assert_eq!(found.len(), 2);
     }
 
     #[test]
     fn a_cut_value_is_given_as_it_is() {
-        assert_eq!(sound("[{\"a\":1},{\"b\":"), [(1, "{\"a\":1}".to_owned()), (1, "{\"b\":".to_owned())]);
+        assert_eq!(
+            sound("[{\"a\":1},{\"b\":"),
+            [(1, "{\"a\":1}".to_owned()), (1, "{\"b\":".to_owned())]
+        );
     }
 }

@@ -124,7 +124,9 @@ pub(super) fn look(mut source: Source) -> io::Result<(Vec<u8>, Source)> {
 }
 
 fn has_line(head: &[u8]) -> bool {
-    without_byte_order_mark(head).trim_ascii_start().contains(&b'\n')
+    without_byte_order_mark(head)
+        .trim_ascii_start()
+        .contains(&b'\n')
 }
 
 /// The format of a file.
@@ -153,9 +155,16 @@ fn of_content(start: &[u8]) -> Option<InputFormat> {
     match start {
         [b'[', ..] => Some(InputFormat::Json),
         [b'{', ..] => {
-            let line = start.split(|&byte| byte == b'\n').next().unwrap_or_default();
+            let line = start
+                .split(|&byte| byte == b'\n')
+                .next()
+                .unwrap_or_default();
             let whole = line.trim_ascii_end().ends_with(b"}") || !start.contains(&b'\n');
-            Some(if whole { InputFormat::JsonLines } else { InputFormat::Json })
+            Some(if whole {
+                InputFormat::JsonLines
+            } else {
+                InputFormat::Json
+            })
         }
         [b'P', b'A', b'R', b'1', ..] => Some(InputFormat::Parquet),
         [b'W', b'A', b'R', b'C', b'/', ..] => Some(InputFormat::Warc),
@@ -170,7 +179,9 @@ fn of_markup(start: &[u8]) -> Option<InputFormat> {
     if start.contains("<mediawiki") {
         return Some(InputFormat::MediaWiki);
     }
-    let is_page = ["<!doctype html", "<html", "<head", "<body"].iter().any(|tag| start.contains(tag));
+    let is_page = ["<!doctype html", "<html", "<head", "<body"]
+        .iter()
+        .any(|tag| start.contains(tag));
     is_page.then_some(InputFormat::Html)
 }
 
@@ -179,7 +190,9 @@ mod tests {
     use super::*;
 
     fn found(name: &str, head: &str) -> Option<&'static str> {
-        detect(Path::new(name), head.as_bytes()).ok().map(InputFormat::as_str)
+        detect(Path::new(name), head.as_bytes())
+            .ok()
+            .map(InputFormat::as_str)
     }
 
     #[test]
@@ -196,7 +209,10 @@ mod tests {
         assert_eq!(found("dump", "WARC/1.0\r\n"), Some("warc"));
         assert_eq!(found("dump", "PAR1"), Some("parquet"));
         assert_eq!(found("a.csv", "{x},y"), Some("csv"));
-        assert_eq!(found("dump.xml", "<mediawiki xmlns=\"x\""), Some("mediawiki"));
+        assert_eq!(
+            found("dump.xml", "<mediawiki xmlns=\"x\""),
+            Some("mediawiki")
+        );
         assert_eq!(found("page", "<!DOCTYPE html>"), Some("html"));
     }
 

@@ -66,7 +66,13 @@ impl Page {
 }
 
 impl Pages {
-    pub(super) fn new(path: &Path, source: Source, max_bytes: usize, id_field: &str, text_field: &str) -> Self {
+    pub(super) fn new(
+        path: &Path,
+        source: Source,
+        max_bytes: usize,
+        id_field: &str,
+        text_field: &str,
+    ) -> Self {
         Self {
             path: path.to_path_buf(),
             reader: Reader::from_reader(source),
@@ -125,7 +131,10 @@ impl Pages {
                     }
                 }
                 Event::Eof if page.is_some() => {
-                    let cut = std::io::Error::new(std::io::ErrorKind::UnexpectedEof, "the last page is cut");
+                    let cut = std::io::Error::new(
+                        std::io::ErrorKind::UnexpectedEof,
+                        "the last page is cut",
+                    );
                     return Err(cut.into());
                 }
                 Event::Eof => return Ok(None),
@@ -146,12 +155,16 @@ impl Pages {
             ("date", page.timestamp.as_str()),
         ];
         let known = fields.into_iter().filter(|(_, value)| !value.is_empty());
-        let mut fields: Map<String, Value> = known.map(|(name, value)| (name.to_owned(), value.into())).collect();
+        let mut fields: Map<String, Value> = known
+            .map(|(name, value)| (name.to_owned(), value.into()))
+            .collect();
         if page.too_long {
             return Some(Err(Rejected {
                 path: self.path.clone(),
                 line: Some(self.number),
-                problems: vec![Problem::TooLong { limit: self.max_bytes }],
+                problems: vec![Problem::TooLong {
+                    limit: self.max_bytes,
+                }],
                 record: Some(Value::Object(fields).to_string().into_bytes()),
             }));
         }
@@ -229,11 +242,19 @@ mod tests {
     #[test]
     fn articles_of_the_main_namespace_are_read() {
         let pages = [
-            page("Рим &amp; Милан", 0, "", "&lt;!-- x --&gt;'''Рим''' &#8212; [[град|градът]]."),
+            page(
+                "Рим &amp; Милан",
+                0,
+                "",
+                "&lt;!-- x --&gt;'''Рим''' &#8212; [[град|градът]].",
+            ),
             page("Talk:Rome", 1, "", "talk"),
             page("Roma", 0, "<redirect title=\"Рим\" />", "#REDIRECT [[Рим]]"),
         ];
-        let xml = format!("<mediawiki xmlns=\"http://www.mediawiki.org/xml/export-0.11/\">\n<siteinfo><sitename>W</sitename></siteinfo>{}</mediawiki>", pages.concat());
+        let xml = format!(
+            "<mediawiki xmlns=\"http://www.mediawiki.org/xml/export-0.11/\">\n<siteinfo><sitename>W</sitename></siteinfo>{}</mediawiki>",
+            pages.concat()
+        );
         let expected = serde_json::json!({
             "id": "7", "title": "Рим & Милан", "revision": "70", "date": "2024-05-01T10:00:00Z", "text": "Рим — градът."
         });
@@ -245,8 +266,18 @@ mod tests {
         let long = page("Long", 0, "", &"a ".repeat(600));
         let cut = &page("Cut", 0, "", "x")[..60];
         let found = read(&format!("<mediawiki>{long}{cut}"));
-        assert!(found[0].as_ref().is_err_and(|message| message.contains("a.xml:1: found more than 1000 bytes")), "{found:?}");
-        assert!(found[1].as_ref().is_err_and(|message| message.contains("a.xml:2: cannot be read")), "{found:?}");
+        assert!(
+            found[0]
+                .as_ref()
+                .is_err_and(|message| message.contains("a.xml:1: found more than 1000 bytes")),
+            "{found:?}"
+        );
+        assert!(
+            found[1]
+                .as_ref()
+                .is_err_and(|message| message.contains("a.xml:2: cannot be read")),
+            "{found:?}"
+        );
         assert_eq!(found.len(), 2);
     }
 }

@@ -13,7 +13,6 @@ mod warc;
 mod web_page;
 mod wikitext;
 
-
 pub use encoding::TextEncoding;
 pub use kind::InputFormat;
 
@@ -65,12 +64,18 @@ pub(crate) fn records(
         return Ok(Box::new(parquet::rows(path, source)?));
     }
     if format == InputFormat::Warc {
-        return Ok(Box::new(warc::WarcRecords::new(path, source, max_bytes, id_field, text_field)));
+        return Ok(Box::new(warc::WarcRecords::new(
+            path, source, max_bytes, id_field, text_field,
+        )));
     }
     if format == InputFormat::Html {
-        return Ok(Box::new(std::iter::once(web_page::article(file, source, options))));
+        return Ok(Box::new(std::iter::once(web_page::article(
+            file, source, options,
+        ))));
     }
-    let declared = (format == InputFormat::MediaWiki).then(|| TextEncoding::declared(&head)).flatten();
+    let declared = (format == InputFormat::MediaWiki)
+        .then(|| TextEncoding::declared(&head))
+        .flatten();
     let source = encoding::as_utf8(source, &head, options.encoding.or(declared));
     Ok(match format {
         InputFormat::Json => Box::new(json_values::JsonValues::new(path, source, max_bytes)),
@@ -79,9 +84,9 @@ pub(crate) fn records(
             Box::new(delimited::Rows::open(path, source, delimiter, max_bytes)?)
         }
         InputFormat::Tsv => Box::new(delimited::Rows::open(path, source, b'\t', max_bytes)?),
-        InputFormat::MediaWiki => {
-            Box::new(mediawiki::Pages::new(path, source, max_bytes, id_field, text_field))
-        }
+        InputFormat::MediaWiki => Box::new(mediawiki::Pages::new(
+            path, source, max_bytes, id_field, text_field,
+        )),
         InputFormat::Text => Box::new(std::iter::once(text::article(file, source, options))),
         _ => Box::new(json_lines::JsonLines::new(path, source, max_bytes)),
     })

@@ -13,7 +13,10 @@ use crate::issue::Rejected;
 use crate::problem::Problem;
 
 /// The rows of a file. Its path may be that of a stream.
-pub(super) fn rows(path: &Path, mut source: Source) -> Result<impl Iterator<Item = Found> + Send + use<>, Problem> {
+pub(super) fn rows(
+    path: &Path,
+    mut source: Source,
+) -> Result<impl Iterator<Item = Found> + Send + use<>, Problem> {
     let mut file: File = tempfile::tempfile()?;
     io::copy(&mut source, &mut file)?;
     file.rewind()?;

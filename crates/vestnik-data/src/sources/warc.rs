@@ -31,7 +31,13 @@ pub(super) struct WarcRecords {
 }
 
 impl WarcRecords {
-    pub(super) fn new(path: &Path, source: Source, max_bytes: usize, id_field: &str, text_field: &str) -> Self {
+    pub(super) fn new(
+        path: &Path,
+        source: Source,
+        max_bytes: usize,
+        id_field: &str,
+        text_field: &str,
+    ) -> Self {
         Self {
             path: path.to_path_buf(),
             source,
@@ -50,10 +56,13 @@ impl WarcRecords {
         };
         self.number += 1;
         if !version.starts_with("WARC/") {
-            return Err(io::Error::other(format!("found {version:.40?}, expected a record that starts with WARC/1.0")));
+            return Err(io::Error::other(format!(
+                "found {version:.40?}, expected a record that starts with WARC/1.0"
+            )));
         }
         let headers = headers(&mut self.source)?;
-        let length = header(&headers, "content-length").and_then(|length| length.parse::<u64>().ok());
+        let length =
+            header(&headers, "content-length").and_then(|length| length.parse::<u64>().ok());
         let length = length.ok_or_else(|| io::Error::other("a record has no Content-Length"))?;
         if length > self.max_bytes as u64 {
             let skipped = io::copy(&mut (&mut self.source).take(length), &mut io::sink())?;
@@ -69,11 +78,17 @@ impl WarcRecords {
     fn next_line(&mut self) -> io::Result<Option<String>> {
         loop {
             let mut line = Vec::new();
-            if (&mut self.source).take(MAX_HEADER_BYTES).read_until(b'\n', &mut line)? == 0 {
+            if (&mut self.source)
+                .take(MAX_HEADER_BYTES)
+                .read_until(b'\n', &mut line)?
+                == 0
+            {
                 return Ok(None);
             }
             if !line.trim_ascii().is_empty() {
-                return Ok(Some(String::from_utf8_lossy(line.trim_ascii()).into_owned()));
+                return Ok(Some(
+                    String::from_utf8_lossy(line.trim_ascii()).into_owned(),
+                ));
             }
         }
     }
@@ -112,12 +127,17 @@ impl WarcRecords {
             ("title", content.title.as_deref()),
             (self.text_field.as_str(), Some(content.text.as_str())),
         ];
-        let known = fields.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?.into())));
+        let known = fields
+            .into_iter()
+            .filter_map(|(name, value)| Some((name.to_owned(), value?.into())));
         known.collect()
     }
 
     fn rejected(&self, headers: &Headers, problem: Problem) -> Rejected {
-        let headers: Map<String, Value> = headers.iter().map(|(name, value)| (name.clone(), value.as_str().into())).collect();
+        let headers: Map<String, Value> = headers
+            .iter()
+            .map(|(name, value)| (name.clone(), value.as_str().into()))
+            .collect();
         Rejected {
             path: self.path.clone(),
             line: Some(self.number),
@@ -141,7 +161,11 @@ impl Iterator for WarcRecords {
                 Ok(None) => self.finished = true,
                 Err(error) => {
                     self.finished = true;
-                    return Some(Err(Rejected::file(&self.path, Some(self.number), error.into())));
+                    return Some(Err(Rejected::file(
+                        &self.path,
+                        Some(self.number),
+                        error.into(),
+                    )));
                 }
             }
         }
@@ -152,7 +176,10 @@ impl Iterator for WarcRecords {
 fn whole(found: u64, expected: u64) -> io::Result<()> {
     match found == expected {
         true => Ok(()),
-        false => Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the last record is cut")),
+        false => Err(io::Error::new(
+            io::ErrorKind::UnexpectedEof,
+            "the last record is cut",
+        )),
     }
 }
 
@@ -190,14 +217,19 @@ struct Content {
 fn response(block: &[u8]) -> Option<Content> {
     let mut rest = block;
     let mut status = Vec::new();
-    (&mut rest).take(MAX_HEADER_BYTES).read_until(b'\n', &mut status).ok()?;
+    (&mut rest)
+        .take(MAX_HEADER_BYTES)
+        .read_until(b'\n', &mut status)
+        .ok()?;
     let status = String::from_utf8_lossy(&status).into_owned();
     if status.split_whitespace().nth(1) != Some("200") {
         return None;
     }
     let headers = headers(&mut rest).ok()?;
     let mut body = rest.to_vec();
-    if header(&headers, "transfer-encoding").is_some_and(|value| value.eq_ignore_ascii_case("chunked")) {
+    if header(&headers, "transfer-encoding")
+        .is_some_and(|value| value.eq_ignore_ascii_case("chunked"))
+    {
         body = without_chunks(&body).unwrap_or(body);
     }
     let body = match header(&headers, "content-encoding") {
@@ -205,7 +237,10 @@ fn response(block: &[u8]) -> Option<Content> {
         Some("deflate") => unpacked(ZlibDecoder::new(&body[..])).unwrap_or(body),
         _ => body,
     };
-    content(header(&headers, "content-type").unwrap_or("text/html"), body)
+    content(
+        header(&headers, "content-type").unwrap_or("text/html"),
+        body,
+    )
 }
 
 /// Some archives keep the compression, others keep only its header.
@@ -235,7 +270,8 @@ fn without_chunks(mut body: &[u8]) -> Option<Vec<u8>> {
 fn content(content_type: &str, body: Vec<u8>) -> Option<Content> {
     let content_type = content_type.to_ascii_lowercase();
     let charset = content_type.split("charset=").nth(1);
-    let encoding = charset.and_then(|name| name.trim_matches(['"', ' ']).parse::<TextEncoding>().ok());
+    let encoding =
+        charset.and_then(|name| name.trim_matches(['"', ' ']).parse::<TextEncoding>().ok());
     if content_type.starts_with("text/html") || content_type.starts_with("application/xhtml") {
         let page = page(&decoded(&body, encoding));
         return Some(Content {
@@ -279,8 +315,12 @@ mod tests {
     }
 
     fn html() -> String {
-        let sentence = "Кметът обеща нови мостове до есента, пише агенцията, а гостите чакаха на гарата. ";
-        format!("<html><head><title>Мостове</title></head><body><article><p>{}</p></article></body></html>", sentence.repeat(8))
+        let sentence =
+            "Кметът обеща нови мостове до есента, пише агенцията, а гостите чакаха на гарата. ";
+        format!(
+            "<html><head><title>Мостове</title></head><body><article><p>{}</p></article></body></html>",
+            sentence.repeat(8)
+        )
     }
 
     fn cp1251(text: &str) -> Vec<u8> {
@@ -289,9 +329,13 @@ mod tests {
 
     #[test]
     fn pages_and_texts_are_articles_and_other_records_are_not() {
-        let page = [b"HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=windows-1251\r\n\r\n".to_vec(), cp1251(&html())];
+        let page = [
+            b"HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=windows-1251\r\n\r\n".to_vec(),
+            cp1251(&html()),
+        ];
         let image = b"HTTP/1.1 200 OK\r\nContent-Type: image/png\r\n\r\n\x89PNG".to_vec();
-        let missing = b"HTTP/1.1 404 Not Found\r\nContent-Type: text/html\r\n\r\n<p>none</p>".to_vec();
+        let missing =
+            b"HTTP/1.1 404 Not Found\r\nContent-Type: text/html\r\n\r\n<p>none</p>".to_vec();
         let archive = [
             record("warcinfo", "application/warc-fields", b"software: x"),
             record("response", "application/http", &page.concat()),
@@ -303,7 +347,10 @@ mod tests {
         let found = read(archive.concat());
         assert_eq!(found.len(), 2, "{found:?}");
         let page = found[0].as_ref().unwrap();
-        assert_eq!((&page["title"], &page["url"]), (&"Мостове".into(), &"https://example.org/a".into()));
+        assert_eq!(
+            (&page["title"], &page["url"]),
+            (&"Мостове".into(), &"https://example.org/a".into())
+        );
         assert!(page["text"].as_str().unwrap().starts_with("Кметът обеща"));
         let expected = serde_json::json!({
             "id": "urn:x:1", "url": "https://example.org/a", "crawled": "2024-05-01T00:00:00Z", "text": "Рим и Милан"
@@ -317,26 +364,46 @@ mod tests {
         encoder.write_all(html().as_bytes()).unwrap();
         let packed = encoder.finish().unwrap();
         let (a, b) = packed.split_at(packed.len() / 2);
-        let mut block = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Encoding: gzip\r\n\r\n".to_vec();
+        let mut block =
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Encoding: gzip\r\n\r\n"
+                .to_vec();
         for chunk in [a, b, b""] {
             block.extend(format!("{:x};x=y\r\n", chunk.len()).bytes());
             block.extend(chunk);
             block.extend(b"\r\n");
         }
         let found = read(record("response", "application/http", &block));
-        assert!(found[0].as_ref().unwrap()["text"].as_str().unwrap().contains("нови мостове"));
+        assert!(
+            found[0].as_ref().unwrap()["text"]
+                .as_str()
+                .unwrap()
+                .contains("нови мостове")
+        );
     }
 
     #[test]
     fn what_is_cut_or_no_archive_is_said() {
         let mut cut = record("conversion", "text/plain", b"Rome");
         cut.truncate(cut.len() - 6);
-        assert_eq!(read(cut), [Err("a.warc:1: cannot be read from here on: the last record is cut".to_owned())]);
+        assert_eq!(
+            read(cut),
+            [Err(
+                "a.warc:1: cannot be read from here on: the last record is cut".to_owned()
+            )]
+        );
         let found = read(b"WARC/1.0\r\nContent-Length: 0\r\n\r\n\r\n\r\nhello\r\n".to_vec());
-        assert!(found[0].as_ref().is_err_and(|message| message.contains("expected a record that starts with WARC")));
+        assert!(
+            found[0]
+                .as_ref()
+                .is_err_and(|message| message.contains("expected a record that starts with WARC"))
+        );
         let long = record("conversion", "text/plain", &[b'a'; 100_001]);
         let found = read([long, record("conversion", "text/plain", b"Rome")].concat());
-        assert!(found[0].as_ref().is_err_and(|message| message.contains("more than 100000 bytes")));
+        assert!(
+            found[0]
+                .as_ref()
+                .is_err_and(|message| message.contains("more than 100000 bytes"))
+        );
         assert_eq!(found[1].as_ref().unwrap()["text"], "Rome");
     }
 }

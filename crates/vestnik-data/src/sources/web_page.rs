@@ -29,7 +29,9 @@ pub(super) fn article(file: &InputFile, source: Source, options: &ArticleOptions
         ("title", Some(page.title.as_str())),
         (options.text_field(), Some(page.text.as_str())),
     ];
-    let known = fields.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?.into())));
+    let known = fields
+        .into_iter()
+        .filter_map(|(name, value)| Some((name.to_owned(), value?.into())));
     let fields: Map<String, Value> = known.collect();
     Ok(RawRecord {
         line: 1,

@@ -5,7 +5,16 @@
 
 /// Names of elements whose content is no text of the page.
 const HIDDEN: [&str; 11] = [
-    "ref", "gallery", "math", "timeline", "score", "syntaxhighlight", "source", "imagemap", "templatedata", "chem",
+    "ref",
+    "gallery",
+    "math",
+    "timeline",
+    "score",
+    "syntaxhighlight",
+    "source",
+    "imagemap",
+    "templatedata",
+    "chem",
     "graph",
 ];
 
@@ -44,7 +53,8 @@ fn without(text: &str, open: &str, close: &str) -> String {
 
 /// As [`without`], for marks that may lie in each other.
 fn without_nested(text: &str, open: &str, close: &str) -> String {
-    let (mut kept, mut depth, mut at, mut from) = (String::with_capacity(text.len()), 0_usize, 0, 0);
+    let (mut kept, mut depth, mut at, mut from) =
+        (String::with_capacity(text.len()), 0_usize, 0, 0);
     while let Some(step) = next_mark(&text[at..], open, close) {
         let place = at + step;
         if text[place..].starts_with(open) {
@@ -96,7 +106,9 @@ fn without_hidden(text: &str) -> String {
 fn hidden_element(tag: &str) -> Option<usize> {
     let name = HIDDEN.into_iter().find(|name| {
         let rest = tag[1..].get(name.len()..);
-        tag[1..].get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name))
+        tag[1..]
+            .get(..name.len())
+            .is_some_and(|start| start.eq_ignore_ascii_case(name))
             && rest.is_some_and(|rest| rest.starts_with([' ', '>', '/', '\n']))
     })?;
     let end = tag.find('>')?;
@@ -105,7 +117,11 @@ fn hidden_element(tag: &str) -> Option<usize> {
     }
     let within = &tag[..tag.floor_char_boundary(MAX_ELEMENT_BYTES)];
     let mut ends = within.match_indices("</").map(|(at, _)| at);
-    let is_close = |at: usize| within[at + 2..].get(..name.len()).is_some_and(|end| end.eq_ignore_ascii_case(name));
+    let is_close = |at: usize| {
+        within[at + 2..]
+            .get(..name.len())
+            .is_some_and(|end| end.eq_ignore_ascii_case(name))
+    };
     let close = ends.find(|&at| is_close(at))?;
     Some(close + within[close..].find('>')? + 1)
 }
@@ -131,8 +147,13 @@ fn links(text: &str) -> String {
 /// The length of a link at the start of a text, its brackets included.
 fn link_length(text: &str) -> Option<usize> {
     if !text.starts_with("[[") {
-        let is_link = ["[http://", "[https://", "[//", "[ftp://", "[mailto:"].iter().any(|start| text.starts_with(start));
-        return text[..text.floor_char_boundary(MAX_LINK_BYTES)].find([']', '\n']).filter(|&end| is_link && text[end..].starts_with(']')).map(|end| end + 1);
+        let is_link = ["[http://", "[https://", "[//", "[ftp://", "[mailto:"]
+            .iter()
+            .any(|start| text.starts_with(start));
+        return text[..text.floor_char_boundary(MAX_LINK_BYTES)]
+            .find([']', '\n'])
+            .filter(|&end| is_link && text[end..].starts_with(']'))
+            .map(|end| end + 1);
     }
     let text = &text[..text.floor_char_boundary(MAX_LINK_BYTES)];
     let (mut depth, mut at) = (0_usize, 0);
@@ -154,7 +175,9 @@ fn inner_link(link: &str) -> String {
     let (target, words) = link.split_once('|').unwrap_or((link, link));
     if target.contains(ELSEWHERE) && !target.starts_with(':') {
         // A title may have a colon itself, but then a blank follows.
-        let prefix_ends = target.find(ELSEWHERE).is_some_and(|at| !target[at + 1..].starts_with(' '));
+        let prefix_ends = target
+            .find(ELSEWHERE)
+            .is_some_and(|at| !target[at + 1..].starts_with(' '));
         if prefix_ends {
             return String::new();
         }
@@ -165,7 +188,9 @@ fn inner_link(link: &str) -> String {
 
 /// What `[address words]` shows.
 fn outer_link(link: &str) -> String {
-    link.split_once(' ').map_or("", |(_, words)| words).to_owned()
+    link.split_once(' ')
+        .map_or("", |(_, words)| words)
+        .to_owned()
 }
 
 /// Leaves out tags, and keeps what stands between them.
@@ -195,17 +220,30 @@ fn without_tags(text: &str) -> String {
 /// The references that authors write themselves.
 fn references(text: &str) -> String {
     let pairs = [
-        ("&nbsp;", "\u{a0}"), ("&ndash;", "–"), ("&mdash;", "—"), ("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""),
-        ("&thinsp;", "\u{2009}"), ("&amp;", "&"),
+        ("&nbsp;", "\u{a0}"),
+        ("&ndash;", "–"),
+        ("&mdash;", "—"),
+        ("&lt;", "<"),
+        ("&gt;", ">"),
+        ("&quot;", "\""),
+        ("&thinsp;", "\u{2009}"),
+        ("&amp;", "&"),
     ];
-    pairs.iter().fold(text.to_owned(), |text, (name, character)| text.replace(name, character))
+    pairs
+        .iter()
+        .fold(text.to_owned(), |text, (name, character)| {
+            text.replace(name, character)
+        })
 }
 
 /// Lines without the marks of headings, lists and letters, and without what shows nothing.
 fn lines(text: &str) -> String {
     let mut plain = String::with_capacity(text.len());
     for line in text.lines() {
-        let line = line.replace("'''''", "").replace("'''", "").replace("''", "");
+        let line = line
+            .replace("'''''", "")
+            .replace("'''", "")
+            .replace("''", "");
         let mut line = line.trim().trim_start_matches(['*', '#', ':', ';']).trim();
         if line.starts_with('=') && line.ends_with('=') {
             line = line.trim_matches('=').trim();
@@ -233,14 +271,35 @@ mod tests {
     #[test]
     fn marks_are_left_out_and_words_stay() {
         for (wikitext, plain) in [
-            ("'''Рим''' е ''столица'' на [[Италия]].", "Рим е столица на Италия."),
-            ("{{Инфо|име={{nowrap|x}}|y}}Текст {{lang|it|Roma}}край", "Текст край"),
-            ("[[Файл:Rome.jpg|thumb|Изглед към [[Тибър]]]]Градът", "Градът"),
+            (
+                "'''Рим''' е ''столица'' на [[Италия]].",
+                "Рим е столица на Италия.",
+            ),
+            (
+                "{{Инфо|име={{nowrap|x}}|y}}Текст {{lang|it|Roma}}край",
+                "Текст край",
+            ),
+            (
+                "[[Файл:Rome.jpg|thumb|Изглед към [[Тибър]]]]Градът",
+                "Градът",
+            ),
             ("[[Категория:Градове]][[en:Rome]]", ""),
-            ("[[Звезди: епизод|епизод]] и [[:Категория:X]]", "епизод и Категория:X"),
-            ("a<ref name=\"x\">{{cite}}</ref>, b<ref name=x />, c<ref>y</REF>.", "a, b, c."),
-            ("[https://example.org Сайт] и [https://example.org] и [1]", "Сайт и  и [1]"),
-            ("== История ==\n\n\n* едно\n** две\n", "История\n\nедно\nдве"),
+            (
+                "[[Звезди: епизод|епизод]] и [[:Категория:X]]",
+                "епизод и Категория:X",
+            ),
+            (
+                "a<ref name=\"x\">{{cite}}</ref>, b<ref name=x />, c<ref>y</REF>.",
+                "a, b, c.",
+            ),
+            (
+                "[https://example.org Сайт] и [https://example.org] и [1]",
+                "Сайт и  и [1]",
+            ),
+            (
+                "== История ==\n\n\n* едно\n** две\n",
+                "История\n\nедно\nдве",
+            ),
             ("{| class=x\n| a || b\n|}\nслед", "след"),
             ("a<br />b <b>c</b> 1 < 2 <!-- d -->", "a\nb c 1 < 2"),
             ("5&nbsp;км &ndash; &amp;c", "5\u{a0}км – &c"),
@@ -252,7 +311,10 @@ mod tests {
 
     #[test]
     fn what_is_never_closed_does_no_harm() {
-        for wikitext in ["{{", "a {{b", "[[", "a [[b", "<ref>", "<", "}}", "]]", "<!--", "{|", "[[[[a]]", "<ref", "[", "=", "&"] {
+        for wikitext in [
+            "{{", "a {{b", "[[", "a [[b", "<ref>", "<", "}}", "]]", "<!--", "{|", "[[[[a]]",
+            "<ref", "[", "=", "&",
+        ] {
             let _ = plain_text(wikitext);
         }
         assert_eq!(plain_text("a }} b ]] c"), "a }} b ]] c");

@@ -64,18 +64,15 @@ fn reading_goes_on_behind_every_issue() {
             Err(issue) => (false, issue.line),
         })
         .collect();
-    let expected = [
-        (true, 1),
-        (false, 3),
-        (false, 4),
-        (false, 5),
-        (true, 6),
-    ];
+    let expected = [(true, 1), (false, 3), (false, 4), (false, 5), (true, 6)];
     assert_eq!(lines, expected.map(|(sound, line)| (sound, Some(line))));
     let invalid = Problem::InvalidUtf8 { offset: 9 };
     let rejected = found[3].as_ref().unwrap_err();
     assert_eq!(rejected.problems, [invalid]);
-    assert_eq!(rejected.record.as_deref(), Some(&b"{\"text\":\"\xff\"}"[..]));
+    assert_eq!(
+        rejected.record.as_deref(),
+        Some(&b"{\"text\":\"\xff\"}"[..])
+    );
     assert_eq!(
         found[1].as_ref().unwrap_err().to_string(),
         "<stdin>:3: id is an array, expected a string or a number; also: text is a number, expected a string"
@@ -120,7 +117,10 @@ fn a_json_array_is_read_element_by_element() {
     assert_eq!(found.len(), 3);
     assert_eq!(found[0].as_ref().unwrap().origin.line, 3);
     let rejected = found[1].as_ref().unwrap_err();
-    assert_eq!(rejected.to_string(), "<stdin>:4: text is a number, expected a string");
+    assert_eq!(
+        rejected.to_string(),
+        "<stdin>:4: text is a number, expected a string"
+    );
     assert_eq!(found[2].as_ref().unwrap().text, "c");
 }
 
@@ -146,7 +146,10 @@ fn several_fields_are_read_as_one_text() {
         .collect();
     assert_eq!(parts, [("title", "Рим"), ("body.main", "Милан")]);
     assert_eq!(found[1].as_ref().unwrap().text, "Бари");
-    let messages: Vec<_> = found[2..].iter().map(|found| found.as_ref().unwrap_err().to_string()).collect();
+    let messages: Vec<_> = found[2..]
+        .iter()
+        .map(|found| found.as_ref().unwrap_err().to_string())
+        .collect();
     assert_eq!(
         messages,
         [
@@ -159,7 +162,8 @@ fn several_fields_are_read_as_one_text() {
 #[test]
 fn positions_are_the_same_after_records_were_passed_over() {
     let dump = "{\"text\":\"a\"}\nno json\n{\"text\":\"b\"}\n";
-    let reader = || ArticleReader::from_reader(io::Cursor::new(dump), ArticleOptions::default()).unwrap();
+    let reader =
+        || ArticleReader::from_reader(io::Cursor::new(dump), ArticleOptions::default()).unwrap();
     let mut whole = reader();
     let position = |reader: &mut ArticleReader| {
         reader.next();

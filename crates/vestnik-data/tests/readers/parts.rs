@@ -13,14 +13,21 @@ const PART_BYTES: u64 = 200;
 
 fn identity(model: &str) -> Identity {
     let values = [("model", model.into()), ("--limit", 3.into())];
-    Identity(BTreeMap::from(values.map(|(name, value)| (name.to_owned(), value))))
+    Identity(BTreeMap::from(
+        values.map(|(name, value)| (name.to_owned(), value)),
+    ))
 }
 
 fn batch(number: u64) -> Batch {
-    let lines = (0..=number % 3).map(|line| format!("{{\"id\":\"{number}.{line}\",\"text\":\"вестник\"}}\n"));
+    let lines = (0..=number % 3)
+        .map(|line| format!("{{\"id\":\"{number}.{line}\",\"text\":\"вестник\"}}\n"));
     Batch {
         lines: lines.collect(),
-        errors: if number % 4 == 0 { format!("{{\"line\":{number}}}\n") } else { String::new() },
+        errors: if number % 4 == 0 {
+            format!("{{\"line\":{number}}}\n")
+        } else {
+            String::new()
+        },
         position: RecordPosition {
             records: number + 1,
             ..RecordPosition::default()
@@ -63,7 +70,10 @@ fn output(folder: &Folder, name: &str, kills: &[(u64, bool)]) -> (Vec<u8>, Vec<u
     parts.join_errors(&mut errors).unwrap();
     parts.write_output(&path).unwrap();
     let lines = parts.lines().collect::<Result<Vec<String>, _>>().unwrap();
-    assert_eq!(lines.len(), (0..20).map(|number| number as usize % 3 + 1).sum::<usize>());
+    assert_eq!(
+        lines.len(),
+        (0..20).map(|number| number as usize % 3 + 1).sum::<usize>()
+    );
     parts.remove().unwrap();
     (fs::read(path).unwrap(), errors)
 }
@@ -73,7 +83,10 @@ fn leave_garbage(folder: &Path) {
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
-        if name.ends_with(".jsonl") && fs::read_to_string(folder.join("manifest.json")).is_ok_and(|manifest| !manifest.contains(&name)) {
+        if name.ends_with(".jsonl")
+            && fs::read_to_string(folder.join("manifest.json"))
+                .is_ok_and(|manifest| !manifest.contains(&name))
+        {
             let content = fs::read(&path).unwrap();
             fs::write(&path, [&content[..], b"{\"id\":\"half of a li"].concat()).unwrap();
         }
@@ -108,10 +121,17 @@ fn another_run_is_refused_with_what_is_not_the_same() {
     drop(Parts::create(&path, identity("a"), Packing::compact()).unwrap());
     let mut other = identity("b");
     other.0.remove("--limit");
-    let error = Parts::resume(&path, &other, Packing::compact()).map(drop).unwrap_err();
+    let error = Parts::resume(&path, &other, Packing::compact())
+        .map(drop)
+        .unwrap_err();
     assert!(matches!(&error, Error::ChangedRun { differences, .. } if differences.len() == 2));
     let message = error.to_string();
-    assert!(message.ends_with("not the same run: --limit was 3, now not given; model was \"a\", now \"b\""), "{message}");
+    assert!(
+        message.ends_with(
+            "not the same run: --limit was 3, now not given; model was \"a\", now \"b\""
+        ),
+        "{message}"
+    );
 }
 
 #[test]
@@ -119,9 +139,13 @@ fn two_processes_do_not_write_into_one_folder() {
     let folder = Folder::new();
     let path = folder.path("out.parts");
     let parts = Parts::create(&path, identity("a"), Packing::compact()).unwrap();
-    let error = Parts::resume(&path, &identity("a"), Packing::compact()).map(drop).unwrap_err();
+    let error = Parts::resume(&path, &identity("a"), Packing::compact())
+        .map(drop)
+        .unwrap_err();
     assert!(matches!(error, Error::PartsInUse { .. }));
-    let error = Parts::create(&path, identity("a"), Packing::compact()).map(drop).unwrap_err();
+    let error = Parts::create(&path, identity("a"), Packing::compact())
+        .map(drop)
+        .unwrap_err();
     assert!(matches!(error, Error::PartsInUse { .. }));
     drop(parts);
     Parts::resume(&path, &identity("a"), Packing::compact()).unwrap();
@@ -139,16 +163,40 @@ fn damage_is_named() {
     let content = fs::read(&part).unwrap();
     fs::write(&part, [&content[..content.len() - 1], b"x"].concat()).unwrap();
     let error = parts.join(&mut Vec::new()).unwrap_err();
-    assert!(error.to_string().contains("part-000000.jsonl: it has"), "{error}");
+    assert!(
+        error.to_string().contains("part-000000.jsonl: it has"),
+        "{error}"
+    );
     drop(parts);
     let manifest = fs::read_to_string(path.join("manifest.json")).unwrap();
-    fs::write(path.join("manifest.json"), manifest.replace("\"format_version\": 1", "\"format_version\": 2")).unwrap();
-    let error = Parts::resume(&path, &identity("a"), packing).map(drop).unwrap_err();
-    assert!(error.to_string().ends_with("format_version is 2, this version reads 1"), "{error}");
+    fs::write(
+        path.join("manifest.json"),
+        manifest.replace("\"format_version\": 1", "\"format_version\": 2"),
+    )
+    .unwrap();
+    let error = Parts::resume(&path, &identity("a"), packing)
+        .map(drop)
+        .unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .ends_with("format_version is 2, this version reads 1"),
+        "{error}"
+    );
     fs::remove_file(path.join("manifest.json")).unwrap();
     assert!(matches!(Parts::look(&path), Ok(None)));
     fs::write(path.join("thesis.tex"), "").unwrap();
-    assert!(matches!(Parts::look(&path), Err(Error::DamagedParts { .. })));
-    let error = Parts::create(&path, identity("a"), packing).map(drop).unwrap_err();
-    assert!(error.to_string().ends_with("it holds thesis.tex, so it is no folder of parts"), "{error}");
+    assert!(matches!(
+        Parts::look(&path),
+        Err(Error::DamagedParts { .. })
+    ));
+    let error = Parts::create(&path, identity("a"), packing)
+        .map(drop)
+        .unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .ends_with("it holds thesis.tex, so it is no folder of parts"),
+        "{error}"
+    );
 }

@@ -50,7 +50,9 @@ impl ExampleArgs {
         };
         let articles = ArticleReader::open(std::slice::from_ref(path), ArticleOptions::default())?;
         let examples = articles.map(|article| match article {
-            Ok(article) => example(&article).map_err(|problem| issue(&article, problem).to_string()),
+            Ok(article) => {
+                example(&article).map_err(|problem| issue(&article, problem).to_string())
+            }
             Err(rejected) => Err(rejected.to_string()),
         });
         let examples: Vec<Example> = examples

@@ -7,7 +7,14 @@ use vestnik_data::Article;
 use super::times::Day;
 
 /// Where dates are looked for.
-const DATE_FIELDS: [&str; 6] = ["date", "published", "published_at", "timestamp", "time", "created_at"];
+const DATE_FIELDS: [&str; 6] = [
+    "date",
+    "published",
+    "published_at",
+    "timestamp",
+    "time",
+    "created_at",
+];
 
 /// An article with what was found in it.
 #[derive(Debug, Default)]
@@ -39,18 +46,34 @@ impl Shown {
     pub(super) fn of(article: Article, date_field: Option<&str>) -> Self {
         let fields = &article.fields;
         let made_by = fields.get("vestnik").unwrap_or_default();
-        let unit: OffsetUnit = made_by["offset_unit"].as_str().and_then(|unit| unit.parse().ok()).unwrap_or_default();
-        let lang = fields.str("lang").map(Into::into).or_else(|| Some(made_by["lang"].as_str()?.to_owned()));
+        let unit: OffsetUnit = made_by["offset_unit"]
+            .as_str()
+            .and_then(|unit| unit.parse().ok())
+            .unwrap_or_default();
+        let lang = fields
+            .str("lang")
+            .map(Into::into)
+            .or_else(|| Some(made_by["lang"].as_str()?.to_owned()));
         let day = match date_field {
             Some(field) => fields.raw_at(field).and_then(Day::of_json),
-            None => DATE_FIELDS.iter().find_map(|field| fields.raw(field).and_then(Day::of_json)),
+            None => DATE_FIELDS
+                .iter()
+                .find_map(|field| fields.raw(field).and_then(Day::of_json)),
         };
         let entities = fields.get("entities");
         let topics = fields.get("topics");
         let is_tagged = entities.is_some() || topics.is_some();
-        let topic = |topic: &Value| Some((topic["label"].as_str()?.to_owned(), topic["score"].as_f64().unwrap_or_default()));
+        let topic = |topic: &Value| {
+            Some((
+                topic["label"].as_str()?.to_owned(),
+                topic["score"].as_f64().unwrap_or_default(),
+            ))
+        };
         Self {
-            title: fields.str("title").map(Into::into).filter(|title: &String| !title.trim().is_empty()),
+            title: fields
+                .str("title")
+                .map(Into::into)
+                .filter(|title: &String| !title.trim().is_empty()),
             lang,
             day,
             mentions: mentions(&article, unit, entities.as_ref()),
@@ -71,7 +94,10 @@ fn mentions(article: &Article, unit: OffsetUnit, entities: Option<&Value>) -> Ve
     let mut mentions: Vec<Mention> = items(entities)
         .filter_map(|entity| {
             let field = entity["field"].as_str();
-            let part = article.parts.iter().find(|part| Some(part.field.as_str()) == field);
+            let part = article
+                .parts
+                .iter()
+                .find(|part| Some(part.field.as_str()) == field);
             let offset = |name: &str| Some(entity[name].as_u64()? as usize);
             let byte = |name: &str| match part {
                 Some(part) => {
@@ -88,7 +114,12 @@ fn mentions(article: &Article, unit: OffsetUnit, entities: Option<&Value>) -> Ve
                 end,
                 label: entity["label"].as_str()?.to_owned(),
                 score: entity["score"].as_f64(),
-                stance: stance["label"].as_str().map(|label| (label.to_owned(), stance["score"].as_f64().unwrap_or_default())),
+                stance: stance["label"].as_str().map(|label| {
+                    (
+                        label.to_owned(),
+                        stance["score"].as_f64().unwrap_or_default(),
+                    )
+                }),
             })
         })
         .collect();

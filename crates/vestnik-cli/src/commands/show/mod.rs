@@ -37,7 +37,12 @@ pub(crate) struct Args {
     #[arg(long, value_name = "N", default_value_t = 200)]
     limit: usize,
     /// Field that holds the text, as for tag
-    #[arg(long, default_value = "text", value_delimiter = ',', value_name = "FIELD,…")]
+    #[arg(
+        long,
+        default_value = "text",
+        value_delimiter = ',',
+        value_name = "FIELD,…"
+    )]
     text_field: Vec<String>,
     /// Field that holds the id
     #[arg(long, default_value = "id", value_name = "FIELD")]
@@ -74,13 +79,20 @@ pub(crate) fn run(args: &Args) -> Result<Outcome> {
         false => {
             let shown: Vec<Shown> = articles.by_ref().take(args.limit).collect();
             let more = articles.next().is_some();
-            shown.iter().any(|article| article.is_tagged).then(|| page::page(&shown, more))
+            shown
+                .iter()
+                .any(|article| article.is_tagged)
+                .then(|| page::page(&shown, more))
         }
     };
+    drop(articles);
     let page = page.ok_or_else(|| {
-        Mistake::new("no record has \"entities\" or \"topics\"").hint("show takes what vestnik tag has written")
+        Mistake::new("no record has \"entities\" or \"topics\"")
+            .hint("show takes what vestnik tag has written")
     })?;
-    output.write_all(page.as_bytes()).context("cannot write the page")?;
+    output
+        .write_all(page.as_bytes())
+        .context("cannot write the page")?;
     output.commit()?;
     Ok(match n_rejected {
         0 => Outcome::Done,

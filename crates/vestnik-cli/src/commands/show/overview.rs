@@ -69,7 +69,11 @@ impl Overview {
     fn count(&mut self, mention: &Mention, day: Option<Day>) -> (String, String) {
         self.mentions += 1;
         *self.labels.entry(mention.label.clone()).or_default() += 1;
-        let text = mention.text.split_whitespace().collect::<Vec<_>>().join(" ");
+        let text = mention
+            .text
+            .split_whitespace()
+            .collect::<Vec<_>>()
+            .join(" ");
         let key = (mention.label.clone(), text.to_lowercase());
         let name = self.names.entry(key.clone()).or_default();
         if name.text.is_empty() {
@@ -105,7 +109,10 @@ impl Overview {
         );
         page.push_str("<div class=\"grid\">\n");
         for label in self.labels.keys() {
-            page.push_str(&bars(&format!("{label}: most mentioned"), &self.most_mentioned(label)));
+            page.push_str(&bars(
+                &format!("{label}: most mentioned"),
+                &self.most_mentioned(label),
+            ));
         }
         page.push_str(&bars("Topics (articles)", &counted(&self.topics)));
         page.push_str(&bars("Languages (articles)", &counted(&self.langs)));
@@ -124,7 +131,11 @@ impl Overview {
     }
 
     fn most_mentioned(&self, label: &str) -> Vec<Bar> {
-        let names = self.names.iter().filter(|((of, _), _)| of == label).map(|(_, name)| name);
+        let names = self
+            .names
+            .iter()
+            .filter(|((of, _), _)| of == label)
+            .map(|(_, name)| name);
         let names = sorted(names.collect(), |name| name.mentions);
         let bar = |name: &&Name| Bar {
             name: name.text.clone(),
@@ -144,25 +155,43 @@ impl Overview {
             .take(2 * LISTED)
             .map(|name| (name.text.clone(), [name.against, name.neutral, name.favour]))
             .collect();
-        stances("Stance towards names (share of mentions; those with most that is not neutral)", &rows)
+        stances(
+            "Stance towards names (share of mentions; those with most that is not neutral)",
+            &rows,
+        )
     }
 
     /// Articles, and mentions of the most frequent names, over time.
     fn courses(&self) -> String {
-        let (Some(first), Some(last)) = (self.by_day.keys().next(), self.by_day.keys().next_back()) else {
+        let (Some(first), Some(last)) = (self.by_day.keys().next(), self.by_day.keys().next_back())
+        else {
             return String::new();
         };
         let by_month = last.since(*first) > MOST_DAYS;
         let unit = if by_month { "month" } else { "day" };
         let periods = periods(*first, *last, by_month);
         let course = |counts: &BTreeMap<Day, u64>| -> Vec<(String, u64)> {
-            let in_period = |period: &Day| counts.range(*period..period.next(by_month)).map(|(_, n)| n).sum();
-            periods.iter().map(|period| (period.to_string(), in_period(period))).collect()
+            let in_period = |period: &Day| {
+                counts
+                    .range(*period..period.next(by_month))
+                    .map(|(_, n)| n)
+                    .sum::<u64>()
+            };
+            periods
+                .iter()
+                .map(|period| (period.to_string(), in_period(period)))
+                .collect()
         };
         let mut html = format!("<h2>Over time, by {unit}</h2>\n<div class=\"grid\">\n");
         html.push_str(&columns("Articles", &course(&self.by_day)));
-        for name in sorted(self.names.values().collect(), |name| name.mentions).iter().take(COURSES) {
-            html.push_str(&columns(&format!("{}: mentions", name.text), &course(&name.by_day)));
+        for name in sorted(self.names.values().collect(), |name| name.mentions)
+            .iter()
+            .take(COURSES)
+        {
+            html.push_str(&columns(
+                &format!("{}: mentions", name.text),
+                &course(&name.by_day),
+            ));
         }
         html.push_str("</div>\n");
         html
@@ -190,5 +219,9 @@ fn counted(counts: &BTreeMap<String, u64>) -> Vec<Bar> {
 fn periods(first: Day, last: Day, by_month: bool) -> Vec<Day> {
     let first = if by_month { first.month() } else { first };
     // Dates that are mistakes must not make a plot of thousands of columns.
-    std::iter::successors(Some(first), |day| Some(day.next(by_month)).filter(|next| *next <= last)).take(1200).collect()
+    std::iter::successors(Some(first), |day| {
+        Some(day.next(by_month)).filter(|next| *next <= last)
+    })
+    .take(1200)
+    .collect()
 }

@@ -31,7 +31,10 @@ pub(super) fn page(articles: &[Shown], more: bool) -> String {
     for article in articles {
         page.push_str(&section(article, &colours));
     }
-    let _ = writeln!(page, "</main>\n</div>\n<script>\n{SCRIPT}</script>\n</body>\n</html>");
+    let _ = writeln!(
+        page,
+        "</main>\n</div>\n<script>\n{SCRIPT}</script>\n</body>\n</html>"
+    );
     page
 }
 
@@ -64,7 +67,10 @@ impl Colours {
     }
 
     fn class(&self, label: &str) -> String {
-        format!("t{}", self.0.get(label).copied().unwrap_or_default() % N_COLOURS)
+        format!(
+            "t{}",
+            self.0.get(label).copied().unwrap_or_default() % N_COLOURS
+        )
     }
 }
 
@@ -115,11 +121,18 @@ fn section(article: &Shown, colours: &Colours) -> String {
     html.push_str("</h2>\n<p class=\"facts\">");
     let day = article.day.map(|day| day.to_string());
     let id = article.title.is_some().then_some(article.id.as_str());
-    for fact in [id, article.lang.as_deref(), day.as_deref()].into_iter().flatten() {
+    for fact in [id, article.lang.as_deref(), day.as_deref()]
+        .into_iter()
+        .flatten()
+    {
         let _ = write!(html, "<span>{}</span> ", escape(fact));
     }
     for (topic, score) in &article.topics {
-        let _ = write!(html, "<span class=\"topic\" title=\"{score}\">{}</span> ", escape(topic));
+        let _ = write!(
+            html,
+            "<span class=\"topic\" title=\"{score}\">{}</span> ",
+            escape(topic)
+        );
     }
     html.push_str("</p>\n<div class=\"text\" dir=\"auto\">");
     html.push_str(&marked(article, colours));
@@ -132,7 +145,10 @@ fn marked(article: &Shown, colours: &Colours) -> String {
     let mut from = 0;
     for mention in &article.mentions {
         html.push_str(&escape(&article.text[from..mention.start]));
-        let stance = mention.stance.as_ref().map_or("", |(label, _)| label.as_str());
+        let stance = mention
+            .stance
+            .as_ref()
+            .map_or("", |(label, _)| label.as_str());
         let _ = write!(
             html,
             "<mark class=\"{} {}\" data-label=\"{}\" data-key=\"{}\" title=\"{}\">{}<sup>{}</sup></mark>",

@@ -42,7 +42,12 @@ fn name(text: &str, y: f64) -> String {
 
 /// Bars below each other. Nothing without bars.
 pub(super) fn bars(caption: &str, bars: &[Bar]) -> String {
-    let Some(most) = bars.iter().map(|bar| bar.value).max().filter(|&most| most > 0) else {
+    let Some(most) = bars
+        .iter()
+        .map(|bar| bar.value)
+        .max()
+        .filter(|&most| most > 0)
+    else {
         return String::new();
     };
     let mut svg = String::new();
@@ -87,14 +92,24 @@ pub(super) fn stances(caption: &str, rows: &[(String, [u64; 3])]) -> String {
             );
             x += length;
         }
-        let _ = writeln!(svg, "<text class=\"dim\" x=\"{:.1}\" y=\"{:.1}\">{all}</text>", x + 6.0, y + 16.0);
+        let _ = writeln!(
+            svg,
+            "<text class=\"dim\" x=\"{:.1}\" y=\"{:.1}\">{all}</text>",
+            x + 6.0,
+            y + 16.0
+        );
     }
     figure(caption, WIDTH, rows.len() as f64 * ROW, &svg)
 }
 
 /// Columns over time.
 pub(super) fn columns(caption: &str, periods: &[(String, u64)]) -> String {
-    let most = periods.iter().map(|(_, n)| *n).max().unwrap_or_default().max(1);
+    let most = periods
+        .iter()
+        .map(|(_, n)| *n)
+        .max()
+        .unwrap_or_default()
+        .max(1);
     let (left, bottom) = (44.0, HEIGHT - 20.0);
     let step = (WIDTH - left) / periods.len().max(1) as f64;
     let mut svg = format!(
@@ -113,9 +128,15 @@ pub(super) fn columns(caption: &str, periods: &[(String, u64)]) -> String {
     }
     if let (Some((first, _)), Some((last, _))) = (periods.first(), periods.last()) {
         let y = HEIGHT - 4.0;
-        let _ = writeln!(svg, "<text class=\"dim\" x=\"{left}\" y=\"{y}\">{first}</text>");
+        let _ = writeln!(
+            svg,
+            "<text class=\"dim\" x=\"{left}\" y=\"{y}\">{first}</text>"
+        );
         if periods.len() > 1 {
-            let _ = writeln!(svg, "<text class=\"dim\" x=\"{WIDTH}\" y=\"{y}\" text-anchor=\"end\">{last}</text>");
+            let _ = writeln!(
+                svg,
+                "<text class=\"dim\" x=\"{WIDTH}\" y=\"{y}\" text-anchor=\"end\">{last}</text>"
+            );
         }
     }
     figure(caption, WIDTH, HEIGHT, &svg)

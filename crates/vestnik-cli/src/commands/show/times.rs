@@ -19,7 +19,11 @@ impl Day {
             return Self::of_date(year, month, day);
         }
         let number: i64 = text.split('.').next()?.parse().ok()?;
-        let seconds = if number.abs() > 100_000_000_000 { number / 1000 } else { number };
+        let seconds = if number.abs() > 100_000_000_000 {
+            number / 1000
+        } else {
+            number
+        };
         Some(Self(seconds.div_euclid(86_400)))
     }
 
@@ -44,7 +48,11 @@ impl Day {
         let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
         let shifted = (5 * of_year + 2) / 153;
         let day = of_year - (153 * shifted + 2) / 5 + 1;
-        let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
+        let month = if shifted < 10 {
+            shifted + 3
+        } else {
+            shifted - 9
+        };
         (year_of_era + era * 400 + i64::from(month <= 2), month, day)
     }
 
@@ -82,7 +90,10 @@ mod tests {
     #[test]
     fn dates_are_read_in_the_forms_that_dumps_have() {
         let day = |json: &str| Day::of_json(json).map(|day| day.to_string());
-        assert_eq!(day("\"2024-02-29T23:59:00Z\"").as_deref(), Some("2024-02-29"));
+        assert_eq!(
+            day("\"2024-02-29T23:59:00Z\"").as_deref(),
+            Some("2024-02-29")
+        );
         assert_eq!(day("\"1999-12-31\"").as_deref(), Some("1999-12-31"));
         assert_eq!(day("1709164800").as_deref(), Some("2024-02-29"));
         assert_eq!(day("1709164800000").as_deref(), Some("2024-02-29"));
@@ -96,7 +107,10 @@ mod tests {
         let day = Day::of_json("\"2023-12-15\"").unwrap();
         assert_eq!(day.month().to_string(), "2023-12-01");
         assert_eq!(day.next(true).to_string(), "2024-01-01");
-        assert_eq!(day.next(true).next(true).next(true).to_string(), "2024-03-01");
+        assert_eq!(
+            day.next(true).next(true).next(true).to_string(),
+            "2024-03-01"
+        );
         assert_eq!(day.next(false).since(day), 1);
     }
 }
