@@ -11,7 +11,7 @@ folder=$(mktemp -d)
 trap 'umount "$folder/small" 2>/dev/null || true; rm -rf "$folder"' EXIT
 cd "$folder"
 
-tag() { "$vestnik" tag "$dump" --progress none "${arguments[@]}" "$@"; }
+tag() { "$vestnik" tag "$dump" --progress none "${arguments[@]}" "$@" 2>/dev/null; }
 arguments=("$@")
 
 status=0
@@ -23,7 +23,8 @@ printf 'unbroken: %d articles, %d set aside, %d s\n' "$(wc -l <whole.jsonl)" "$(
 
 kills=0
 while [ "$kills" -lt 20 ]; do
-  tag -o out.jsonl --errors errors.jsonl --resume &
+  # Without a shell between, so that it is the program that is killed.
+  (exec "$vestnik" tag "$dump" --progress none "${arguments[@]}" -o out.jsonl --errors errors.jsonl --resume 2>/dev/null) &
   sleep "$(awk -v seed="$RANDOM" -v took="$took" 'BEGIN { srand(seed); print 0.2 + rand() * (took / 15 + 1) }')"
   kill -9 $! 2>/dev/null || { printf 'ended after %d kills\n' "$kills"; break; }
   wait $! 2>/dev/null || true

@@ -14,7 +14,7 @@ fn news() -> String {
     let line = |(n, text): (usize, &&str)| {
         format!(
             "{{\"id\":\"a{n}\",\"n\":1E400,\"d\":0.10,\"text\":{}}}\n",
-            Value::from(**text)
+            Value::from(*text)
         )
     };
     TEXTS.iter().enumerate().map(line).collect()

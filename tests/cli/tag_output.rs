@@ -80,7 +80,7 @@ fn an_entity_has_these_fields() {
     assert!(score > 0.0 && score <= 1.0);
     let mut made_by = record["vestnik"].clone();
     assert_eq!(made_by["version"].take(), env!("CARGO_PKG_VERSION"));
-    assert_snapshot!(made_by, @r#"{"model":"tiny","version":null,"offset_unit":"char","tokens":20,"windows":1,"tasks":["ner"]}"#);
+    assert_snapshot!(made_by, @r#"{"model":"tiny","version":null,"offset_unit":"char","tokens":20,"windows":1,"tasks":["ner"],"lang":"en"}"#);
 }
 
 #[test]

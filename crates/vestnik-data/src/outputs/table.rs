@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use arrow_array::RecordBatch;
+use arrow_array::{ArrayRef, RecordBatch, StringArray};
 use arrow_schema::{Field, Schema};
 use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, ZstdLevel};
@@ -18,6 +18,7 @@ use super::kinds::{Kind, join_fields};
 use super::line::parsed;
 use crate::atomic::AtomicFile;
 use crate::error::{Error, Result};
+use crate::record::RecordFields;
 
 /// Rows that are made at a time.
 const ROWS: usize = 1024;
@@ -27,9 +28,9 @@ const GROUP_BYTES: usize = 64 * 1024 * 1024;
 pub(super) fn write(lines: Lines<'_>, path: &Path) -> Result<()> {
     let columns = columns(lines)?;
     let mut table: Option<TableFile> = None;
-    let mut rows: Vec<Map<String, Value>> = Vec::with_capacity(ROWS);
+    let mut rows: Vec<RecordFields> = Vec::with_capacity(ROWS);
     for line in parsed(lines) {
-        rows.push(line?.record.to_map());
+        rows.push(line?.record);
         if rows.len() == ROWS {
             TableFile::add(&mut table, path, &batch(&columns, &rows, path)?)?;
             rows.clear();
@@ -56,21 +57,27 @@ pub(super) fn kinds(record: &Map<String, Value>) -> Vec<(String, Kind)> {
         .collect()
 }
 
-fn batch(
-    columns: &[(String, Kind)],
-    rows: &[Map<String, Value>],
-    path: &Path,
-) -> Result<RecordBatch> {
+fn batch(columns: &[(String, Kind)], rows: &[RecordFields], path: &Path) -> Result<RecordBatch> {
     let fields: Vec<Field> = columns
         .iter()
         .map(|(name, kind)| Field::new(name, kind.data_type(), true))
         .collect();
-    let arrays = columns.iter().map(|(name, kind)| {
-        let values: Vec<Option<&Value>> = rows.iter().map(|row| row.get(name)).collect();
-        array(kind, &values)
+    let values: Vec<Map<String, Value>> = rows.iter().map(RecordFields::to_map).collect();
+    let arrays = columns.iter().map(|(name, kind)| match kind {
+        // As it is written: numbers keep their spelling.
+        Kind::Json => json_array(rows.iter().map(|row| row.raw(name))),
+        kind => {
+            let values: Vec<Option<&Value>> = values.iter().map(|row| row.get(name)).collect();
+            array(kind, &values)
+        }
     });
     RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays.collect())
         .map_err(|error| Error::io("write", path, io::Error::other(error)))
+}
+
+fn json_array<'r>(values: impl Iterator<Item = Option<&'r str>>) -> ArrayRef {
+    let values = values.map(|json| json.filter(|&json| json != "null"));
+    Arc::new(values.collect::<StringArray>())
 }
 
 /// A Parquet file that appears when it is complete.

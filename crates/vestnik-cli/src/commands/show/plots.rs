@@ -28,7 +28,7 @@ fn figure(caption: &str, width: f64, height: f64, content: &str) -> String {
 
 /// A name left of its bar, cut so that it fits; whole when the pointer rests on it.
 fn name(text: &str, y: f64) -> String {
-    let mut short: String = text.chars().take(26).collect();
+    let mut short: String = text.chars().take(22).collect();
     if short.len() < text.len() {
         short.push('…');
     }
