@@ -2,8 +2,6 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-#[cfg(feature = "embedded-model")]
-#[path = "../../crates/vestnik-infer/tests/support/heads.rs"]
 mod adaptation;
 mod aggregation;
 mod calibrate;
@@ -13,7 +11,9 @@ mod data;
 mod data_split;
 mod distillation;
 mod evaluate;
+#[cfg(feature = "embedded-model")]
 mod hard_cases;
+#[path = "../../crates/vestnik-infer/tests/support/heads.rs"]
 mod heads;
 mod hub;
 mod logits;

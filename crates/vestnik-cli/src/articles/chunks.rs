@@ -12,7 +12,7 @@ use crate::failure::Mistake;
 
 /// Articles of a chunk.
 const MAX_ARTICLES: usize = 128;
-/// Bytes of text of a chunk; the last article may go past it.
+/// Bytes of text of a chunk, and of records that cannot be used; the last one may go past it.
 const MAX_BYTES: usize = 1 << 19;
 /// Chunks that wait while one is computed.
 const WAITING: usize = 2;
@@ -30,7 +30,7 @@ pub(crate) struct Chunk {
     pub(crate) position: RecordPosition,
     /// The same in bytes as they lie on the disk.
     pub(crate) bytes_read: u64,
-    /// Bytes of text.
+    /// Bytes of text and of records that cannot be used.
     bytes: usize,
 }
 
@@ -48,7 +48,10 @@ impl Chunk {
                 self.bytes += article.text.len();
                 self.articles.push(article);
             }
-            Err(rejected) => self.rejected.push(rejected),
+            Err(rejected) => {
+                self.bytes += rejected.record.as_ref().map_or(0, Vec::len);
+                self.rejected.push(rejected);
+            }
         }
     }
 }
