@@ -110,8 +110,11 @@ mod tests {
 
     #[test]
     fn declarations_are_found() {
-        let declared =
-            |head: &str| TextEncoding::declared(head.as_bytes()).map(|found| found.to_string());
+        let declared = |head: &str| {
+            TextEncoding::declared(head.as_bytes())
+                .as_ref()
+                .map(ToString::to_string)
+        };
         assert_eq!(
             declared("<?xml version=\"1.0\" encoding='KOI8-R'?>").as_deref(),
             Some("KOI8-R")

@@ -144,7 +144,7 @@ impl Pages {
     }
 
     /// The article of a page; `None` for pages of other namespaces and redirects.
-    fn article(&self, page: Page) -> Option<Found> {
+    fn article(&self, page: &Page) -> Option<Found> {
         if page.redirect || !["", "0"].contains(&page.namespace.trim()) {
             return None;
         }
@@ -199,7 +199,7 @@ impl Iterator for Pages {
         while !self.finished {
             match self.next_page() {
                 Ok(Some(page)) => {
-                    if let Some(found) = self.article(page) {
+                    if let Some(found) = self.article(&page) {
                         return Some(found);
                     }
                 }

@@ -107,16 +107,16 @@ impl WarcRecords {
             "response" => response(&block)?,
             _ => {
                 let kind = header(headers, "content-type").unwrap_or("text/plain");
-                content(kind, block)?
+                content(kind, &block)?
             }
         };
         Some(Ok(RawRecord {
             line: self.number,
-            json: Value::Object(self.fields(headers, content)).to_string(),
+            json: Value::Object(self.fields(headers, &content)).to_string(),
         }))
     }
 
-    fn fields(&self, headers: &Headers, content: Content) -> Map<String, Value> {
+    fn fields(&self, headers: &Headers, content: &Content) -> Map<String, Value> {
         let id = header(headers, "warc-record-id").map(|id| id.trim_matches(['<', '>']));
         let fields = [
             (self.id_field.as_str(), id),
@@ -239,7 +239,7 @@ fn response(block: &[u8]) -> Option<Content> {
     };
     content(
         header(&headers, "content-type").unwrap_or("text/html"),
-        body,
+        &body,
     )
 }
 
@@ -267,13 +267,13 @@ fn without_chunks(mut body: &[u8]) -> Option<Vec<u8>> {
 }
 
 /// The content of a page or a text; `None` for other types.
-fn content(content_type: &str, body: Vec<u8>) -> Option<Content> {
+fn content(content_type: &str, body: &[u8]) -> Option<Content> {
     let content_type = content_type.to_ascii_lowercase();
     let charset = content_type.split("charset=").nth(1);
     let encoding =
         charset.and_then(|name| name.trim_matches(['"', ' ']).parse::<TextEncoding>().ok());
     if content_type.starts_with("text/html") || content_type.starts_with("application/xhtml") {
-        let page = page(&decoded(&body, encoding));
+        let page = page(&decoded(body, encoding));
         return Some(Content {
             title: Some(page.title),
             text: page.text,
@@ -283,7 +283,7 @@ fn content(content_type: &str, body: Vec<u8>) -> Option<Content> {
     }
     content_type.starts_with("text/plain").then(|| Content {
         title: None,
-        text: decoded(&body, encoding),
+        text: decoded(body, encoding),
         lang: None,
         published: None,
     })

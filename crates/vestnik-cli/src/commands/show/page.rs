@@ -119,7 +119,7 @@ fn section(article: &Shown, colours: &Colours) -> String {
     let mut html = format!("<article lang=\"{}\">\n<h2 dir=\"auto\">", escape(lang));
     html.push_str(&escape(article.title.as_deref().unwrap_or(&article.id)));
     html.push_str("</h2>\n<p class=\"facts\">");
-    let day = article.day.map(|day| day.to_string());
+    let day = article.day.as_ref().map(ToString::to_string);
     let id = article.title.is_some().then_some(article.id.as_str());
     for fact in [id, article.lang.as_deref(), day.as_deref()]
         .into_iter()
