@@ -13,6 +13,10 @@ pub const FEWEST_EXAMPLES: usize = 20;
 /// The threshold of a label without one of its own.
 const HALF: f64 = 0.5;
 
+/// The threshold of a label of which no example says whether it holds: what the model says of it was never compared with
+/// anything.
+const NEVER: f64 = 1.0;
+
 /// The logits of a text or a span, and its labels.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct LabelledLogits {
@@ -46,6 +50,7 @@ impl HeadMetadata {
     /// The temperature gives the labels the highest likelihood (Guo et al. 2017). A label has a threshold of its own where
     /// that raises its F1 on these examples, it holds of at least [`FEWEST_EXAMPLES`] and does not of as many, and the gain is
     /// no chance: the best one for the examples at even places raises F1 on those at odd places, and the other way round.
+    /// A label of which no example says whether it holds is never given: its threshold is 1.
     #[must_use]
     pub fn fit(&self, examples: &[LabelledLogits]) -> HeadFit {
         let loss = |temperature: f64| self.mean_loss(examples, temperature);
@@ -63,12 +68,16 @@ impl HeadMetadata {
         if self.problem_type == ProblemType::MultiLabel {
             for (id, label) in self.labels.iter().enumerate() {
                 let outcomes = Outcomes::new(examples, id, temperature);
-                match outcomes.are_few() {
-                    true => rare.push(label.to_owned()),
-                    false => calibration
-                        .thresholds
-                        .extend(outcomes.threshold().map(|least| (label.to_owned(), least))),
+                let threshold = match outcomes.are_few() {
+                    true => (outcomes.are_none() && !examples.is_empty()).then_some(NEVER),
+                    false => outcomes.threshold(),
+                };
+                if outcomes.are_few() {
+                    rare.push(label.to_owned());
                 }
+                calibration
+                    .thresholds
+                    .extend(threshold.map(|least| (label.to_owned(), least)));
             }
         }
         HeadFit {
@@ -173,6 +182,10 @@ impl Outcomes {
 
     fn all(&self) -> Vec<(f32, bool)> {
         self.0.concat()
+    }
+
+    fn are_none(&self) -> bool {
+        self.0.iter().all(Vec::is_empty)
     }
 
     fn are_few(&self) -> bool {
@@ -290,7 +303,7 @@ mod tests {
     }
 
     #[test]
-    fn few_examples_and_unknown_labels_give_no_threshold() {
+    fn labels_that_no_example_knows_are_never_given() {
         let head = head(ProblemType::MultiLabel);
         let mut examples = planted(ProblemType::MultiLabel, 1.0, 2.0);
         for example in &mut examples {
@@ -298,7 +311,10 @@ mod tests {
         }
         let fit = head.fit(&examples);
         assert_eq!(fit.rare, ["a"]);
-        assert_eq!(fit.calibration.thresholds.keys().collect::<Vec<_>>(), ["b"]);
+        assert!(fit.calibration.thresholds["b"] < HALF);
+        assert_eq!(fit.calibration.thresholds["a"], 1.0);
+        let head = head.clone().with_calibration(fit.calibration);
+        assert_eq!(head.held(&[9.0, -9.0]), Vec::<usize>::new());
         assert_eq!(head.fit(&[]).calibration, HeadCalibration::default());
     }
 
