@@ -10,6 +10,9 @@ use crate::head_metadata::{HeadCalibration, HeadMetadata};
 /// one on these data says little about others.
 pub const FEWEST_EXAMPLES: usize = 20;
 
+/// The label of whatever takes no side.
+const NEUTRAL: &str = "neutral";
+
 /// The threshold of a label without one of its own.
 const HALF: f64 = 0.5;
 
@@ -89,14 +92,32 @@ impl HeadMetadata {
         }
     }
 
-    /// The labels that hold by their logits: the highest one, or all whose score reaches their threshold.
+    /// The labels that hold by their logits: the most probable one, or all whose score reaches their threshold. Where one has
+    /// to hold and the most probable one has a threshold that it does not reach, it is `neutral`, or none where there is no
+    /// such label.
     #[must_use]
     pub fn held(&self, logits: &[f32]) -> Vec<usize> {
-        if self.problem_type == ProblemType::SingleLabel {
-            let numbered = logits.iter().enumerate().rev();
-            let best = numbered.max_by(|(_, a), (_, b)| a.total_cmp(b));
-            return best.map(|(label, _)| label).into_iter().collect();
+        match self.problem_type {
+            ProblemType::SingleLabel => self.held_one(logits).into_iter().collect(),
+            ProblemType::MultiLabel => self.held_all(logits),
         }
+    }
+
+    fn held_one(&self, logits: &[f32]) -> Option<usize> {
+        let numbered = logits.iter().enumerate().rev();
+        let (best, _) = numbered.max_by(|(_, a), (_, b)| a.total_cmp(b))?;
+        let calibration = self.calibration.as_ref();
+        let least = calibration.and_then(|c| c.thresholds.get(self.labels.label(best)?));
+        let temperature = calibration.map_or(1.0, |calibration| calibration.temperature);
+        let scaled: Vec<f64> = logits.iter().map(|&z| f64::from(z) / temperature).collect();
+        let score = (scaled[best] - log_sum_exp(&scaled)).exp();
+        match least {
+            Some(&least) if score < least => self.labels.id(NEUTRAL),
+            _ => Some(best),
+        }
+    }
+
+    fn held_all(&self, logits: &[f32]) -> Vec<usize> {
         let calibration = self.calibration.clone().unwrap_or_default();
         let holds = |(id, &logit): (usize, &f32)| {
             let threshold = threshold(&calibration, &self.labels, id);
@@ -325,5 +346,22 @@ mod tests {
         assert_eq!(head(ProblemType::MultiLabel).held(&logits), [0]);
         assert_eq!(head(ProblemType::SingleLabel).held(&[1.0, 1.0]), [0]);
         assert_eq!(head(ProblemType::MultiLabel).held(&[-1.0, -2.0]), [0; 0]);
+        assert_eq!(head(ProblemType::SingleLabel).held(&[]), [0; 0]);
+    }
+
+    #[test]
+    fn one_that_does_not_reach_its_threshold_is_neutral_or_none() {
+        let thresholds = [("a".to_owned(), 0.9)].into();
+        let calibration = HeadCalibration {
+            temperature: 2.0,
+            thresholds,
+        };
+        let mut head = head(ProblemType::SingleLabel).with_calibration(calibration);
+        // The sigmoid of half the difference: 0.88 and 0.92.
+        assert_eq!(head.held(&[4.0, 0.0]), [0; 0]);
+        assert_eq!(head.held(&[5.0, 0.0]), [0]);
+        assert_eq!(head.held(&[0.0, 0.1]), [1]);
+        head.labels = LabelSet::new(["a", "neutral"]).unwrap();
+        assert_eq!(head.held(&[4.0, 0.0]), [1]);
     }
 }

