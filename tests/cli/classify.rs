@@ -196,100 +196,127 @@ fn labels_are_learnt_from_examples() {
     assert_eq!(sure.records()[0]["classes"], json!([]));
 }
 
-#[test]
-fn examples_have_to_be_sound() {
-    let sandbox = Sandbox::with_model();
-    write_model(&sandbox, "other", &["a", "b", "c"]);
+/// Runs with mistakes about examples; each is told in one line.
+#[track_caller]
+fn check_mistakes(sandbox: &Sandbox, cases: &[(&str, &str)]) {
     sandbox.write("news.jsonl", json!({"text": "London"}).to_string());
-    sandbox.write("good.jsonl", examples(3));
-    sandbox.write(
-        "one.jsonl",
-        json!({"text": "London", "label": "a"}).to_string(),
-    );
-    sandbox.write("none.jsonl", "");
-    let defect = |line: Value| format!("{}\n{line}", examples(8));
-    sandbox.write(
-        "number.jsonl",
-        defect(json!({"text": "London", "label": 7})),
-    );
-    sandbox.write("without.jsonl", defect(json!({"text": "London"})));
-    sandbox.write(
-        "empty.jsonl",
-        defect(json!({"text": "London", "label": ""})),
-    );
-    sandbox.write("blank.jsonl", defect(json!({"text": " ", "label": "a"})));
-    sandbox.write("broken.jsonl", "London");
-    sandbox.write("head.json", "{}");
-    let run = |args: &str| sandbox.run(&format!("classify --device cpu news.jsonl {args}"));
-    for (args, expected) in [
-        (
-            "--few-shot nowhere.jsonl",
-            "error: nowhere.jsonl: no such file or folder",
-        ),
-        (
-            "--few-shot none.jsonl",
-            "error: none.jsonl: the file is empty",
-        ),
-        (
-            "--few-shot one.jsonl",
-            "error: examples: those of at least two labels are needed",
-        ),
-        (
-            "--few-shot number.jsonl",
-            "error: number.jsonl:17: label is a number, expected a string",
-        ),
-        (
-            "--few-shot without.jsonl",
-            "error: without.jsonl:17: no field \"label\", found \"text\"",
-        ),
-        (
-            "--few-shot empty.jsonl",
-            "error: empty.jsonl:17: label is empty, expected a label",
-        ),
-        (
-            "--few-shot blank.jsonl",
-            "error: blank.jsonl:17: text is empty, expected some text",
-        ),
-        (
-            "--few-shot broken.jsonl",
-            "error: broken.jsonl:1: invalid JSON",
-        ),
-        (
-            "--few-shot good.jsonl --labels a,b",
-            "error: the argument '--",
-        ),
-        (
-            "--few-shot good.jsonl --head head.json",
-            "error: the argument '--",
-        ),
-        (
-            "--head head.json",
-            "error: head.json: the classifier is not understood",
-        ),
-        (
-            "--head nowhere.json",
-            "error: cannot read the head nowhere.json",
-        ),
-        ("--save-head x.json --labels a", "error: the argument '--"),
-    ] {
-        let ran = run(&format!("--model tiny {args}"));
+    for (args, expected) in cases {
+        let args = format!("classify --device cpu news.jsonl --model tiny {args}");
+        let ran = sandbox.run(&args);
         assert_eq!((ran.code, ran.stdout.as_str()), (2, ""), "{args}: {ran}");
         let told = ran.stderr.lines().any(|line| line.starts_with(expected));
         assert!(told, "{args}: {ran}");
     }
-    let few = run("--model tiny --few-shot good.jsonl --save-head kept.json --progress none");
-    assert!(
-        few.stderr
-            .contains("note: fewer than 8 examples of city (3), банк (3)"),
-        "{few}"
+}
+
+#[test]
+fn examples_have_to_be_sound() {
+    let sandbox = Sandbox::with_model();
+    let defect = |line: Value| format!("{}\n{line}", examples(8));
+    for (name, lines) in [
+        ("one", json!({"text": "London", "label": "a"}).to_string()),
+        ("none", String::new()),
+        ("number", defect(json!({"text": "London", "label": 7}))),
+        ("without", defect(json!({"text": "London"}))),
+        ("empty", defect(json!({"text": "London", "label": ""}))),
+        ("blank", defect(json!({"text": " ", "label": "a"}))),
+        ("broken", "London".to_owned()),
+    ] {
+        sandbox.write(&format!("{name}.jsonl"), lines);
+    }
+    check_mistakes(
+        &sandbox,
+        &[
+            (
+                "--few-shot nowhere.jsonl",
+                "error: nowhere.jsonl: no such file or folder",
+            ),
+            (
+                "--few-shot none.jsonl",
+                "error: none.jsonl: the file is empty",
+            ),
+            (
+                "--few-shot one.jsonl",
+                "error: examples: those of at least two labels are needed",
+            ),
+            (
+                "--few-shot number.jsonl",
+                "error: number.jsonl:17: label is a number, expected a string",
+            ),
+            (
+                "--few-shot without.jsonl",
+                "error: without.jsonl:17: no field \"label\", found \"text\"",
+            ),
+            (
+                "--few-shot empty.jsonl",
+                "error: empty.jsonl:17: label is empty, expected a label",
+            ),
+            (
+                "--few-shot blank.jsonl",
+                "error: blank.jsonl:17: text is empty, expected some text",
+            ),
+            (
+                "--few-shot broken.jsonl",
+                "error: broken.jsonl:1: invalid JSON",
+            ),
+        ],
     );
-    let other = run("--model other --head kept.json");
+}
+
+#[test]
+fn ways_of_classifying_exclude_each_other() {
+    let sandbox = Sandbox::with_model();
+    sandbox.write("good.jsonl", examples(8));
+    sandbox.write("head.json", "{}");
+    check_mistakes(
+        &sandbox,
+        &[
+            (
+                "--few-shot good.jsonl --labels a,b",
+                "error: the argument '--",
+            ),
+            (
+                "--few-shot good.jsonl --head head.json",
+                "error: the argument '--",
+            ),
+            ("--save-head x.json --labels a", "error: the argument '--"),
+        ],
+    );
+}
+
+#[test]
+fn heads_belong_to_their_model() {
+    let sandbox = Sandbox::with_model();
+    write_model(&sandbox, "other", &["a", "b", "c"]);
+    sandbox.write("news.jsonl", json!({"text": "London"}).to_string());
+    sandbox.write("few.jsonl", examples(3));
+    sandbox.write("head.json", "{}");
+    let few =
+        "classify --device cpu --model tiny news.jsonl --few-shot few.jsonl --save-head kept.json";
+    let few = sandbox.run(few);
+    let note = "note: fewer than 8 examples of city (3), банк (3)";
+    assert!(few.code == 0 && few.stderr.contains(note), "{few}");
+    check_mistakes(
+        &sandbox,
+        &[
+            (
+                "--head head.json",
+                "error: head.json: the classifier is not understood",
+            ),
+            (
+                "--head nowhere.json",
+                "error: cannot read the head nowhere.json",
+            ),
+            (
+                "--few-shot few.jsonl --save-head kept.json",
+                "error: kept.json exists",
+            ),
+        ],
+    );
+    let other = sandbox.run("classify --device cpu --model other --head kept.json news.jsonl");
+    let expected = "error: kept.json: the classifier was fitted to another model, \"tiny\"";
     assert!(
-        other
-            .stderr
-            .contains("the classifier was fitted to another model, \"tiny\""),
+        other.code == 2 && other.stderr.contains(expected),
         "{other}"
     );
-    let again = run("--model tiny --few-shot good.jsonl --save-head kept.json");
-    assert!(again.stderr.contains("kept.json exists"), "{again}");
 }

@@ -59,7 +59,7 @@ mod tests {
     use super::*;
     use crate::{Position, RecordFields};
 
-    fn article(targets: serde_json::Value) -> Article {
+    fn article(targets: &serde_json::Value) -> Article {
         let text = "Ёж 😀 и Київ".to_owned();
         let serde_json::Value::Object(fields) = json!({"text": text, "targets": targets}) else {
             unreachable!("an object")
@@ -85,7 +85,7 @@ mod tests {
             (OffsetUnit::Byte, 13, 21),
             (OffsetUnit::Utf16, 8, 12),
         ] {
-            let article = article(json!([{"start": start, "end": end, "note": 1}]));
+            let article = article(&json!([{"start": start, "end": end, "note": 1}]));
             let found = article.targets(unit).unwrap().unwrap();
             assert_eq!(found[0].slice(&article.text), Ok("Київ"), "{unit}");
         }
@@ -93,16 +93,16 @@ mod tests {
 
     #[test]
     fn articles_without_targets_have_none() {
-        assert_eq!(article(json!(null)).targets(OffsetUnit::Char), Ok(None));
+        assert_eq!(article(&json!(null)).targets(OffsetUnit::Char), Ok(None));
         assert_eq!(
-            article(json!([])).targets(OffsetUnit::Char),
+            article(&json!([])).targets(OffsetUnit::Char),
             Ok(Some(vec![]))
         );
     }
 
     #[test]
     fn a_label_is_a_string() {
-        let mut article = article(json!(null));
+        let mut article = article(&json!(null));
         assert!(article.label("label").is_err());
         article.fields = RecordFields::parse(r#"{"label":"sport"}"#).unwrap();
         assert_eq!(article.label("label").as_deref(), Ok("sport"));
@@ -142,9 +142,7 @@ mod tests {
             (json!([{"start": 9, "end": 99}]), "targets[0]"),
             (json!([{"start": 2, "end": 3}]), "targets[0]"),
         ] {
-            let problem = article(given.clone())
-                .targets(OffsetUnit::Char)
-                .unwrap_err();
+            let problem = article(&given).targets(OffsetUnit::Char).unwrap_err();
             assert!(
                 problem.to_string().starts_with(expected),
                 "{given}: {problem}"

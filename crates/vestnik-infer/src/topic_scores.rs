@@ -99,8 +99,10 @@ mod tests {
             temperature: 2.0,
             thresholds: thresholds.collect(),
         };
-        let mut options = Options::default();
-        options.min_topic_score = min_topic_score;
+        let options = Options {
+            min_topic_score,
+            ..Options::default()
+        };
         let scores = TopicScores::new(&labels, problem_type, &calibration, &options).unwrap();
         // Halved: ln 1, ln 3, ln 4, so that the softmax is 1/8, 3/8, 4/8 and the sigmoids 1/2, 3/4, 4/5.
         let topics = scores.topics(&[0.0, 2.0 * 3_f32.ln(), 2.0 * 4_f32.ln()]);

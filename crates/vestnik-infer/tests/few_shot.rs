@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use vestnik_infer::{DeviceChoice, Error, FewShot, Options, TextFeatures};
 
@@ -22,7 +22,7 @@ fn features(name: &str) -> TextFeatures {
         .join("../vestnik-model/tests/fixtures")
         .join(name);
     let options = Options::default().with_device(DeviceChoice::Cpu);
-    TextFeatures::from_dir(PathBuf::from(path), &options).unwrap()
+    TextFeatures::from_dir(path, &options).unwrap()
 }
 
 #[test]

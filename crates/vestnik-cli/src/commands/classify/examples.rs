@@ -82,7 +82,12 @@ impl ExampleArgs {
             .collect();
         let few_shot = FewShot::fit(features, &examples)?;
         if let Some(path) = &self.save_head {
-            let mut file = Output::open(Some(path), false)?;
+            if path.exists() {
+                return Err(Mistake::new(format!("{} exists", path.display()))
+                    .hint("--save-head takes a file that is not there yet")
+                    .into());
+            }
+            let mut file = Output::open(Some(path), true)?;
             writeln!(file, "{}", few_shot.to_json()?)
                 .with_context(|| format!("cannot write {}", path.display()))?;
             file.commit()?;
