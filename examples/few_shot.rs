@@ -2,23 +2,30 @@
 
 use vestnik::{FewShot, Options, TextFeatures};
 
-const EXAMPLES: [(&str, &str); 8] = [
+const EXAMPLES: [(&str, &str); 12] = [
     ("The striker scored twice before half-time.", "sport"),
-    ("Сборная выиграла матч в дополнительное время.", "sport"),
-    ("Гросмайсторката спечели турнира в Тбилиси.", "sport"),
-    ("The goalkeeper saved a penalty in the final.", "sport"),
+    ("The team won the final after extra time.", "sport"),
+    (
+        "The goalkeeper saved a penalty in the last minute.",
+        "sport",
+    ),
+    ("The champion lost her first match of the season.", "sport"),
+    ("Two goals in five minutes decided the match.", "sport"),
+    ("The coach praised his players after the game.", "sport"),
     ("The central bank raised interest rates again.", "money"),
-    ("Цены на нефть выросли на три процента.", "money"),
-    ("Акциите на банката поевтиняха след отчета.", "money"),
     ("Shares fell after the company cut its forecast.", "money"),
+    ("Oil prices rose by three per cent on Monday.", "money"),
+    ("The budget deficit grew to two billion euros.", "money"),
+    ("Inflation slowed, but rents and food cost more.", "money"),
+    ("The company sold its shares in the bank.", "money"),
 ];
 
 fn main() -> Result<(), vestnik::Error> {
     let features = TextFeatures::embedded(&Options::default())?;
     let few_shot = FewShot::fit(&features, &EXAMPLES)?;
     let texts = [
-        "Капитан команды забил гол на последней минуте.",
-        "Inflation and interest rates worry the markets.",
+        "The players scored three goals in the second match.",
+        "The company raised its forecast, and its shares rose by two per cent.",
     ];
     for (text, classified) in texts
         .iter()

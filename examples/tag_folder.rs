@@ -6,7 +6,10 @@ use std::{env, fs, thread};
 
 use vestnik::{Analysis, Vestnik};
 
-fn main() -> Result<(), Box<dyn Error>> {
+/// An error that threads can hand over.
+type Failure = Box<dyn Error + Send + Sync>;
+
+fn main() -> Result<(), Failure> {
     let folder = env::args().nth(1);
     let paths = text_files(Path::new(folder.as_deref().unwrap_or("examples/articles")))?;
     // One model for all threads; each reads files and waits for the disk on its own.
@@ -38,7 +41,7 @@ fn text_files(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
 
 type Tagged = Vec<(PathBuf, Analysis)>;
 
-fn tag(vestnik: &Vestnik, paths: &[PathBuf]) -> Result<Tagged, Box<dyn Error + Send + Sync>> {
+fn tag(vestnik: &Vestnik, paths: &[PathBuf]) -> Result<Tagged, Failure> {
     let mut tagged = Vec::new();
     for path in paths {
         let text = fs::read_to_string(path)?;
