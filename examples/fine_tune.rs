@@ -74,7 +74,7 @@ fn tell(event: &Event) {
     match event {
         Event::Step(step) => print_line(&format!("step {}, loss {:.4}", step.step, step.loss)),
         Event::Evaluation(evaluation) => {
-            print_line(&format!("evaluated after step {}", evaluation.step))
+            print_line(&format!("evaluated after step {}", evaluation.step));
         }
         _ => {}
     }

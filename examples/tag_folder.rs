@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
+use std::thread::ScopedJoinHandle;
 use std::{env, fs, thread};
 
 use vestnik::{Analysis, Vestnik};
@@ -20,7 +21,7 @@ fn main() -> Result<(), Failure> {
         let threads: Vec<_> = chunks
             .map(|paths| scope.spawn(|| tag(&vestnik, paths)))
             .collect();
-        let joined = threads.into_iter().map(|thread| thread.join());
+        let joined = threads.into_iter().map(ScopedJoinHandle::join);
         joined.collect::<thread::Result<Vec<_>>>()
     });
     for result in results.map_err(|_| "a thread failed")? {

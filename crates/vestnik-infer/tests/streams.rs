@@ -1,7 +1,5 @@
 //! Opening step by step, streams of texts, cancellation, and use from asynchronous programs.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 use std::cell::Cell;
 use std::path::{Path, PathBuf};
 
