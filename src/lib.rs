@@ -16,7 +16,10 @@
 //! [`Vestnik::embedded`] opens the model that is built into the library (feature `embedded-model`, on by default),
 //! [`Vestnik::from_dir`] one in the Hugging Face layout. A [`Vestnik`] is `Send + Sync`: open it once and share it.
 //! [`Vestnik::analyze_batch`] is the faster way to read many articles. [`Options`] say where it computes and how scores
-//! become entities ([`Aggregation`]).
+//! become entities ([`Aggregation`]); [`Vestnik::builder`] says it step by step. [`Vestnik::analyze_iter`] reads streams,
+//! `AsyncVestnik` (feature `tokio`) answers asynchronous programs. [`ZeroShot`] and [`FewShot`] classify by labels of your own.
+//! [`RecordWriter`] writes what `vestnik tag` writes. `docs/library.md` in the repository says which features there are and what
+//! stays stable.
 //!
 //! A model does all the [`Task`]s that it has heads for, or those of [`Options::with_tasks`], on one pass over a text: an
 //! [`Analysis`] has entities, each with the [`Stance`] of the text towards it, and [`Topic`]s. A [`Request`] asks the stance towards
@@ -31,7 +34,11 @@
 pub use vestnik_core::{
     Document, Entity, LabelSet, OffsetMap, OffsetUnit, Span, Stance, StanceLabel, Topic,
 };
+#[cfg(feature = "tokio")]
+pub use vestnik_infer::AsyncVestnik;
 pub use vestnik_infer::{
-    Aggregation, Analysis, Classified, DeviceChoice, Error, HypothesisTemplate, MeanStance,
-    Mentioned, OTHER_TOPIC, Options, Question, Request, Result, Target, Task, Vestnik, ZeroShot,
+    Aggregation, Analyses, Analysis, Builder, Cancellation, ClassBasis, ClassWriter, Classified,
+    DeviceChoice, Error, FewShot, HypothesisTemplate, MeanStance, Mentioned, OTHER_TOPIC, Options,
+    Question, RecordWriter, Request, Result, Target, Task, TextFeatures, TextVector, Token,
+    Vestnik, ZeroShot,
 };

@@ -203,9 +203,9 @@ impl ModelArgs {
     pub(crate) fn open_engine(&self, entities: &EntityArgs, tasks: TaskOptions) -> Result<Engine> {
         let directory = directory(self.model.as_deref())?;
         Ok(if says_what_follows(&directory)? {
-            Engine::ZeroShot(self.open_zero_shot()?)
+            Engine::from(self.open_zero_shot()?)
         } else {
-            Engine::Tagger(self.open(entities, tasks)?)
+            Engine::from(self.open(entities, tasks)?)
         })
     }
 

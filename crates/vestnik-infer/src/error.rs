@@ -56,6 +56,25 @@ pub enum Error {
         #[source]
         source: vestnik_core::Error,
     },
+    /// The threads that were asked for cannot be started.
+    #[error("cannot start the threads")]
+    Threads {
+        /// Why not.
+        #[source]
+        source: rayon::ThreadPoolBuildError,
+    },
+    /// The thread of an asynchronous model cannot be started.
+    #[cfg(feature = "tokio")]
+    #[error("cannot start a thread")]
+    Thread {
+        /// Why not.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The thread of an asynchronous model has failed.
+    #[cfg(feature = "tokio")]
+    #[error("the thread of the model has failed")]
+    ThreadGone,
     /// A record that cannot be written as JSON.
     #[error("cannot write a record")]
     Record {

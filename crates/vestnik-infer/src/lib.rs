@@ -10,7 +10,11 @@
 //!
 //! This crate reads model directories, no corpora; it trains nothing and prints nothing.
 
+mod analyses;
 mod analysis;
+#[cfg(feature = "tokio")]
+mod async_vestnik;
+mod builder;
 mod calibration;
 mod device;
 mod embedded;
@@ -43,7 +47,11 @@ mod vestnik;
 mod window_means;
 mod zero_shot;
 
+pub use analyses::{Analyses, Cancellation};
 pub use analysis::{Analysis, Request, Target};
+#[cfg(feature = "tokio")]
+pub use async_vestnik::AsyncVestnik;
+pub use builder::Builder;
 pub use calibration::{
     Calibration, Calibrator, FEWEST_ENTITIES, Fit, LabelledWords, TEMPERATURES, best_min_score,
 };

@@ -5,7 +5,9 @@ use std::path::Path;
 use vestnik_core::LabelSet;
 use vestnik_model::{Device, ModelDir};
 
+use crate::analyses::Analyses;
 use crate::analysis::{Analysis, Request};
+use crate::builder::Builder;
 use crate::embedded;
 use crate::error::{Error, Result};
 use crate::metadata::{Metadata, window_options};
@@ -32,9 +34,21 @@ pub struct Vestnik {
     name: String,
     model: Model,
     metadata: Metadata,
+    /// Threads of its own, if it has any.
+    pool: Option<rayon::ThreadPool>,
 }
 
 impl Vestnik {
+    /// Says step by step which model to open and how to run it.
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
+    pub(crate) fn with_pool(mut self, pool: Option<rayon::ThreadPool>) -> Self {
+        self.pool = pool;
+        self
+    }
+
     /// Opens the model that is built into this library, with default options.
     ///
     /// # Errors
@@ -80,6 +94,7 @@ impl Vestnik {
             name: name.to_owned(),
             model,
             metadata: metadata.unwrap_or_else(without),
+            pool: None,
         })
     }
 
@@ -158,6 +173,24 @@ impl Vestnik {
         self.analyze_requests(&requests)
     }
 
+    /// Reads a stream of texts, however many: gives each text with what it says, in their order, and holds only a batch of
+    /// them in memory.
+    ///
+    /// ```no_run
+    /// let vestnik = vestnik_infer::Vestnik::embedded()?;
+    /// for (line, analysis) in vestnik.analyze_iter(std::io::stdin().lines().map_while(Result::ok)) {
+    ///     println!("{} names in {line}", analysis?.entities.len());
+    /// }
+    /// # Ok::<(), vestnik_infer::Error>(())
+    /// ```
+    pub fn analyze_iter<I>(&self, texts: I) -> Analyses<'_, I::IntoIter>
+    where
+        I: IntoIterator,
+        I::Item: AsRef<str>,
+    {
+        Analyses::new(self, texts.into_iter())
+    }
+
     /// Reads texts with targets, towards which the stance of the text is asked; the answer has one element for each, in
     /// the same order.
     ///
@@ -169,7 +202,10 @@ impl Vestnik {
     /// [`Error::Model`] or [`Error::Tensor`] if the model does.
     pub fn analyze_requests(&self, requests: &[Request<'_>]) -> Result<Vec<Analysis>> {
         requests.iter().try_for_each(Request::check)?;
-        self.model.analyze(requests)
+        match &self.pool {
+            Some(pool) => pool.install(|| self.model.analyze(requests)),
+            None => self.model.analyze(requests),
+        }
     }
 }
 

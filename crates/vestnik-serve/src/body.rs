@@ -42,13 +42,7 @@ fn check_head(headers: &HeaderMap, config: &Config) -> Result<bool, Problem> {
             .get(name)
             .map(|value| value.to_str().unwrap_or_default())
     };
-    // Other types can be sent from any page without asking; this keeps pages of others out of a server on loopback.
-    let media_type = text(header::CONTENT_TYPE).unwrap_or_default();
-    let essence = media_type.split(';').next().unwrap_or_default().trim();
-    if !essence.eq_ignore_ascii_case("application/json") {
-        let error = "expected Content-Type: application/json";
-        return Err(Problem::new(Kind::MediaType, error));
-    }
+    check_type(headers)?;
     let length = text(header::CONTENT_LENGTH).and_then(|length| length.parse::<usize>().ok());
     if length.is_some_and(|length| length > config.max_body_bytes) {
         return Err(too_long(config.max_body_bytes));
@@ -60,6 +54,24 @@ fn check_head(headers: &HeaderMap, config: &Config) -> Result<bool, Problem> {
             Kind::MediaType,
             "expected no Content-Encoding, or gzip",
         )),
+    }
+}
+
+/// Other types can be sent from any page without asking; this keeps pages of others out of a server on loopback. Some
+/// clients name no type; they are no browsers, which say where a page came from.
+fn check_type(headers: &HeaderMap) -> Result<(), Problem> {
+    let is_json = match headers.get(header::CONTENT_TYPE) {
+        None => !headers.contains_key(header::ORIGIN),
+        Some(media_type) => {
+            let media_type = media_type.to_str().unwrap_or_default();
+            let essence = media_type.split(';').next().unwrap_or_default().trim();
+            essence.eq_ignore_ascii_case("application/json")
+        }
+    };
+    let error = "expected Content-Type: application/json";
+    match is_json {
+        true => Ok(()),
+        false => Err(Problem::new(Kind::MediaType, error)),
     }
 }
 

@@ -17,9 +17,21 @@ pub type OpenError = Box<dyn std::error::Error + Send + Sync>;
 #[non_exhaustive]
 pub enum Engine {
     /// Tags articles.
-    Tagger(Vestnik),
+    Tagger(Box<Vestnik>),
     /// Classifies texts by any labels.
-    ZeroShot(ZeroShot),
+    ZeroShot(Box<ZeroShot>),
+}
+
+impl From<Vestnik> for Engine {
+    fn from(vestnik: Vestnik) -> Self {
+        Self::Tagger(Box::new(vestnik))
+    }
+}
+
+impl From<ZeroShot> for Engine {
+    fn from(zero_shot: ZeroShot) -> Self {
+        Self::ZeroShot(Box::new(zero_shot))
+    }
 }
 
 impl Engine {

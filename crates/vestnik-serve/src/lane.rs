@@ -66,6 +66,9 @@ struct Text {
     reply: oneshot::Sender<Result<Answer, Problem>>,
 }
 
+/// Where the answer to a text comes out.
+type Reply = oneshot::Receiver<Result<Answer, Problem>>;
+
 /// What a model found in a text, and the model: after a reload it is another one.
 #[derive(Clone, Debug)]
 pub(crate) struct Answer {
@@ -197,7 +200,7 @@ impl Lane {
                     waiting = self
                         .wake
                         .wait(waiting)
-                        .unwrap_or_else(PoisonError::into_inner)
+                        .unwrap_or_else(PoisonError::into_inner);
                 }
                 Some(due) => {
                     let left = due.saturating_duration_since(Instant::now());
@@ -331,13 +334,7 @@ impl Waiting {
     }
 }
 
-fn prepare(
-    texts: Vec<String>,
-    asks: Vec<Ask>,
-) -> (
-    VecDeque<(usize, Text)>,
-    Vec<oneshot::Receiver<Result<Answer, Problem>>>,
-) {
+fn prepare(texts: Vec<String>, asks: Vec<Ask>) -> (VecDeque<(usize, Text)>, Vec<Reply>) {
     let since = Instant::now();
     let both = texts.into_iter().zip(asks).map(|(text, ask)| {
         let cost = text.len().max(LEAST_COST) * ask.readings();
@@ -386,7 +383,7 @@ fn fail(group: Vec<Text>, problem: &Problem) {
 pub(crate) struct Pending {
     lane: Arc<Lane>,
     request: u64,
-    replies: Vec<oneshot::Receiver<Result<Answer, Problem>>>,
+    replies: Vec<Reply>,
 }
 
 impl Pending {

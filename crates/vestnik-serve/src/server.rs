@@ -12,7 +12,7 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::server::graceful::{GracefulConnection, GracefulShutdown};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio_io_timeout::TimeoutStream;
@@ -157,15 +157,7 @@ impl Listening {
         &self,
         stream: TcpStream,
         peer: SocketAddr,
-    ) -> http1::Connection<
-        TokioIo<std::pin::Pin<Box<TimeoutStream<TcpStream>>>>,
-        impl hyper::service::Service<
-            hyper::Request<Incoming>,
-            Response = axum::response::Response,
-            Error = std::convert::Infallible,
-            Future: Send,
-        > + use<>,
-    > {
+    ) -> impl GracefulConnection<Error = hyper::Error> + Send + use<> {
         let config = &self.server.app.config;
         let mut stream = TimeoutStream::new(stream);
         stream.set_write_timeout(Some(config.write_timeout));

@@ -10,6 +10,11 @@ function make(tag, attributes = {}, ...children) {
   return node;
 }
 
+// Text with `code` in it.
+function prose(text) {
+  return text.split("`").map((part, place) => (place % 2 === 1 ? make("code", {}, part) : part));
+}
+
 const spec = { current: null };
 
 function resolve(value) {
@@ -44,8 +49,8 @@ function fieldsOf(operation) {
 
 function fieldTable(fields) {
   const rows = [...fields].map(([name, field]) => {
-    const standard = field.default === undefined ? "" : ` Default: ${JSON.stringify(field.default)}.`;
-    return make("tr", {}, make("td", {}, make("code", {}, name)), make("td", {}, `${field.description ?? ""}${standard}`));
+    const standard = field.default === undefined ? "" : `; default: \`${JSON.stringify(field.default)}\``;
+    return make("tr", {}, make("td", {}, make("code", {}, name)), make("td", {}, ...prose(`${field.description ?? ""}${standard}`)));
   });
   return make("table", {}, ...rows);
 }
@@ -63,7 +68,7 @@ function show(path, method, operation) {
   const summary = make("summary", {}, make("span", { class: "method" }, method.toUpperCase()), make("code", {}, path), make("span", {}, operation.summary));
   const body = make("div", { class: "body" });
   if (operation.description) {
-    body.append(make("p", {}, operation.description));
+    body.append(make("p", {}, ...prose(operation.description)));
   }
   const fields = fieldsOf(operation);
   if (fields.size > 0) {
@@ -82,7 +87,7 @@ function show(path, method, operation) {
 }
 
 function showAll() {
-  document.getElementById("description").textContent = spec.current.info.description;
+  document.getElementById("description").append(...prose(spec.current.info.description));
   for (const { name } of spec.current.tags) {
     const list = make("ul", { class: "routes" });
     for (const [path, methods] of Object.entries(spec.current.paths)) {

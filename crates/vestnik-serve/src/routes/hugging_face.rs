@@ -8,7 +8,7 @@ use axum::extract::{Path, State};
 use axum::response::Response;
 use serde_json::{Value, json as object};
 use vestnik_core::{Entity, OffsetMap, OffsetUnit};
-use vestnik_infer::{Aggregation, Analysis, HypothesisTemplate, Vestnik};
+use vestnik_infer::{Aggregation, Analysis, HypothesisTemplate, NerPipeline, Vestnik};
 
 use super::classify::{check_labels, classified, take_template};
 use super::tag::tagger;
@@ -16,6 +16,7 @@ use super::{json, read};
 use crate::app::App;
 use crate::auth::Client;
 use crate::body::JsonObject;
+use crate::config::Config;
 use crate::documents::{check_count, check_text};
 use crate::engine::{Ask, Classification};
 use crate::fields::{
@@ -56,9 +57,8 @@ async fn answer(
     texts
         .iter()
         .try_for_each(|text| check_text(text, &app.config))?;
-    let labels = take_names(&mut parameters, "candidate_labels")?;
-    let answers = match labels {
-        Some(labels) => zero_shot(app, client, model, parameters, labels, texts).await?,
+    let answers = match take_question(&mut parameters, &app.config)? {
+        Some(question) => zero_shot(app, client, model, question, texts).await?,
         None => tag(app, client, model, parameters, texts).await?,
     };
     let mut answers = answers;
@@ -126,7 +126,7 @@ fn check_strategy(asked: Option<&str>, lane: &Lane) -> Result<(), Problem> {
 fn grouping(vestnik: &Vestnik) -> Aggregation {
     vestnik
         .ner()
-        .map(|ner| ner.aggregation())
+        .map(NerPipeline::aggregation)
         .unwrap_or_default()
 }
 
@@ -187,19 +187,29 @@ pub(super) fn entities<'a>(
     each.collect()
 }
 
+/// The question of a request for zero-shot classification; `None` for another one.
+fn take_question(
+    parameters: &mut Object,
+    config: &Config,
+) -> Result<Option<Classification>, Problem> {
+    let Some(labels) = take_names(parameters, "candidate_labels")? else {
+        return Ok(None);
+    };
+    check_labels(&labels, config)?;
+    let template = take_template(parameters, "hypothesis_template")?;
+    let template = template.unwrap_or_else(HypothesisTemplate::default);
+    let multi_label = take_bool(parameters, "multi_label")?.unwrap_or_default();
+    Classification::new(labels, template, multi_label).map(Some)
+}
+
 async fn zero_shot(
     app: &App,
     client: &Client,
     model: Option<&str>,
-    mut parameters: Object,
-    labels: Vec<String>,
+    question: Classification,
     texts: Vec<String>,
 ) -> Result<Vec<Value>, Problem> {
-    check_labels(&labels, &app.config)?;
-    let template = take_template(&mut parameters, "hypothesis_template")?;
-    let template = template.unwrap_or_else(HypothesisTemplate::default);
-    let multi_label = take_bool(&mut parameters, "multi_label")?.unwrap_or_default();
-    let question = Arc::new(Classification::new(labels, template, multi_label)?);
+    let question = Arc::new(question);
     let lane = app.models.find(model, Ability::Classify)?;
     let asks = vec![Ask::Classify(question); texts.len()];
     let answers = read(app, lane, client, texts.clone(), asks).await?;

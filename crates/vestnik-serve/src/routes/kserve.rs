@@ -92,11 +92,11 @@ pub(super) async fn infer(
     Ok(json(&response(
         lane.name(),
         id,
-        records.collect::<Result<_, _>>()?,
+        &records.collect::<Result<Vec<_>, _>>()?,
     )))
 }
 
-fn response(model: &str, id: Option<String>, records: Vec<Value>) -> Value {
+fn response(model: &str, id: Option<String>, records: &[Value]) -> Value {
     let mut response = Object::new();
     response.insert("model_name".to_owned(), model.into());
     response.insert("model_version".to_owned(), "1".into());
@@ -163,11 +163,7 @@ fn flat(data: Vec<Value>) -> Vec<Value> {
 fn check_shape(shape: Option<&[Value]>, n_texts: usize) -> Result<(), Problem> {
     let shape = shape.ok_or_else(|| missing("shape"))?;
     let sizes: Option<Vec<u64>> = shape.iter().map(Value::as_u64).collect();
-    let count = sizes.and_then(|sizes| {
-        sizes
-            .into_iter()
-            .try_fold(1u64, |product, size| product.checked_mul(size))
-    });
+    let count = sizes.and_then(|sizes| sizes.into_iter().try_fold(1, u64::checked_mul));
     if count == Some(n_texts as u64) {
         return Ok(());
     }

@@ -145,7 +145,7 @@ fn bodies_beyond_the_limit() {
 fn other_types_of_content() {
     let server = TestServer::start();
     for headers in [
-        "",
+        "Origin: https://example.org\r\n",
         "Content-Type: text/plain\r\n",
         "Content-Type: application/x-www-form-urlencoded\r\n",
         "Content-Type: application/jsonx\r\n",
@@ -157,6 +157,7 @@ fn other_types_of_content() {
         reply.expect_error(415, "unsupported_media_type", "application/json");
     }
     for headers in [
+        "",
         "Content-Type: application/json; charset=utf-8\r\n",
         "content-type: APPLICATION/JSON\r\n",
     ] {

@@ -148,7 +148,7 @@ fn changing() -> ModelSource {
     ModelSource::new("changing", move || {
         match opened.fetch_add(1, Ordering::Relaxed) {
             2 => Err("it is broken".into()),
-            n => Ok(Engine::Tagger(tagger().with_name(format!("version {n}")))),
+            n => Ok(Engine::from(tagger().with_name(format!("version {n}")))),
         }
     })
 }

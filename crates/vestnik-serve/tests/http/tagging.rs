@@ -69,6 +69,7 @@ fn many_documents_come_back_in_their_order() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn mistakes_are_named() {
     let mut config = config();
     config.max_text_chars = 20;

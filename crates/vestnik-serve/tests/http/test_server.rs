@@ -41,7 +41,7 @@ pub(crate) fn tagger() -> Vestnik {
 
 /// The tagger as a model of a server.
 pub(crate) fn tagger_source() -> ModelSource {
-    ModelSource::new("bert", || Ok(Engine::Tagger(tagger())))
+    ModelSource::new("bert", || Ok(Engine::from(tagger())))
 }
 
 /// A model of natural language inference: the tiny classifier with other names for its outputs.
@@ -58,7 +58,7 @@ pub(crate) fn zero_shot_source() -> ModelSource {
         config["label2id"] = Value::Null;
         std::fs::write(folder.path().join("config.json"), config.to_string())?;
         let model = ZeroShot::from_dir(folder.path(), &options())?;
-        Ok(Engine::ZeroShot(model.with_name("nli")))
+        Ok(Engine::from(model.with_name("nli")))
     })
 }
 

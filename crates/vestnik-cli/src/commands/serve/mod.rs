@@ -13,7 +13,7 @@ use crate::output::note;
 pub(crate) use args::Args;
 
 /// Runs the command.
-pub(crate) fn run(args: Args) -> Result<Outcome> {
+pub(crate) fn run(args: &Args) -> Result<Outcome> {
     let config = args.config()?;
     args.log.start();
     let models = args.models();
