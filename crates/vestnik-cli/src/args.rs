@@ -2,7 +2,9 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::commands::{classify, data, evaluate, model, pretrain, serve, tag, tokenizer, train};
+use crate::commands::{
+    bench, classify, data, evaluate, model, pretrain, serve, tag, tokenizer, train,
+};
 
 /// Reads news articles in many languages and says who and what is named.
 #[derive(Debug, Parser)]
@@ -24,6 +26,8 @@ pub(crate) enum Command {
     Classify(classify::Args),
     /// Answer over HTTP: tagging, classifying, and a page to try it on
     Serve(serve::Args),
+    /// Measure how fast a model reads articles
+    Bench(bench::Args),
     /// Measure a model on annotated data
     Evaluate(evaluate::Args),
     /// Fine-tune a model on annotated data

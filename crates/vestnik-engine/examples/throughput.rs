@@ -16,9 +16,16 @@ use vestnik_text::Batch;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let argument = |index: usize, default: &str| arguments.get(index).map_or(default, String::as_str).to_owned();
+    let argument = |index: usize, default: &str| {
+        arguments
+            .get(index)
+            .map_or(default, String::as_str)
+            .to_owned()
+    };
     let threads = argument(3, "2").parse()?;
-    rayon::ThreadPoolBuilder::new().num_threads(threads).build_global()?;
+    rayon::ThreadPoolBuilder::new()
+        .num_threads(threads)
+        .build_global()?;
     let start = Instant::now();
     let dir = ModelDir::open(Path::new(&argument(0, "models/vestnik-news")))?;
     let (model, _) = EncoderModel::load_frozen(&dir, &Device::Cpu)?;
@@ -26,7 +33,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let dtype: EngineDtype = argument(2, "int8").parse()?;
     let config = &model.config().encoder;
     let options = EngineOptions::default().with_dtype(dtype);
-    let engine = Engine::new(config, model.parameters(), options)?.ok_or("no engine for this architecture")?;
+    let engine = Engine::new(config, model.parameters(), options)?
+        .ok_or("no engine for this architecture")?;
     let lengths: Vec<usize> = serde_json::from_slice(&std::fs::read(argument(1, "lengths.json"))?)?;
     let batches = batches(lengths, argument(4, "4096").parse()?, config.vocab_size);
     let load = start.elapsed();
@@ -62,7 +70,10 @@ fn batches(mut lengths: Vec<usize>, budget: usize, vocabulary: usize) -> Vec<Bat
         match batches.last_mut() {
             Some(batch) if batch.ids.len() + length <= budget => push(batch, length, vocabulary),
             _ => {
-                let mut batch = Batch { cumulative_lengths: vec![0], ..Batch::default() };
+                let mut batch = Batch {
+                    cumulative_lengths: vec![0],
+                    ..Batch::default()
+                };
                 push(&mut batch, length, vocabulary);
                 batches.push(batch);
             }
@@ -73,7 +84,9 @@ fn batches(mut lengths: Vec<usize>, budget: usize, vocabulary: usize) -> Vec<Bat
 
 fn push(batch: &mut Batch, length: usize, vocabulary: usize) {
     let start = batch.ids.len();
-    batch.ids.extend((start..start + length).map(|i| (5 + i * 7919 % (vocabulary - 5)) as u32));
+    batch
+        .ids
+        .extend((start..start + length).map(|i| (5 + i * 7919 % (vocabulary - 5)) as u32));
     batch.position_ids.extend(0..length as u32);
     batch.type_ids.resize(batch.ids.len(), 0);
     batch.cumulative_lengths.push(batch.ids.len());

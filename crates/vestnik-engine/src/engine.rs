@@ -73,6 +73,12 @@ impl Engine {
         }))
     }
 
+    /// Width of the states.
+    #[must_use]
+    pub fn hidden(&self) -> usize {
+        self.parts.shape.hidden
+    }
+
     /// The numbers in which products are computed.
     #[must_use]
     pub fn dtype(&self) -> EngineDtype {

@@ -5,6 +5,7 @@ use anyhow::Result;
 use crate::args::{Cli, Command};
 use crate::{Outcome, hub};
 
+pub(crate) mod bench;
 pub(crate) mod classify;
 pub(crate) mod data;
 pub(crate) mod evaluate;
@@ -20,6 +21,7 @@ pub(crate) fn run(cli: Cli) -> Result<Outcome> {
     hub::set_offline(cli.offline);
     match cli.command {
         Command::Tag(args) => tag::run(args),
+        Command::Bench(args) => bench::run(&args),
         Command::Classify(args) => classify::run(args),
         Command::Serve(args) => serve::run(args),
         Command::Evaluate(args) => evaluate::run(&args),
