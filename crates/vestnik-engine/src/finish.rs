@@ -5,6 +5,8 @@ use rten_simd::{Isa, SimdOp, SimdUnaryOp};
 use rten_vecmath::{ApproxGelu, Gelu, LeakyRelu, Silu, Tanh};
 use vestnik_model::Activation;
 
+use crate::quick_gelu::QuickGelu;
+
 /// Columns whose results are inputs, followed by as many gates, where outputs are gated.
 pub(crate) const GATED: usize = 16;
 
@@ -21,10 +23,34 @@ pub(crate) enum Then {
     Gate(Activation),
 }
 
+/// Columns that are finished at once.
+const COLUMNS: usize = 32;
+
 /// Sums of products, row by row.
 pub(crate) trait Sums {
-    /// `len` sums as numbers, from `column` of `row` on.
-    fn load<I: Isa>(&self, isa: I, row: usize, column: usize) -> I::F32;
+    /// What is the same for all rows of [`COLUMNS`] columns.
+    type Columns<'a>
+    where
+        Self: 'a;
+
+    /// [`COLUMNS`] columns from `column` on.
+    fn columns(&self, column: usize) -> Self::Columns<'_>;
+
+    /// The sums of one row in these columns.
+    fn row(&self, row: usize, column: usize) -> &[Self::Sum; COLUMNS];
+
+    /// A sum.
+    type Sum;
+
+    /// Sums as numbers, from `place` of the columns on.
+    fn number<I: Isa>(
+        &self,
+        isa: I,
+        row: usize,
+        sums: &[Self::Sum; COLUMNS],
+        columns: &Self::Columns<'_>,
+        place: usize,
+    ) -> I::F32;
 }
 
 /// Sums in `f32`, rows `stride` apart.
@@ -35,9 +61,29 @@ pub(crate) struct Floats<'a> {
 }
 
 impl Sums for Floats<'_> {
+    type Columns<'a>
+        = ()
+    where
+        Self: 'a;
+    type Sum = f32;
+
+    fn columns(&self, _: usize) -> Self::Columns<'_> {}
+
     #[inline(always)]
-    fn load<I: Isa>(&self, isa: I, row: usize, column: usize) -> I::F32 {
-        isa.f32().load(&self.sums[row * self.stride + column..])
+    fn row(&self, row: usize, column: usize) -> &[f32; COLUMNS] {
+        block(&self.sums[row * self.stride..], column)
+    }
+
+    #[inline(always)]
+    fn number<I: Isa>(
+        &self,
+        isa: I,
+        _: usize,
+        sums: &[f32; COLUMNS],
+        (): &(),
+        place: usize,
+    ) -> I::F32 {
+        isa.f32().load(&sums[place..])
     }
 }
 
@@ -53,19 +99,59 @@ pub(crate) struct Integers<'a> {
     pub(crate) column_sums: &'a [i32],
 }
 
+/// Scales of columns and sums of their weights.
+pub(crate) struct ByteColumns<'a> {
+    scales: &'a [f32; COLUMNS],
+    sums: &'a [i32; COLUMNS],
+}
+
 impl Sums for Integers<'_> {
+    type Columns<'a>
+        = ByteColumns<'a>
+    where
+        Self: 'a;
+    type Sum = i32;
+
     #[inline(always)]
-    fn load<I: Isa>(&self, isa: I, row: usize, column: usize) -> I::F32 {
+    fn columns(&self, column: usize) -> ByteColumns<'_> {
+        ByteColumns {
+            scales: block(self.column_scales, column),
+            sums: block(self.column_sums, column),
+        }
+    }
+
+    #[inline(always)]
+    fn row(&self, row: usize, column: usize) -> &[i32; COLUMNS] {
+        block(&self.sums[row * self.stride..], column)
+    }
+
+    #[inline(always)]
+    fn number<I: Isa>(
+        &self,
+        isa: I,
+        row: usize,
+        sums: &[i32; COLUMNS],
+        columns: &ByteColumns<'_>,
+        place: usize,
+    ) -> I::F32 {
         let (ops, ints) = (isa.f32(), isa.i32());
-        let sum = ints.load(&self.sums[row * self.stride + column..]);
-        let zeros = ints.splat(self.row_zeros[row]);
-        let sum = ints.sub(sum, ints.mul(zeros, ints.load(&self.column_sums[column..])));
+        let zeros = ints.mul(
+            ints.splat(self.row_zeros[row]),
+            ints.load(&columns.sums[place..]),
+        );
+        let sum = ints.sub(ints.load(&sums[place..]), zeros);
         let scale = ops.mul(
-            ops.load(&self.column_scales[column..]),
+            ops.load(&columns.scales[place..]),
             ops.splat(self.row_scales[row]),
         );
         ops.mul(ints.to_float(sum), scale)
     }
+}
+
+#[inline(always)]
+fn block<T>(numbers: &[T], column: usize) -> &[T; COLUMNS] {
+    let numbers = &numbers[column..column + COLUMNS];
+    numbers.try_into().expect("a slice of this length")
 }
 
 /// A block of sums to be finished: `columns`, a multiple of 32, of `rows`.
@@ -75,6 +161,8 @@ pub(crate) struct Finish<'a, S> {
     pub(crate) columns: usize,
     pub(crate) bias: &'a [f32],
     pub(crate) then: Then,
+    /// Whether activations may be a little off, because they are rounded afterwards.
+    pub(crate) is_rounded: bool,
     /// From the first result on; rows `out_stride` apart.
     pub(crate) out: &'a mut [f32],
     pub(crate) out_stride: usize,
@@ -96,6 +184,10 @@ impl<S: Sums> SimdOp for Finish<'_, S> {
                 #[inline(always)]
                 |out, y| isa.f32().add(out, y),
             ),
+            Then::Activate(Activation::Gelu) if self.is_rounded => {
+                self.activate(isa, &QuickGelu {})
+            }
+            Then::Gate(Activation::Gelu) if self.is_rounded => self.gate(isa, &QuickGelu {}),
             Then::Activate(Activation::Gelu) => self.activate(isa, &Gelu {}),
             Then::Activate(Activation::GeluTanh) => self.activate(isa, &ApproxGelu {}),
             Then::Activate(Activation::Relu) => self.activate(isa, &LeakyRelu { alpha: 0.0 }),
@@ -125,13 +217,19 @@ impl<S: Sums> Finish<'_, S> {
     #[inline(always)]
     fn each<I: Isa>(self, isa: I, f: impl Fn(I::F32, I::F32) -> I::F32) {
         let ops = isa.f32();
-        for row in 0..self.rows {
-            let out = &mut self.out[row * self.out_stride..][..self.columns];
-            for column in (0..self.columns).step_by(ops.len()) {
-                let y = self.sums.load(isa, row, column);
-                let y = ops.add(y, ops.load(&self.bias[column..]));
-                let there = ops.load(&out[column..]);
-                ops.store(f(there, y), &mut out[column..]);
+        for column in (0..self.columns).step_by(COLUMNS) {
+            let columns = self.sums.columns(column);
+            let bias = block(self.bias, column);
+            let outs = self.out.chunks_mut(self.out_stride).take(self.rows);
+            for (row, out) in outs.enumerate() {
+                let sums = self.sums.row(row, column);
+                let out = &mut out[column..column + COLUMNS];
+                for place in (0..COLUMNS).step_by(ops.len()) {
+                    let y = self.sums.number(isa, row, sums, &columns, place);
+                    let y = ops.add(y, ops.load(&bias[place..]));
+                    let there = ops.load(&out[place..]);
+                    ops.store(f(there, y), &mut out[place..]);
+                }
             }
         }
     }
@@ -139,21 +237,23 @@ impl<S: Sums> Finish<'_, S> {
     #[inline(always)]
     fn gate<I: Isa, F: SimdUnaryOp<f32>>(self, isa: I, function: &F) {
         let ops = isa.f32();
-        for row in 0..self.rows {
-            let out = &mut self.out[row * self.out_stride..][..self.columns / 2];
-            for (block, out) in out.chunks_exact_mut(GATED).enumerate() {
+        for column in (0..self.columns).step_by(COLUMNS) {
+            let columns = self.sums.columns(column);
+            let bias = block(self.bias, column);
+            let outs = self.out.chunks_mut(self.out_stride).take(self.rows);
+            for (row, out) in outs.enumerate() {
+                let sums = self.sums.row(row, column);
+                let out = &mut out[column / 2..column / 2 + GATED];
                 for place in (0..GATED).step_by(ops.len()) {
-                    let column = 2 * GATED * block + place;
-                    let [input, gate] = [column, column + GATED].map(
+                    let [input, gate] = [place, place + GATED].map(
                         #[inline(always)]
-                        |column| {
-                            ops.add(
-                                self.sums.load(isa, row, column),
-                                ops.load(&self.bias[column..]),
-                            )
+                        |place| {
+                            let y = self.sums.number(isa, row, sums, &columns, place);
+                            ops.add(y, ops.load(&bias[place..]))
                         },
                     );
-                    ops.store(ops.mul(function.eval(isa, input), gate), &mut out[place..]);
+                    let y = ops.mul(function.eval(isa, input), gate);
+                    ops.store(y, &mut out[place..]);
                 }
             }
         }
@@ -176,6 +276,7 @@ mod tests {
             columns,
             bias: &vec![0.5; columns],
             then,
+            is_rounded: false,
             out: &mut out,
             out_stride: columns,
         }
@@ -211,7 +312,7 @@ mod tests {
             row_scales: &[0.5],
             row_zeros: &[3],
             column_scales: &[2.0; 32],
-            column_sums: &(0..32).collect::<Vec<_>>(),
+            column_sums: &(0..32).collect::<Vec<i32>>(),
         };
         Finish {
             sums: integers,
@@ -219,6 +320,7 @@ mod tests {
             columns: 32,
             bias: &[1.0; 32],
             then: Then::Store,
+            is_rounded: false,
             out: &mut out,
             out_stride: 32,
         }

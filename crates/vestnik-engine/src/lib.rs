@@ -26,6 +26,7 @@ mod linear;
 mod operand;
 mod options;
 mod quantized_weights;
+mod quick_gelu;
 mod rotary;
 mod rows;
 mod tensors;

@@ -243,6 +243,7 @@ impl Linear {
             columns,
             bias: &self.bias[column..][..columns],
             then,
+            is_rounded: matches!(self.weights, Weights::Bytes { .. }),
             out: &mut out.data[row * out.stride + out_column..],
             out_stride: out.stride,
         }
