@@ -29,7 +29,7 @@ enum Weights {
     },
     #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
     Parts {
-        panels: [Buffer<u16>; crate::amx::PARTS],
+        panels: Buffer<u16>,
         amx: crate::amx::Amx,
     },
 }
@@ -122,9 +122,8 @@ impl Linear {
             #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
             (Weights::Parts { panels, amx }, Values::Parts(rows)) => {
                 let tiles = crate::amx::Tiles::new(*amx);
-                let panels = panels.each_ref().map(|panels| &panels[..]);
                 let padded = x.n_rows.next_multiple_of(BLOCK) * x.stride;
-                let rows = rows.map(|rows| &rows[..padded]);
+                let rows = &rows[..padded];
                 crate::amx::multiply_split(&tiles, rows, x.stride, panels, |sums, row, column| {
                     let sums = Floats {
                         sums,

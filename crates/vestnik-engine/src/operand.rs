@@ -15,7 +15,7 @@ pub(crate) struct OperandBuffers {
     scales: Buffer<f32>,
     zeros: Buffer<i32>,
     #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
-    parts: [Buffer<u16>; crate::amx::PARTS],
+    parts: Buffer<u16>,
 }
 
 /// A left factor of `n_rows` rows; there is memory for a multiple of [`BLOCK`].
@@ -40,7 +40,7 @@ pub(crate) enum Values<'a> {
     },
     /// The parts of numbers.
     #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
-    Parts([&'a [u16]; crate::amx::PARTS]),
+    Parts(&'a [u16]),
 }
 
 impl OperandBuffers {
@@ -101,17 +101,16 @@ impl OperandBuffers {
         width: usize,
     ) -> Operand<'_> {
         let n_rows = rows.len() / stride;
-        let parts_stride = width.next_multiple_of(BLOCK);
-        let len = n_rows.next_multiple_of(BLOCK) * parts_stride;
-        self.parts.iter_mut().for_each(|part| part.resize(len));
+        let parts_stride = width.next_multiple_of(BLOCK) * crate::amx::PARTS;
+        self.parts
+            .resize(n_rows.next_multiple_of(BLOCK) * parts_stride);
         if let Some(amx) = arithmetic.amx {
-            let parts = self.parts.each_mut().map(|part| &mut part[..]);
-            crate::amx::split_rows(amx, rows, stride, width, parts, parts_stride);
+            crate::amx::split_rows(amx, rows, stride, width, &mut self.parts, parts_stride);
         }
         Operand {
             n_rows,
             stride: parts_stride,
-            values: Values::Parts(self.parts.each_ref().map(|part| &part[..])),
+            values: Values::Parts(&self.parts),
         }
     }
 }

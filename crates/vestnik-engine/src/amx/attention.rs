@@ -7,7 +7,6 @@ use super::Amx;
 use super::packing::{
     PARTS, STEP, TILE, TILE_NUMBERS, load, pair, row_step, store, store_transposed,
 };
-use super::product::terms;
 use super::softmax::exponentials;
 use super::tiles::{BLOCK, PANEL_STEP, Tiles};
 use crate::attention::{Head, HeadOutput, visible_keys};
@@ -18,19 +17,19 @@ const PANEL_NUMBERS: usize = PANEL_STEP / 2;
 /// Numbers that keep rows of scores from falling into the same lines of the cache.
 const GAP: usize = 16;
 
-/// What attention needs beside its inputs, used again by the next head. Without `precise` there is one part of each.
+/// What attention needs beside its inputs, used again by the next head.
 #[derive(Debug, Default)]
 pub(crate) struct AttentionScratch {
-    queries: [Buffer<u16>; PARTS],
-    keys: [Buffer<u16>; PARTS],
-    values: [Buffer<u16>; PARTS],
+    queries: Buffer<u16>,
+    keys: Buffer<u16>,
+    values: Buffer<u16>,
     scores: Buffer<f32>,
-    weights: [Buffer<u16>; PARTS],
+    weights: Buffer<u16>,
     context: Buffer<f32>,
 }
 
-/// One head's attention into `out`. With `precise` the factors of products are the sums of their
-/// parts, otherwise they are rounded to bf16.
+/// One head's attention into `out`. With `precise` the factors of products are the sums of their parts, otherwise they
+/// are rounded to bf16.
 pub(crate) fn attend(
     amx: Amx,
     head: &Head<'_>,
@@ -38,45 +37,53 @@ pub(crate) fn attend(
     scratch: &mut AttentionScratch,
     mut out: HeadOutput<'_>,
 ) {
-    for part in 0..if precise { PARTS } else { 1 } {
-        // SAFETY: an `Amx` says that AVX-512 with bf16 is there.
-        unsafe {
-            pack_queries(head, part, &mut scratch.queries[part]);
-            pack_keys(head, part, &mut scratch.keys[part]);
-            pack_values(head, part, &mut scratch.values[part]);
-        }
+    let parts = if precise { PARTS } else { 1 };
+    // SAFETY: an `Amx` says that AVX-512 with bf16 is there.
+    unsafe {
+        pack_queries(head, parts, &mut scratch.queries);
+        pack_keys(head, parts, &mut scratch.keys);
+        pack_values(head, parts, &mut scratch.values);
     }
     let tiles = Tiles::new(amx);
     for start in (0..head.length).step_by(BLOCK) {
         let rows = start..head.length.min(start + BLOCK);
-        let block = Block::new(head, rows, precise);
+        let block = Block::new(head, rows, parts);
         block.score(&tiles, head, scratch);
         let reciprocals = block.weigh(head, scratch);
         block.sum(&tiles, head, scratch, &reciprocals, &mut out);
     }
 }
 
-/// Queries as a left factor: `[length, a multiple of 32][width, a multiple of 32]`.
+/// Queries as a left factor: `[length, a multiple of 32][step][part][32]`.
 #[target_feature(enable = "avx512f,avx512bf16,avx512bw,avx512vl")]
-fn pack_queries(head: &Head<'_>, part: usize, packed: &mut Buffer<u16>) {
-    let width = head.width.next_multiple_of(STEP);
-    packed.resize(head.length.next_multiple_of(BLOCK) * width);
-    for (index, out) in packed.chunks_exact_mut(width).take(head.length).enumerate() {
+fn pack_queries(head: &Head<'_>, parts: usize, packed: &mut Buffer<u16>) {
+    let stride = head.width.next_multiple_of(STEP) * parts;
+    packed.resize(head.length.next_multiple_of(BLOCK) * stride);
+    for (index, out) in packed
+        .chunks_exact_mut(stride)
+        .take(head.length)
+        .enumerate()
+    {
         let query = head.query(index);
-        for (step, out) in out.chunks_exact_mut(STEP).enumerate() {
-            store(out, row_step(query, step * STEP, part));
+        for (index, out) in out.chunks_exact_mut(STEP).enumerate() {
+            store(out, row_step(query, index / parts * STEP, index % parts));
         }
     }
 }
 
+/// Where a tile of a right factor lies: its panel, step, part, and which of the two it is.
+fn place(index: usize, steps: usize, parts: usize) -> [usize; 4] {
+    let (step, part, half) = (index / 2 / parts, index / 2 % parts, index % 2);
+    [step / steps, step % steps, part, half]
+}
+
 /// Keys as a right factor whose columns are keys.
 #[target_feature(enable = "avx512f,avx512bf16,avx512bw,avx512vl")]
-fn pack_keys(head: &Head<'_>, part: usize, packed: &mut Buffer<u16>) {
+fn pack_keys(head: &Head<'_>, parts: usize, packed: &mut Buffer<u16>) {
     let steps = head.width.div_ceil(STEP);
-    packed.resize(head.length.div_ceil(BLOCK) * steps * PANEL_NUMBERS);
+    packed.resize(head.length.div_ceil(BLOCK) * steps * parts * PANEL_NUMBERS);
     for (index, tile) in packed.chunks_exact_mut(TILE_NUMBERS).enumerate() {
-        let (panel_step, half) = (index / 2, index % 2);
-        let (panel, step) = (panel_step / steps, panel_step % steps);
+        let [panel, step, part, half] = place(index, steps, parts);
         let first = panel * BLOCK + half * TILE;
         let mut rows = [_mm512_setzero_si512(); TILE];
         for (row, key) in rows.iter_mut().zip(first..head.length) {
@@ -88,12 +95,11 @@ fn pack_keys(head: &Head<'_>, part: usize, packed: &mut Buffer<u16>) {
 
 /// Values as a right factor whose depth is keys.
 #[target_feature(enable = "avx512f,avx512bf16,avx512bw,avx512vl")]
-fn pack_values(head: &Head<'_>, part: usize, packed: &mut Buffer<u16>) {
+fn pack_values(head: &Head<'_>, parts: usize, packed: &mut Buffer<u16>) {
     let steps = head.length.div_ceil(STEP);
-    packed.resize(head.width.div_ceil(BLOCK) * steps * PANEL_NUMBERS);
+    packed.resize(head.width.div_ceil(BLOCK) * steps * parts * PANEL_NUMBERS);
     for (index, tile) in packed.chunks_exact_mut(TILE_NUMBERS).enumerate() {
-        let (panel_step, half) = (index / 2, index % 2);
-        let (panel, step) = (panel_step / steps, panel_step % steps);
+        let [panel, step, part, half] = place(index, steps, parts);
         let column = panel * BLOCK + half * TILE;
         for (row, out) in tile.chunks_exact_mut(STEP).enumerate() {
             let key = step * STEP + 2 * row;
@@ -107,17 +113,17 @@ fn pack_values(head: &Head<'_>, part: usize, packed: &mut Buffer<u16>) {
 struct Block {
     rows: Range<usize>,
     panels: Range<usize>,
-    precise: bool,
+    parts: usize,
 }
 
 impl Block {
-    fn new(head: &Head<'_>, rows: Range<usize>, precise: bool) -> Self {
+    fn new(head: &Head<'_>, rows: Range<usize>, parts: usize) -> Self {
         let first = visible_keys(rows.start, head.length, head.window).start;
         let end = visible_keys(rows.end - 1, head.length, head.window).end;
         Self {
             rows,
             panels: first / BLOCK..end.div_ceil(BLOCK),
-            precise,
+            parts,
         }
     }
 
@@ -128,7 +134,7 @@ impl Block {
 
     /// Numbers between rows of scores, and of weights.
     fn strides(&self) -> [usize; 2] {
-        [self.keys() + GAP, self.keys() + STEP]
+        [self.keys() + GAP, self.keys() * self.parts + STEP]
     }
 
     /// Products of queries and keys into the scratch's scores.
@@ -139,19 +145,20 @@ impl Block {
             scores,
             ..
         } = scratch;
-        let depth = head.width.next_multiple_of(STEP);
-        let panel_len = depth / STEP * PANEL_NUMBERS;
+        let depth = head.width.next_multiple_of(STEP) * self.parts;
         let [stride, _] = self.strides();
         scores.resize(BLOCK * stride);
-        let queries = queries
-            .each_ref()
-            .map(|packed| packed.get(self.rows.start * depth..).unwrap_or_default());
+        let queries = &queries[self.rows.start * depth..];
         for (index, panel) in self.panels.clone().enumerate() {
-            let keys = keys
-                .each_ref()
-                .map(|packed| part_of(packed, panel * panel_len, panel_len));
-            let out = &mut scores[index * BLOCK..];
-            self.product(tiles, queries, depth, keys, out, stride);
+            let keys = &keys[panel * depth * BLOCK..][..depth * BLOCK];
+            self.product(
+                tiles,
+                queries,
+                depth,
+                keys,
+                &mut scores[index * BLOCK..],
+                stride,
+            );
         }
     }
 
@@ -159,26 +166,16 @@ impl Block {
     fn weigh(&self, head: &Head<'_>, scratch: &mut AttentionScratch) -> [f32; BLOCK] {
         let [score_stride, stride] = self.strides();
         let keys = self.keys();
-        for (part, weights) in scratch.weights.iter_mut().enumerate() {
-            weights.resize(if part == 0 || self.precise {
-                BLOCK * stride
-            } else {
-                0
-            });
-        }
+        scratch.weights.resize(BLOCK * stride);
         let mut reciprocals = [0.0; BLOCK];
         for (row, query) in self.rows.clone().enumerate() {
             let scores = &scratch.scores[row * score_stride..][..keys];
             let visible = visible_keys(query, head.length, head.window);
             let first = self.panels.start * BLOCK;
             let visible = visible.start - first..visible.end - first;
-            let place = row * stride..row * stride + keys;
-            let outs = scratch
-                .weights
-                .each_mut()
-                .map(|out| out.get_mut(place.clone()).unwrap_or_default());
+            let out = &mut scratch.weights[row * stride..][..keys * self.parts];
             // SAFETY: tiles, and so AVX-512 with bf16, are there.
-            let sum = unsafe { exponentials(scores, &visible, head.scale, self.precise, outs) };
+            let sum = unsafe { exponentials(scores, &visible, head.scale, self.parts > 1, out) };
             reciprocals[row] = sum.recip();
         }
         reciprocals
@@ -199,16 +196,13 @@ impl Block {
             context,
             ..
         } = scratch;
-        let panel_len = head.length.div_ceil(STEP) * PANEL_NUMBERS;
-        let first = self.panels.start * PANEL_NUMBERS;
-        let len = self.panels.len() * PANEL_NUMBERS;
+        let step_len = self.parts * PANEL_NUMBERS;
+        let panel_len = head.length.div_ceil(STEP) * step_len;
         let [_, stride] = self.strides();
         context.resize(BLOCK * BLOCK);
-        let weights = weights.each_ref().map(|weights| &weights[..]);
         for panel in 0..head.width.div_ceil(BLOCK) {
-            let values = values
-                .each_ref()
-                .map(|packed| part_of(packed, panel * panel_len + first, len));
+            let first = panel * panel_len + self.panels.start * step_len;
+            let values = &values[first..][..self.panels.len() * step_len];
             self.product(tiles, weights, stride, values, context, BLOCK);
             let columns = panel * BLOCK..head.width.min((panel + 1) * BLOCK);
             for (row, query) in self.rows.clone().enumerate() {
@@ -224,21 +218,16 @@ impl Block {
     fn product(
         &self,
         tiles: &Tiles,
-        rows: [&[u16]; PARTS],
+        rows: &[u16],
         stride: usize,
-        panel: [&[u16]; PARTS],
+        panel: &[u16],
         out: &mut [f32],
         out_stride: usize,
     ) {
-        if self.precise {
-            tiles.bf16(terms(rows, panel), stride, out, out_stride);
+        if self.parts > 1 {
+            tiles.exact(rows, stride, panel, out, out_stride);
         } else {
-            tiles.bf16([(rows[0], panel[0])], stride, out, out_stride);
+            tiles.rounded(rows, stride, panel, out, out_stride);
         }
     }
-}
-
-/// `len` numbers from `start` on; nothing where there are no further parts.
-fn part_of(packed: &[u16], start: usize, len: usize) -> &[u16] {
-    packed.get(start..start + len).unwrap_or_default()
 }

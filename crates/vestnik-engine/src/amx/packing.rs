@@ -46,29 +46,23 @@ pub(crate) fn weights_of_bytes(weights: &[i8], outputs: usize, inputs: usize) ->
     packed
 }
 
-/// bf16 numbers whose sum an `f32` number is, the largest first: 8 digits each.
+/// bf16 numbers whose sum an `f32` number is, the largest first: 8 digits each. Parts lie step by step: 32 numbers of the
+/// first, of the second, of the third, then the next 32.
 pub(crate) const PARTS: usize = 3;
 
-/// Right factors of bf16 numbers, the parts of `weights [outputs, inputs]`.
-pub(crate) fn split_weights(
-    weights: &[f32],
-    outputs: usize,
-    inputs: usize,
-) -> [Buffer<u16>; PARTS] {
+/// A right factor of the parts of `weights [outputs, inputs]`.
+pub(crate) fn split_weights(weights: &[f32], outputs: usize, inputs: usize) -> Buffer<u16> {
     let steps = inputs.div_ceil(STEP);
-    let len = outputs.div_ceil(BLOCK) * steps * PANEL_STEP / 2;
-    let mut packed: [Buffer<u16>; PARTS] = std::array::from_fn(|_| Buffer::zeros(len));
+    let mut packed = Buffer::zeros(outputs.div_ceil(BLOCK) * steps * PARTS * PANEL_STEP / 2);
     for (output, row) in weights.chunks_exact(inputs.max(1)).enumerate() {
         let (panel, column) = (output / BLOCK, output % BLOCK);
         for (input, weight) in row.iter().enumerate() {
             let (step, depth) = (input / STEP, input % STEP);
-            let place = (panel * steps + step) * PANEL_STEP / 2
-                + column / TILE * TILE_NUMBERS
-                + depth / 2 * STEP
-                + column % TILE * 2
-                + depth % 2;
-            for (packed, part) in packed.iter_mut().zip(split(*weight)) {
-                packed[place] = part;
+            let in_tiles =
+                column / TILE * TILE_NUMBERS + depth / 2 * STEP + column % TILE * 2 + depth % 2;
+            for (part, number) in split(*weight).into_iter().enumerate() {
+                packed[((panel * steps + step) * PARTS + part) * PANEL_STEP / 2 + in_tiles] =
+                    number;
             }
         }
     }
@@ -99,30 +93,35 @@ pub(crate) fn split_rows(
     rows: &[f32],
     stride: usize,
     width: usize,
-    parts: [&mut [u16]; PARTS],
+    out: &mut [u16],
     out_stride: usize,
 ) {
-    let mut outs = parts.map(|part| part.chunks_exact_mut(out_stride));
-    for row in rows.chunks(stride) {
-        let outs = outs.each_mut().map(|outs| outs.next().unwrap_or_default());
+    for (row, out) in rows.chunks(stride).zip(out.chunks_exact_mut(out_stride)) {
         // SAFETY: an `Amx` says that AVX-512 with bf16 is there.
-        unsafe { split_row(&row[..width], outs) };
+        unsafe { split_row(&row[..width], out) };
     }
 }
 
 #[target_feature(enable = "avx512f,avx512bf16,avx512bw,avx512vl")]
-fn split_row(row: &[f32], outs: [&mut [u16]; PARTS]) {
-    for start in (0..row.len()).step_by(TILE) {
-        let parts = split_vector(load(row, start));
-        for (index, part) in parts.into_iter().enumerate() {
-            store_half(&mut outs[index][start..], part);
+fn split_row(row: &[f32], out: &mut [u16]) {
+    for (step, out) in out.chunks_exact_mut(PARTS * STEP).enumerate() {
+        for half in [0, TILE] {
+            store_parts(&mut out[half..], load(row, step * STEP + half));
         }
+    }
+}
+
+/// Stores the parts of 16 numbers, [`STEP`] numbers apart.
+#[target_feature(enable = "avx512f,avx512bf16,avx512bw,avx512vl")]
+pub(super) fn store_parts(out: &mut [u16], numbers: __m512) {
+    for (part, numbers) in split_vector(numbers).into_iter().enumerate() {
+        store_half(&mut out[part * STEP..], numbers);
     }
 }
 
 /// The parts of 16 numbers.
 #[target_feature(enable = "avx512f,avx512bf16,avx512bw,avx512vl")]
-pub(super) fn split_vector(x: __m512) -> [__m256i; PARTS] {
+fn split_vector(x: __m512) -> [__m256i; PARTS] {
     let mut rest = _mm512_max_ps(
         _mm512_min_ps(x, _mm512_set1_ps(LARGEST)),
         _mm512_set1_ps(-LARGEST),

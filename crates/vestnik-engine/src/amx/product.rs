@@ -1,65 +1,66 @@
 //! Products of many rows by prepacked weights, block by block, each block handed on while it is in the first-level cache.
 
-use super::packing::{PARTS, STEP};
-use super::tiles::{BLOCK, PANEL_STEP, Tiles};
+use super::tiles::{BLOCK, Tiles};
 
 /// Numbers of a block.
 pub(crate) const BLOCK_NUMBERS: usize = BLOCK * BLOCK;
 
 /// Rows of unsigned bytes by panels of signed ones; `take(block, row, column)` is called for every block of 32 x 32 sums.
 ///
-/// `rows` is filled up to a multiple of 32 rows. Panels are walked slowly, rows quickly: a panel stays in the cache.
+/// `rows` is filled up to a multiple of 32 rows, `stride` numbers each.
 pub(crate) fn multiply_bytes(
     tiles: &Tiles,
     rows: &[u8],
     stride: usize,
     panels: &[i8],
-    mut take: impl FnMut(&[i32; BLOCK_NUMBERS], usize, usize),
+    take: impl FnMut(&[i32; BLOCK_NUMBERS], usize, usize),
 ) {
-    let panel_len = stride / 64 * PANEL_STEP;
-    let mut blocks = Pair::new([0i32; BLOCK_NUMBERS]);
-    let mut last = None;
-    for (panel_index, panel) in panels.chunks_exact(panel_len).enumerate() {
-        for (block_index, rows) in rows.chunks_exact(BLOCK * stride).enumerate() {
-            tiles.bytes(rows, stride, panel, &mut blocks.next().0, BLOCK);
-            // The block before this one is treated while the tiles compute.
-            if let Some((row, column)) = last {
-                take(&blocks.previous().0, row, column);
-            }
-            last = Some((block_index * BLOCK, panel_index * BLOCK));
-            blocks.turn();
-        }
-    }
-    if let Some((row, column)) = last {
-        take(&blocks.previous().0, row, column);
-    }
-}
-
-/// Products of parts that together are the product of the numbers up to one part in 2^24, the smallest first.
-pub(super) fn terms<'a>(
-    rows: [&'a [u16]; PARTS],
-    panels: [&'a [u16]; PARTS],
-) -> [(&'a [u16], &'a [u16]); 6] {
-    [(1, 1), (0, 2), (2, 0), (0, 1), (1, 0), (0, 0)].map(|(row, panel)| (rows[row], panels[panel]))
+    let len = BLOCK * stride;
+    let compute = |block: usize, panel: usize, out: &mut [i32; BLOCK_NUMBERS]| {
+        let (rows, panel) = (&rows[block * len..][..len], &panels[panel * len..][..len]);
+        tiles.bytes(rows, stride, panel, out, BLOCK);
+    };
+    multiply(
+        [0; BLOCK_NUMBERS],
+        [rows.len() / len, panels.len() / len],
+        compute,
+        take,
+    );
 }
 
 /// Rows of numbers by panels of them, both as their parts. Otherwise as [`multiply_bytes`].
 pub(crate) fn multiply_split(
     tiles: &Tiles,
-    rows: [&[u16]; PARTS],
+    rows: &[u16],
     stride: usize,
-    panels: [&[u16]; PARTS],
-    mut take: impl FnMut(&[f32; BLOCK_NUMBERS], usize, usize),
+    panels: &[u16],
+    take: impl FnMut(&[f32; BLOCK_NUMBERS], usize, usize),
 ) {
-    let panel_len = stride / STEP * PANEL_STEP / 2;
-    let block_len = BLOCK * stride;
-    let mut blocks = Pair::new([0f32; BLOCK_NUMBERS]);
+    let len = BLOCK * stride;
+    let compute = |block: usize, panel: usize, out: &mut [f32; BLOCK_NUMBERS]| {
+        let (rows, panel) = (&rows[block * len..][..len], &panels[panel * len..][..len]);
+        tiles.exact(rows, stride, panel, out, BLOCK);
+    };
+    multiply(
+        [0.0; BLOCK_NUMBERS],
+        [rows.len() / len, panels.len() / len],
+        compute,
+        take,
+    );
+}
+
+/// Panels are walked slowly, rows quickly: a panel stays in the cache. A block is taken while the tiles compute the next.
+fn multiply<T: Copy>(
+    zeros: [T; BLOCK_NUMBERS],
+    [n_blocks, n_panels]: [usize; 2],
+    compute: impl Fn(usize, usize, &mut [T; BLOCK_NUMBERS]),
+    mut take: impl FnMut(&[T; BLOCK_NUMBERS], usize, usize),
+) {
+    let mut blocks = Pair::new(zeros);
     let mut last = None;
-    for panel in 0..panels[0].len() / panel_len {
-        let panels = panels.map(|parts| &parts[panel * panel_len..][..panel_len]);
-        for block in 0..rows[0].len() / block_len {
-            let rows = rows.map(|parts| &parts[block * block_len..][..block_len]);
-            tiles.bf16(terms(rows, panels), stride, &mut blocks.next().0, BLOCK);
+    for panel in 0..n_panels {
+        for block in 0..n_blocks {
+            compute(block, panel, &mut blocks.next().0);
             if let Some((row, column)) = last {
                 take(&blocks.previous().0, row, column);
             }

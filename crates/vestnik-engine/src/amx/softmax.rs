@@ -7,7 +7,7 @@ use std::arch::x86_64::{
 };
 use std::ops::Range;
 
-use super::packing::{PARTS, TILE, load, rounded, split_vector, store_half};
+use super::packing::{PARTS, STEP, TILE, load, rounded, store_half, store_parts};
 
 /// Coefficients of 2^x in -0.5..=0.5 from the constant up, by Remez' algorithm: relative error 8e-5, enough for weights
 /// that are rounded to bf16.
@@ -30,7 +30,7 @@ pub(super) fn exponentials(
     visible: &Range<usize>,
     scale: f32,
     is_precise: bool,
-    mut outs: [&mut [u16]; PARTS],
+    out: &mut [u16],
 ) -> f32 {
     let factor = scale * std::f32::consts::LOG2_E;
     let max = largest(scores, visible);
@@ -38,17 +38,19 @@ pub(super) fn exponentials(
     for start in (0..scores.len()).step_by(TILE) {
         let mask = mask(start, visible);
         let x = load(scores, start);
-        if is_precise {
+        let powers = if is_precise {
             let powers = _mm512_maskz_mov_ps(mask, power(x, max, factor, &PRECISE));
-            sum = _mm512_add_ps(sum, powers);
-            for (out, part) in outs.iter_mut().zip(split_vector(powers)) {
-                store_half(&mut out[start..], part);
-            }
+            store_parts(
+                &mut out[PARTS * (start / STEP * STEP) + start % STEP..],
+                powers,
+            );
+            powers
         } else {
             let powers = _mm512_maskz_mov_ps(mask, power(x, max, factor, &QUICK));
-            sum = _mm512_add_ps(sum, powers);
-            store_half(&mut outs[0][start..], rounded(powers));
-        }
+            store_half(&mut out[start..], rounded(powers));
+            powers
+        };
+        sum = _mm512_add_ps(sum, powers);
     }
     _mm512_reduce_add_ps(sum)
 }

@@ -33,46 +33,28 @@ static CONFIGURATION: Configuration = Configuration {
 #[derive(Debug)]
 pub(crate) struct Tiles(PhantomData<*const ()>);
 
-/// One product that is added to a block: 32 rows by a panel.
-#[derive(Clone, Copy)]
-#[repr(C)]
-struct Term {
-    rows: *const u8,
-    panel: *const u8,
-}
-
-/// Assembles the product of a block: rows are `rows_stride` bytes apart in memory, `terms` products are summed.
+/// Assembles the product of a block; `$line`s add the product of one step to the tiles 0 to 3. Rows are `$stride` bytes
+/// apart, steps lie `$row_step` and `$panel_step` bytes apart.
 macro_rules! block_product {
-    ($instruction:literal, $terms:expr, $count:expr, $stride:expr, $steps:expr, $out:expr, $out_stride:expr) => {
+    (
+        $rows:expr, $stride:expr, $panel:expr, $steps:expr, $out:expr, $out_stride:expr,
+        $row_step:literal, $panel_step:literal, $($line:expr),* $(,)?
+    ) => {
         asm!(
             "tilezero tmm0",
             "tilezero tmm1",
             "tilezero tmm2",
             "tilezero tmm3",
-            "3:",
-            "mov {low}, [{term}]",
-            "mov {panel}, [{term} + 8]",
             "mov {high}, {stride}",
             "shl {high}, 4",
             "add {high}, {low}",
-            "mov {step}, {steps}",
             "2:",
-            "tileloadd tmm4, [{low} + {stride}]",
-            "tileloadd tmm6, [{panel} + {line}]",
-            concat!($instruction, " tmm0, tmm4, tmm6"),
-            "tileloadd tmm7, [{panel} + {line} + 1024]",
-            concat!($instruction, " tmm1, tmm4, tmm7"),
-            "tileloadd tmm5, [{high} + {stride}]",
-            concat!($instruction, " tmm2, tmm5, tmm6"),
-            concat!($instruction, " tmm3, tmm5, tmm7"),
-            "add {low}, 64",
-            "add {high}, 64",
-            "add {panel}, 2048",
+            $($line,)*
+            concat!("add {low}, ", $row_step),
+            concat!("add {high}, ", $row_step),
+            concat!("add {panel}, ", $panel_step),
             "dec {step}",
             "jnz 2b",
-            "add {term}, 16",
-            "dec {count}",
-            "jnz 3b",
             "tilestored [{out} + {out_stride}], tmm0",
             "tilestored [{out} + {out_stride} + 64], tmm1",
             "mov {low}, {out_stride}",
@@ -80,13 +62,10 @@ macro_rules! block_product {
             "add {low}, {out}",
             "tilestored [{low} + {out_stride}], tmm2",
             "tilestored [{low} + {out_stride} + 64], tmm3",
-            term = inout(reg) $terms => _,
-            count = inout(reg) $count => _,
-            low = out(reg) _,
+            low = inout(reg) $rows => _,
             high = out(reg) _,
-            panel = out(reg) _,
-            step = out(reg) _,
-            steps = in(reg) $steps,
+            panel = inout(reg) $panel => _,
+            step = inout(reg) $steps => _,
             stride = in(reg) $stride,
             line = in(reg) 64usize,
             out = in(reg) $out,
@@ -94,6 +73,50 @@ macro_rules! block_product {
             out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _,
             out("tmm4") _, out("tmm5") _, out("tmm6") _, out("tmm7") _,
             options(nostack),
+        )
+    };
+}
+
+/// Loads the rows' tiles 4 and 5 from a part that lies `$at` bytes behind the first.
+macro_rules! load_rows {
+    ($at:literal) => {
+        concat!(
+            "tileloadd tmm4, [{low} + {stride} + ",
+            $at,
+            "]\n",
+            "tileloadd tmm5, [{high} + {stride} + ",
+            $at,
+            "]"
+        )
+    };
+}
+
+/// Loads the panel's tiles 6 and 7 from `$first` and `$second` bytes behind the step.
+macro_rules! load_panel {
+    ($first:literal, $second:literal) => {
+        concat!(
+            "tileloadd tmm6, [{panel} + {line} + ",
+            $first,
+            "]\n",
+            "tileloadd tmm7, [{panel} + {line} + ",
+            $second,
+            "]"
+        )
+    };
+}
+
+/// Adds the products of the tiles 4 and 5 by 6 and 7.
+macro_rules! add_products {
+    ($instruction:literal) => {
+        concat!(
+            $instruction,
+            " tmm0, tmm4, tmm6\n",
+            $instruction,
+            " tmm1, tmm4, tmm7\n",
+            $instruction,
+            " tmm2, tmm5, tmm6\n",
+            $instruction,
+            " tmm3, tmm5, tmm7"
         )
     };
 }
@@ -127,64 +150,109 @@ impl Tiles {
         if steps == 0 {
             return out_of_nothing(out, out_stride, 0);
         }
-        let term = [Term {
-            rows: rows.as_ptr(),
-            panel: panel.as_ptr().cast(),
-        }];
         // SAFETY: `check` holds that the block lies inside of its slices; the tiles are configured.
         unsafe {
             block_product!(
-                "tdpbusd",
-                term.as_ptr(),
-                1usize,
+                rows.as_ptr(),
                 stride,
+                panel.as_ptr(),
                 steps,
                 out.as_mut_ptr(),
-                4 * out_stride
+                4 * out_stride,
+                "64",
+                "2048",
+                load_rows!("0"),
+                load_panel!("0", "1024"),
+                add_products!("tdpbusd"),
             );
         }
     }
 
-    /// The sum of products of 32 rows of bf16 numbers, `stride` numbers apart, by panels of them → `out`.
-    pub(crate) fn bf16<const TERMS: usize>(
+    /// 32 rows of bf16 numbers, `stride` numbers apart, by a panel of them → `out`.
+    pub(crate) fn rounded(
         &self,
-        terms: [(&[u16], &[u16]); TERMS],
+        rows: &[u16],
         stride: usize,
+        panel: &[u16],
         out: &mut [f32],
         out_stride: usize,
     ) {
-        let steps = 2 * terms[0].1.len() / PANEL_STEP;
-        for (rows, panel) in terms {
-            assert_eq!(
-                2 * panel.len() / PANEL_STEP,
-                steps,
-                "panels differ in depth"
-            );
-            check(
-                2 * rows.len(),
-                2 * stride,
-                steps * STEP_BYTES,
-                out.len(),
-                out_stride,
-            );
-        }
+        let steps = 2 * panel.len() / PANEL_STEP;
+        check(
+            2 * rows.len(),
+            2 * stride,
+            steps * STEP_BYTES,
+            out.len(),
+            out_stride,
+        );
         if steps == 0 {
             return out_of_nothing(out, out_stride, 0.0);
         }
-        let terms = terms.map(|(rows, panel)| Term {
-            rows: rows.as_ptr().cast(),
-            panel: panel.as_ptr().cast(),
-        });
-        // SAFETY: as above, for every term.
+        // SAFETY: as above.
         unsafe {
             block_product!(
-                "tdpbf16ps",
-                terms.as_ptr(),
-                TERMS,
+                rows.as_ptr(),
                 2 * stride,
+                panel.as_ptr(),
                 steps,
                 out.as_mut_ptr(),
-                4 * out_stride
+                4 * out_stride,
+                "64",
+                "2048",
+                load_rows!("0"),
+                load_panel!("0", "1024"),
+                add_products!("tdpbf16ps"),
+            );
+        }
+    }
+
+    /// 32 rows of numbers by a panel of them, both as their three parts: each step of a row, or of a panel, is one of the
+    /// large parts, one of the middle and one of the small ones. Of the nine products those are added that together are
+    /// the product of the numbers up to one part in 2^24.
+    pub(crate) fn exact(
+        &self,
+        rows: &[u16],
+        stride: usize,
+        panel: &[u16],
+        out: &mut [f32],
+        out_stride: usize,
+    ) {
+        let steps = 2 * panel.len() / (3 * PANEL_STEP);
+        check(
+            2 * rows.len(),
+            2 * stride,
+            3 * steps * STEP_BYTES,
+            out.len(),
+            out_stride,
+        );
+        if steps == 0 {
+            return out_of_nothing(out, out_stride, 0.0);
+        }
+        // SAFETY: as above.
+        unsafe {
+            block_product!(
+                rows.as_ptr(),
+                2 * stride,
+                panel.as_ptr(),
+                steps,
+                out.as_mut_ptr(),
+                4 * out_stride,
+                "192",
+                "6144",
+                load_rows!("0"),
+                load_panel!("4096", "5120"),
+                add_products!("tdpbf16ps"),
+                load_panel!("2048", "3072"),
+                add_products!("tdpbf16ps"),
+                load_panel!("0", "1024"),
+                add_products!("tdpbf16ps"),
+                load_rows!("64"),
+                add_products!("tdpbf16ps"),
+                load_panel!("2048", "3072"),
+                add_products!("tdpbf16ps"),
+                load_rows!("128"),
+                load_panel!("0", "1024"),
+                add_products!("tdpbf16ps"),
             );
         }
     }
