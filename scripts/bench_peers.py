@@ -17,6 +17,7 @@ meanwhile (with one thread: several may wait for each other in loops). Padding d
 """
 
 import argparse
+import contextlib
 import gzip
 import json
 import os
@@ -226,7 +227,8 @@ def read_texts(path: Path):
 
 
 def serve(arguments: argparse.Namespace) -> None:
-    read = prepare(arguments)
+    with contextlib.redirect_stdout(sys.stderr):  # libraries talk; only answers go to the other end
+        read = prepare(arguments)
     print(json.dumps({}), flush=True)
     for _ in sys.stdin:
         start = time.perf_counter()
