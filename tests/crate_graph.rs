@@ -17,9 +17,15 @@ const ALLOWED: &[(&str, &[&str])] = &[
         "vestnik-train",
         &["vestnik-core", "vestnik-text", "vestnik-model"],
     ),
+    ("vestnik-engine", &["vestnik-text", "vestnik-model"]),
     (
         "vestnik-infer",
-        &["vestnik-core", "vestnik-text", "vestnik-model"],
+        &[
+            "vestnik-core",
+            "vestnik-text",
+            "vestnik-model",
+            "vestnik-engine",
+        ],
     ),
     ("vestnik-serve", &["vestnik-core", "vestnik-infer"]),
     (
@@ -42,11 +48,21 @@ const ALLOWED: &[(&str, &[&str])] = &[
 const RESERVED: &[(&str, &[&str])] = &[
     (
         "candle-",
-        &["vestnik-model", "vestnik-train", "vestnik-infer"],
+        &[
+            "vestnik-model",
+            "vestnik-train",
+            "vestnik-engine",
+            "vestnik-infer",
+        ],
     ),
     (
         "rten-",
-        &["vestnik-model", "vestnik-train", "vestnik-infer"],
+        &[
+            "vestnik-model",
+            "vestnik-train",
+            "vestnik-engine",
+            "vestnik-infer",
+        ],
     ),
     ("tokenizers", &["vestnik-text"]),
     ("hf-hub", &["vestnik-hub"]),

@@ -4,6 +4,7 @@
 
 mod adaptation;
 mod aggregation;
+mod bench;
 mod calibrate;
 mod classify;
 mod compare;

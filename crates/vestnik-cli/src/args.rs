@@ -3,7 +3,7 @@
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    classify, data, evaluate, merge, model, pretrain, serve, show, tag, tokenizer, train,
+    bench, classify, data, evaluate, merge, model, pretrain, serve, show, tag, tokenizer, train,
 };
 
 /// Reads news articles in many languages and says who and what is named.
@@ -30,6 +30,8 @@ pub(crate) enum Command {
     Merge(merge::Args),
     /// Make a page of tagged articles, or an overview of a run
     Show(show::Args),
+    /// Measure how fast a model reads articles
+    Bench(bench::Args),
     /// Measure a model on annotated data
     Evaluate(evaluate::Args),
     /// Fine-tune a model on annotated data

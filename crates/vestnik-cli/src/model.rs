@@ -8,8 +8,8 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 use vestnik_data::sha256_file;
 use vestnik_infer::{
-    Aggregation, DeviceChoice, EMBEDDED_MODEL_NAME, Error, Options, Task, TextFeatures, Vestnik,
-    ZeroShot,
+    Aggregation, DeviceChoice, Dtype, EMBEDDED_MODEL_NAME, Error, Options, Task, TextFeatures,
+    Vestnik, ZeroShot,
 };
 use vestnik_model::{Device, HeadKind, ModelDir};
 use vestnik_serve::Engine;
@@ -34,6 +34,9 @@ pub(crate) struct ComputeArgs {
     /// Device: auto, cpu, cuda or cuda:N
     #[arg(long, default_value_t, value_name = "DEVICE")]
     device: DeviceChoice,
+    /// Numbers to compute in: f32, or int8 on the CPU [default: f32]
+    #[arg(long, value_name = "DTYPE")]
+    dtype: Option<Dtype>,
     /// Tokens of one forward pass [default: 4096]
     #[arg(long, value_name = "N", value_parser = threads::parse_count)]
     batch_tokens: Option<usize>,
@@ -96,7 +99,8 @@ impl ComputeArgs {
     }
 
     fn options(&self) -> Options {
-        let options = Options::default().with_device(self.device);
+        let mut options = Options::default().with_device(self.device);
+        options.dtype = self.dtype;
         match self.batch_tokens {
             Some(tokens) => options.with_batch_tokens(tokens),
             None => options,

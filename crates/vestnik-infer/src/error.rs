@@ -3,6 +3,7 @@
 use vestnik_text::Aggregation;
 
 use crate::device::DeviceChoice;
+use crate::options::Dtype;
 use crate::task::Task;
 
 /// Result of this crate.
@@ -29,6 +30,14 @@ pub enum Error {
         /// Why it is not there.
         #[source]
         source: Box<candle_core::Error>,
+    },
+    /// Numbers that an encoder is not computed in.
+    #[error("{dtype} is not computed {reason}, f32 is")]
+    Dtype {
+        /// What was asked for.
+        dtype: Dtype,
+        /// Where it is not.
+        reason: &'static str,
     },
     /// A name of a task that is none.
     #[error("{name:?} is no task, expected ner, topic or stance")]

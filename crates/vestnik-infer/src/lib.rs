@@ -41,6 +41,7 @@ mod summary;
 mod task;
 mod text_features;
 mod text_states;
+mod times;
 mod token;
 mod topic_scores;
 mod vestnik;
@@ -63,14 +64,21 @@ pub use head_fit::{FEWEST_EXAMPLES, HeadFit, LabelledLogits};
 pub use head_metadata::{HeadCalibration, HeadMetadata};
 pub use logistic_regression::LogisticRegression;
 pub use metadata::{Metadata, WindowMetadata};
-pub use options::Options;
+pub use options::{Dtype, Options};
 pub use pipeline::{NerPipeline, Reading, Tagged};
 pub use record::{ClassBasis, ClassWriter, RecordWriter};
 pub use summary::{MeanStance, Mentioned};
 pub use task::Task;
 pub use text_features::{TextFeatures, TextVector};
+pub use times::Times;
 pub use token::Token;
 pub use topic_scores::OTHER_TOPIC;
 pub use vestnik::{EMBEDDED_MODEL_NAME, Vestnik, embedded_model};
 pub use vestnik_text::Aggregation;
+
+/// Threads that calls from here are spread over.
+#[must_use]
+pub fn threads() -> usize {
+    rayon::current_num_threads()
+}
 pub use zero_shot::{Classified, HypothesisTemplate, Question, ZeroShot};

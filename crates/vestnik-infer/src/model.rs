@@ -8,12 +8,13 @@ use crate::analysis::{Analysis, Request};
 use crate::error::{Error, Result};
 use crate::metadata::{Metadata, window_options};
 use crate::multi_task::MultiTask;
-use crate::options::Options;
+use crate::options::{Dtype, Options};
 use crate::pair_stance::PairStance;
 use crate::pipeline::NerPipeline;
 use crate::sequence_topics::SequenceTopics;
 use crate::stance_scores::stances;
 use crate::task::{Task, chosen};
+use crate::times::Times;
 use crate::topic_scores::TopicScores;
 
 /// A model of one of the kinds.
@@ -116,6 +117,22 @@ impl Model {
             Self::MultiTask(model) => model.device(),
             Self::Topics(model) => model.device(),
             Self::Stance(model) => model.device(),
+        }
+    }
+
+    pub(crate) fn dtype(&self) -> Dtype {
+        match self {
+            Self::MultiTask(model) => model.reader().dtype(),
+            Self::Topics(model) => model.reader().dtype(),
+            Self::Stance(model) => model.dtype(),
+        }
+    }
+
+    pub(crate) fn times(&self) -> Option<Times> {
+        match self {
+            Self::MultiTask(model) => Some(model.reader().times()),
+            Self::Topics(model) => Some(model.reader().times()),
+            Self::Stance(_) => None,
         }
     }
 

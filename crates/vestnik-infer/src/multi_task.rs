@@ -17,6 +17,7 @@ use crate::options::Options;
 use crate::pipeline::NerPipeline;
 use crate::reader::{ReadBatch, Reader, Text, to_host};
 use crate::stance_scores::StanceScores;
+use crate::states::States;
 use crate::task::{Task, chosen};
 use crate::text_states::{TextStates, to_tensor};
 use crate::topic_scores::TopicScores;
@@ -60,7 +61,7 @@ impl MultiTask {
         let tokenizer = dir.tokenizer()?;
         let (model, _) = MultiTaskModel::load_frozen(dir, &needed, &device)?;
         let reader = Reader::new(
-            model.encoder(),
+            States::new(&model, &device, options)?,
             tokenizer,
             window,
             device,
@@ -89,6 +90,10 @@ impl MultiTask {
 
     pub(crate) fn device(&self) -> &Device {
         self.reader.device()
+    }
+
+    pub(crate) fn reader(&self) -> &Reader {
+        &self.reader
     }
 
     pub(crate) fn tasks(&self) -> &[Task] {

@@ -1,5 +1,6 @@
 //! Options of the pipelines.
 
+pub use vestnik_engine::EngineDtype as Dtype;
 use vestnik_text::Aggregation;
 
 use crate::device::DeviceChoice;
@@ -11,6 +12,9 @@ use crate::task::Task;
 pub struct Options {
     /// Device to compute on. Default: [`DeviceChoice::Auto`].
     pub device: DeviceChoice,
+    /// The numbers in which products are computed. Default: [`Dtype::F32`]; on other devices than the CPU, and for DeBERTa,
+    /// there is no other.
+    pub dtype: Option<Dtype>,
     /// Tokens of one forward pass, special tokens included. More is faster up to a point and takes more memory; a
     /// window longer than this is a batch of its own. Default: 4096.
     pub batch_tokens: usize,
@@ -30,6 +34,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             device: DeviceChoice::default(),
+            dtype: None,
             batch_tokens: 4096,
             aggregation: Aggregation::default(),
             min_score: None,
@@ -44,6 +49,13 @@ impl Options {
     #[must_use]
     pub fn with_device(mut self, device: DeviceChoice) -> Self {
         self.device = device;
+        self
+    }
+
+    /// Sets the numbers in which products are computed; those that are not there are an error when a model is opened.
+    #[must_use]
+    pub fn with_dtype(mut self, dtype: Dtype) -> Self {
+        self.dtype = Some(dtype);
         self
     }
 

@@ -9,7 +9,7 @@ use vestnik_text::{PairTemplate, SpanPlace, TokenizedText, Tokenizer, WindowOpti
 use crate::analysis::{Analysis, Request, Target};
 use crate::error::{Error, Result};
 use crate::head_metadata::HeadCalibration;
-use crate::options::Options;
+use crate::options::{Dtype, Options};
 use crate::packing::pack;
 use crate::reader::to_host;
 use crate::stance_scores::StanceScores;
@@ -48,7 +48,7 @@ impl PairStance {
         let (classifier, _) = SequenceClassifier::load_frozen(dir, &device)?;
         Ok(Self {
             scores: StanceScores::new(classifier.labels(), &HeadCalibration::default())?,
-            states: States::new(classifier.encoder()),
+            states: States::new(&classifier, &device, options)?,
             template: PairTemplate::new(&tokenizer)?,
             classifier,
             tokenizer,
@@ -64,6 +64,10 @@ impl PairStance {
 
     pub(crate) fn device(&self) -> &Device {
         &self.device
+    }
+
+    pub(crate) fn dtype(&self) -> Dtype {
+        self.states.dtype()
     }
 
     pub(crate) fn analyze(&self, requests: &[Request<'_>]) -> Result<Vec<Analysis>> {

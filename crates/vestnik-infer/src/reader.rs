@@ -3,14 +3,16 @@
 use std::ops::Range;
 
 use rayon::prelude::*;
-use vestnik_model::{Device, Encoder, Tensor};
+use vestnik_model::{Device, Tensor};
 use vestnik_text::{
     Batch, Collator, Example, TokenizedText, Tokenizer, Window, WindowOptions, windows,
 };
 
 use crate::error::{Error, Result};
+use crate::options::Dtype;
 use crate::packing::pack;
 use crate::states::States;
+use crate::times::{Stopwatch, Times};
 
 /// Special tokens around each sequence: one before, one after.
 const SPECIAL_TOKENS: usize = 2;
@@ -27,6 +29,7 @@ pub(crate) struct Reader {
     window: WindowOptions,
     device: Device,
     batch_tokens: usize,
+    stopwatch: Stopwatch,
 }
 
 /// A text cut for the model.
@@ -62,7 +65,7 @@ impl ReadBatch {
 
 impl Reader {
     pub(crate) fn new(
-        encoder: &Encoder,
+        states: States,
         tokenizer: Tokenizer,
         window: WindowOptions,
         device: Device,
@@ -72,12 +75,13 @@ impl Reader {
             return Err(Error::BatchTokens);
         }
         Ok(Self {
-            states: States::new(encoder),
+            states,
             collator: Collator::new(tokenizer.special()),
             tokenizer,
             window,
             device,
             batch_tokens,
+            stopwatch: Stopwatch::default(),
         })
     }
 
@@ -89,13 +93,24 @@ impl Reader {
         &self.tokenizer
     }
 
+    /// The numbers in which the encoder computes.
+    pub(crate) fn dtype(&self) -> Dtype {
+        self.states.dtype()
+    }
+
+    /// The time that was spent so far.
+    pub(crate) fn times(&self) -> Times {
+        self.stopwatch.times()
+    }
+
     pub(crate) fn window(&self) -> &WindowOptions {
         &self.window
     }
 
     /// Tokens, words and windows of texts, in their order.
     pub(crate) fn texts<'a>(&self, texts: &[&'a str]) -> Result<Vec<Text<'a>>> {
-        texts.par_iter().map(|text| self.text(text)).collect()
+        self.stopwatch
+            .tokenizing(|| texts.par_iter().map(|text| self.text(text)).collect())
     }
 
     fn text<'a>(&self, text: &'a str) -> Result<Text<'a>> {
@@ -126,11 +141,13 @@ impl Reader {
     ) -> Result<()> {
         let length = |s: &Sequence| texts[s.text].windows[s.window].tokens.len() + SPECIAL_TOKENS;
         let lengths: Vec<usize> = sequences.iter().map(length).collect();
-        for batch in pack(&lengths, self.batch_tokens) {
-            let batch = batch.into_iter().map(|i| sequences[i]).collect();
-            heads(self.batch(texts, batch)?)?;
-        }
-        Ok(())
+        self.stopwatch.computing(|| {
+            for batch in pack(&lengths, self.batch_tokens) {
+                let batch = batch.into_iter().map(|i| sequences[i]).collect();
+                heads(self.batch(texts, batch)?)?;
+            }
+            Ok(())
+        })
     }
 
     fn batch(&self, texts: &[Text<'_>], sequences: Vec<Sequence>) -> Result<ReadBatch> {

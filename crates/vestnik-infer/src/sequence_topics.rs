@@ -9,6 +9,7 @@ use crate::error::Result;
 use crate::head_metadata::HeadCalibration;
 use crate::options::Options;
 use crate::reader::{ReadBatch, Reader, to_host};
+use crate::states::States;
 use crate::topic_scores::TopicScores;
 use crate::window_means::WindowMeans;
 
@@ -35,7 +36,7 @@ impl SequenceTopics {
         Ok(Self {
             scores: TopicScores::new(labels, problem_type, &identity, options)?,
             reader: Reader::new(
-                classifier.encoder(),
+                States::new(&classifier, &device, options)?,
                 tokenizer,
                 window,
                 device,
@@ -51,6 +52,10 @@ impl SequenceTopics {
 
     pub(crate) fn device(&self) -> &Device {
         self.reader.device()
+    }
+
+    pub(crate) fn reader(&self) -> &Reader {
+        &self.reader
     }
 
     pub(crate) fn topics(&self) -> &TopicScores {

@@ -9,6 +9,7 @@ use crate::error::{Error, Result};
 use crate::metadata::{Metadata, window_options};
 use crate::options::Options;
 use crate::reader::Reader;
+use crate::states::States;
 use crate::text_states::TextStates;
 use crate::vestnik::{EMBEDDED_MODEL_NAME, embedded_model, name_of};
 
@@ -58,11 +59,11 @@ impl TextFeatures {
         let tokenizer = dir.tokenizer()?;
         let device = options.device.open()?;
         let (model, _) = EncoderModel::load_frozen(dir, &device)?;
-        let encoder = model.encoder();
+        let states = States::new(&model, &device, options)?;
         Ok(Self {
             name: name.to_owned(),
             width: model.config().encoder.hidden_size,
-            reader: Reader::new(encoder, tokenizer, window, device, options.batch_tokens)?,
+            reader: Reader::new(states, tokenizer, window, device, options.batch_tokens)?,
         })
     }
 

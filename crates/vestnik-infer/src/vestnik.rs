@@ -12,9 +12,10 @@ use crate::embedded;
 use crate::error::{Error, Result};
 use crate::metadata::{Metadata, window_options};
 use crate::model::Model;
-use crate::options::Options;
+use crate::options::{Dtype, Options};
 use crate::pipeline::NerPipeline;
 use crate::task::Task;
+use crate::times::Times;
 use crate::token::{Token, tokens};
 
 /// Name of the model that is built into the library with the feature `embedded-model`.
@@ -140,6 +141,18 @@ impl Vestnik {
     #[must_use]
     pub fn device(&self) -> &Device {
         self.model.device()
+    }
+
+    /// The numbers in which its encoder computes.
+    #[must_use]
+    pub fn dtype(&self) -> Dtype {
+        self.model.dtype()
+    }
+
+    /// How long its texts took so far, part by part. `None` for a classifier of pairs.
+    #[must_use]
+    pub fn times(&self) -> Option<Times> {
+        self.model.times()
     }
 
     /// The named-entity part on its own. `None` where [`Task::Ner`] is not among the tasks.

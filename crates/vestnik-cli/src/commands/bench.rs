@@ -1,0 +1,199 @@
+//! `vestnik bench`: how fast a model reads articles.
+
+mod memory;
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use serde::Serialize;
+use vestnik_data::{ArticleOptions, ArticleReader};
+use vestnik_infer::{Task, Times, Vestnik};
+
+use crate::Outcome;
+use crate::failure::Mistake;
+use crate::model::{EntityArgs, ModelArgs, TaskOptions};
+use crate::output::{note, print};
+use crate::threads::parse_count;
+
+/// Articles that are read at once, as `vestnik tag` does.
+const CHUNK: usize = 128;
+
+/// Arguments of `vestnik bench`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Files (.jsonl, .txt, also .gz or .zst) or folders of them
+    #[arg(value_name = "INPUT", required = true)]
+    inputs: Vec<PathBuf>,
+    #[command(flatten)]
+    model: ModelArgs,
+    #[command(flatten)]
+    entities: EntityArgs,
+    /// What to tag, separated by commas: ner, topic, stance [default: all that the model can]
+    #[arg(long, value_delimiter = ',', value_name = "TASK,…")]
+    tasks: Option<Vec<Task>>,
+    /// Field that holds the text
+    #[arg(long, default_value = "text", value_name = "FIELD")]
+    text_field: String,
+    /// Stop after N articles
+    #[arg(long, value_name = "N", value_parser = parse_count)]
+    limit: Option<usize>,
+    /// Read all articles N times after a first time that does not count; the fastest counts
+    #[arg(long, default_value_t = 3, value_name = "N", value_parser = parse_count)]
+    rounds: usize,
+    /// Print a JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+/// What was measured. The parts are times on the clock; what is not tokenizing or computing is decoding.
+#[derive(Debug, Serialize)]
+struct Measured {
+    documents: usize,
+    tokens: usize,
+    seconds: f64,
+    compute_seconds: f64,
+    tokenize_seconds: f64,
+    decode_seconds: f64,
+    tokens_per_second: f64,
+    documents_per_second: f64,
+    /// Of the process, since it began; `null` where the system does not tell.
+    peak_memory_bytes: Option<u64>,
+    device: &'static str,
+    dtype: String,
+    threads: usize,
+}
+
+/// One time through all articles.
+#[derive(Clone, Copy)]
+struct Round {
+    tokens: usize,
+    seconds: Duration,
+    times: Times,
+}
+
+/// Runs the command.
+pub(crate) fn run(args: &Args) -> Result<Outcome> {
+    let texts = texts(args)?;
+    let tasks = TaskOptions {
+        tasks: args.tasks.clone(),
+        min_topic_score: None,
+    };
+    let vestnik = args.model.open(&args.entities, tasks)?;
+    args.model.tell_device(vestnik.device());
+    // Memory and code are warm after the first time.
+    read(&vestnik, &texts)?;
+    let rounds = (0..args.rounds)
+        .map(|_| read(&vestnik, &texts))
+        .collect::<Result<Vec<Round>>>()?;
+    if let Some(round) = rounds.into_iter().min_by_key(|round| round.seconds) {
+        let measured = measured(&vestnik, texts.len(), round);
+        print(&if args.json {
+            serde_json::to_string(&measured)?
+        } else {
+            table(&measured)
+        })?;
+    }
+    Ok(Outcome::Done)
+}
+
+/// The texts of all articles that can be read.
+fn texts(args: &Args) -> Result<Vec<String>> {
+    let options = ArticleOptions {
+        text_field: args.text_field.clone(),
+        ..ArticleOptions::default()
+    };
+    let mut texts = Vec::new();
+    for article in ArticleReader::open(&args.inputs, options)? {
+        match article {
+            Ok(article) if article.text.trim().is_empty() => {}
+            Ok(article) => texts.push(article.text),
+            Err(issue) => note(&format!("set aside: {issue}")),
+        }
+        if args.limit == Some(texts.len()) {
+            break;
+        }
+    }
+    if texts.is_empty() {
+        return Err(Mistake::new("the input holds no article").into());
+    }
+    Ok(texts)
+}
+
+fn read(vestnik: &Vestnik, texts: &[String]) -> Result<Round> {
+    let (start, before) = (Instant::now(), vestnik.times().unwrap_or_default());
+    let mut tokens = 0;
+    for chunk in texts.chunks(CHUNK) {
+        let chunk: Vec<&str> = chunk.iter().map(String::as_str).collect();
+        let analyses = vestnik.analyze_batch(&chunk)?;
+        tokens += analyses
+            .iter()
+            .map(|analysis| analysis.tokens)
+            .sum::<usize>();
+    }
+    let times = vestnik.times().unwrap_or_default();
+    Ok(Round {
+        tokens,
+        seconds: start.elapsed(),
+        times: times.since(before),
+    })
+}
+
+fn measured(vestnik: &Vestnik, documents: usize, round: Round) -> Measured {
+    let Round {
+        tokens,
+        seconds,
+        times,
+    } = round;
+    let rest = seconds.saturating_sub(times.tokenize + times.compute);
+    let seconds = seconds.as_secs_f64();
+    Measured {
+        documents,
+        tokens,
+        seconds,
+        compute_seconds: times.compute.as_secs_f64(),
+        tokenize_seconds: times.tokenize.as_secs_f64(),
+        decode_seconds: rest.as_secs_f64(),
+        tokens_per_second: tokens as f64 / seconds,
+        documents_per_second: documents as f64 / seconds,
+        peak_memory_bytes: memory::peak(),
+        device: vestnik_infer::device_name(vestnik.device()),
+        dtype: vestnik.dtype().to_string(),
+        threads: vestnik_infer::threads(),
+    }
+}
+
+fn table(measured: &Measured) -> String {
+    let part = |seconds: f64| {
+        format!(
+            "{seconds:.3} s ({:.0} %)",
+            100.0 * seconds / measured.seconds
+        )
+    };
+    let memory = measured.peak_memory_bytes.map_or_else(
+        || "unknown".to_owned(),
+        |bytes| format!("{:.0} MB", bytes as f64 / 1e6),
+    );
+    [
+        ("documents", measured.documents.to_string()),
+        ("tokens", measured.tokens.to_string()),
+        ("time", format!("{:.3} s", measured.seconds)),
+        ("  tokenizing", part(measured.tokenize_seconds)),
+        ("  computing", part(measured.compute_seconds)),
+        ("  decoding", part(measured.decode_seconds)),
+        (
+            "tokens per second",
+            format!("{:.0}", measured.tokens_per_second),
+        ),
+        (
+            "documents per second",
+            format!("{:.1}", measured.documents_per_second),
+        ),
+        ("peak memory", memory),
+        ("device", measured.device.to_owned()),
+        ("dtype", measured.dtype.clone()),
+        ("threads", measured.threads.to_string()),
+    ]
+    .map(|(name, value)| format!("{name:<22}{value}"))
+    .join("\n")
+}

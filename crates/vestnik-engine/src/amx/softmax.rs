@@ -1,0 +1,90 @@
+//! The exponentials of a block of attention scores, as bf16 numbers for the next product.
+
+use std::arch::x86_64::{
+    __m512, __mmask16, _mm512_add_ps, _mm512_fmadd_ps, _mm512_mask_max_ps, _mm512_maskz_mov_ps,
+    _mm512_max_ps, _mm512_mul_ps, _mm512_reduce_add_ps, _mm512_reduce_max_ps, _mm512_roundscale_ps,
+    _mm512_scalef_ps, _mm512_set1_ps, _mm512_setzero_ps, _mm512_sub_ps,
+};
+use std::ops::Range;
+
+use super::packing::{PARTS, STEP, TILE, load, rounded, store_half, store_parts};
+
+/// Coefficients of 2^x in -0.5..=0.5 from the constant up, by Remez' algorithm: relative error 8e-5, enough for weights
+/// that are rounded to bf16.
+const QUICK: [f32; 4] = [0.999_928_1, 0.693_260_97, 0.242_611_12, 0.055_171_67];
+/// The same to 8e-8, the rounding of `f32`.
+const PRECISE: [f32; 6] = [
+    1.000_000_1,
+    0.693_146_97,
+    0.240_221_2,
+    0.055_507_133,
+    0.009_675_541,
+    0.001_327_647_2,
+];
+
+/// `exp(scale (score - max))` of the scores that a query sees, zeros elsewhere, rounded to bf16, or with `is_precise` as
+/// their parts; returns the sum of the exponentials.
+#[target_feature(enable = "avx512f,avx512bf16,avx512bw,avx512vl")]
+pub(super) fn exponentials(
+    scores: &[f32],
+    visible: &Range<usize>,
+    scale: f32,
+    is_precise: bool,
+    out: &mut [u16],
+) -> f32 {
+    let factor = scale * std::f32::consts::LOG2_E;
+    let max = largest(scores, visible);
+    let mut sum = _mm512_setzero_ps();
+    for start in (0..scores.len()).step_by(TILE) {
+        let mask = mask(start, visible);
+        let x = load(scores, start);
+        let powers = if is_precise {
+            let powers = _mm512_maskz_mov_ps(mask, power(x, max, factor, &PRECISE));
+            store_parts(
+                &mut out[PARTS * (start / STEP * STEP) + start % STEP..],
+                powers,
+            );
+            powers
+        } else {
+            let powers = _mm512_maskz_mov_ps(mask, power(x, max, factor, &QUICK));
+            store_half(&mut out[start..], rounded(powers));
+            powers
+        };
+        sum = _mm512_add_ps(sum, powers);
+    }
+    _mm512_reduce_add_ps(sum)
+}
+
+#[target_feature(enable = "avx512f")]
+fn largest(scores: &[f32], visible: &Range<usize>) -> f32 {
+    let mut max = _mm512_set1_ps(f32::NEG_INFINITY);
+    let first = visible.start / TILE * TILE;
+    for start in (first..visible.end).step_by(TILE) {
+        let mask = mask(start, visible);
+        max = _mm512_mask_max_ps(max, mask, max, load(scores, start));
+    }
+    _mm512_reduce_max_ps(max)
+}
+
+/// `2 ^ ((x - max) factor)` by a polynomial on the fraction; what is below 2^-126 is 2^-126.
+#[target_feature(enable = "avx512f")]
+fn power<const N: usize>(x: __m512, max: f32, factor: f32, coefficients: &[f32; N]) -> __m512 {
+    let y = _mm512_mul_ps(
+        _mm512_sub_ps(x, _mm512_set1_ps(max)),
+        _mm512_set1_ps(factor),
+    );
+    let y = _mm512_max_ps(y, _mm512_set1_ps(-126.0));
+    let whole = _mm512_roundscale_ps::<0>(y);
+    let fraction = _mm512_sub_ps(y, whole);
+    let mut value = _mm512_set1_ps(coefficients[N - 1]);
+    for coefficient in coefficients[..N - 1].iter().rev() {
+        value = _mm512_fmadd_ps(value, fraction, _mm512_set1_ps(*coefficient));
+    }
+    _mm512_scalef_ps(value, whole)
+}
+
+/// Which of the 16 places from `start` on are visible.
+fn mask(start: usize, visible: &Range<usize>) -> __mmask16 {
+    let below = |end: usize| (1u32 << end.saturating_sub(start).min(TILE)) - 1;
+    (below(visible.end) & !below(visible.start)) as __mmask16
+}

@@ -1,0 +1,239 @@
+//! Where the tensors of each architecture lie.
+
+use vestnik_model::{
+    Architecture, ArchitectureOptions, EncoderConfig, ModernBertOptions, Parameters,
+};
+
+use crate::arithmetic::Arithmetic;
+use crate::embeddings::{Embeddings, Names};
+use crate::error::Result;
+use crate::finish::GATED;
+use crate::layer::{Layer, LayerShape, NormPlace};
+use crate::linear::Linear;
+use crate::rotary::Rotary;
+use crate::rows::Norm;
+use crate::tensors::Tensors;
+
+/// The parts of an encoder.
+#[derive(Debug)]
+pub(crate) struct Parts {
+    pub(crate) embeddings: Embeddings,
+    pub(crate) layers: Vec<Layer>,
+    pub(crate) final_norm: Option<Norm>,
+    pub(crate) shape: LayerShape,
+}
+
+/// The parts of an encoder; `None` for an architecture that the engine does not have.
+pub(crate) fn load(
+    arithmetic: Arithmetic,
+    config: &EncoderConfig,
+    parameters: &Parameters,
+) -> Result<Option<Parts>> {
+    match (config.architecture, &config.options) {
+        (Architecture::Bert, _) => bert(arithmetic, config, parameters, "bert.").map(Some),
+        (Architecture::Roberta | Architecture::XlmRoberta | Architecture::Camembert, _) => {
+            bert(arithmetic, config, parameters, "roberta.").map(Some)
+        }
+        (Architecture::Electra, _) => bert(arithmetic, config, parameters, "electra.").map(Some),
+        (Architecture::DistilBert, _) => distilbert(arithmetic, config, parameters).map(Some),
+        (Architecture::ModernBert, ArchitectureOptions::ModernBert(options)) => {
+            modernbert(arithmetic, config, options, parameters).map(Some)
+        }
+        _ => Ok(None),
+    }
+}
+
+/// Names of a layer's parts.
+struct LayerNames {
+    attention: [&'static str; 3],
+    attention_output: &'static str,
+    attention_norm: &'static str,
+    inner: &'static str,
+    outer: &'static str,
+    norm: &'static str,
+}
+
+const BERT: LayerNames = LayerNames {
+    attention: [
+        "attention.self.query",
+        "attention.self.key",
+        "attention.self.value",
+    ],
+    attention_output: "attention.output.dense",
+    attention_norm: "attention.output.LayerNorm",
+    inner: "intermediate.dense",
+    outer: "output.dense",
+    norm: "output.LayerNorm",
+};
+
+const DISTILBERT: LayerNames = LayerNames {
+    attention: ["attention.q_lin", "attention.k_lin", "attention.v_lin"],
+    attention_output: "attention.out_lin",
+    attention_norm: "sa_layer_norm",
+    inner: "ffn.lin1",
+    outer: "ffn.lin2",
+    norm: "output_layer_norm",
+};
+
+fn bert(
+    arithmetic: Arithmetic,
+    config: &EncoderConfig,
+    parameters: &Parameters,
+    prefix: &str,
+) -> Result<Parts> {
+    let is_narrow =
+        config.architecture == Architecture::Electra && config.embedding_size != config.hidden_size;
+    let names = Names {
+        words: "embeddings.word_embeddings.weight",
+        norm: "embeddings.LayerNorm",
+        projection: is_narrow.then_some("embeddings_project"),
+        has_positions: true,
+    };
+    let layers = format!("{prefix}encoder.layer");
+    post_norm(
+        arithmetic,
+        config,
+        parameters,
+        (prefix, &names),
+        (&layers, &BERT),
+    )
+}
+
+fn distilbert(
+    arithmetic: Arithmetic,
+    config: &EncoderConfig,
+    parameters: &Parameters,
+) -> Result<Parts> {
+    let names = Names {
+        words: "embeddings.word_embeddings.weight",
+        norm: "embeddings.LayerNorm",
+        projection: None,
+        has_positions: true,
+    };
+    let layers = ("distilbert.transformer.layer", &DISTILBERT);
+    post_norm(
+        arithmetic,
+        config,
+        parameters,
+        ("distilbert.", &names),
+        layers,
+    )
+}
+
+fn post_norm(
+    arithmetic: Arithmetic,
+    config: &EncoderConfig,
+    parameters: &Parameters,
+    (prefix, embeddings): (&str, &Names<'_>),
+    (layers, names): (&str, &LayerNames),
+) -> Result<Parts> {
+    let tensors = Tensors::new(parameters);
+    let layer = |index: usize| {
+        let name = |part: &str| format!("{layers}.{index}.{part}");
+        let qkv = names.attention.map(name);
+        let norm = |part| tensors.norm(&name(part), config.layer_norm_eps);
+        Ok(Layer {
+            qkv: tensors.linear(arithmetic, &qkv.each_ref().map(String::as_str))?,
+            attention_output: tensors.linear(arithmetic, &[&name(names.attention_output)])?,
+            attention_norm: Some(norm(names.attention_norm)?),
+            inner: tensors.linear(arithmetic, &[&name(names.inner)])?,
+            activation: config.hidden_act,
+            is_gated: false,
+            inner_width: config.intermediate_size,
+            outer: tensors.linear(arithmetic, &[&name(names.outer)])?,
+            feed_forward_norm: norm(names.norm)?,
+            window: None,
+            rotary: None,
+        })
+    };
+    Ok(Parts {
+        embeddings: Embeddings::load(arithmetic, config, parameters, prefix, embeddings)?,
+        layers: in_parallel(config.num_hidden_layers, layer)?,
+        final_norm: None,
+        shape: shape(arithmetic, config, NormPlace::After, vec![]),
+    })
+}
+
+fn modernbert(
+    arithmetic: Arithmetic,
+    config: &EncoderConfig,
+    options: &ModernBertOptions,
+    parameters: &Parameters,
+) -> Result<Parts> {
+    let tensors = Tensors::new(parameters);
+    let norm = |name: &str| tensors.norm(name, config.layer_norm_eps);
+    let layer = |index: usize| {
+        let name = |part: &str| format!("model.layers.{index}.{part}");
+        let is_local = options.local_layers.get(index).copied().unwrap_or(false);
+        let inner = tensors.affine(&name("mlp.Wi"))?;
+        Ok(Layer {
+            qkv: tensors.linear(arithmetic, &[&name("attn.Wqkv")])?,
+            attention_output: tensors.linear(arithmetic, &[&name("attn.Wo")])?,
+            attention_norm: (index > 0).then(|| norm(&name("attn_norm"))).transpose()?,
+            inner: gated(arithmetic, inner, config.intermediate_size),
+            activation: config.hidden_act,
+            is_gated: true,
+            inner_width: config.intermediate_size,
+            outer: tensors.linear(arithmetic, &[&name("mlp.Wo")])?,
+            feed_forward_norm: norm(&name("mlp_norm"))?,
+            window: is_local.then_some(options.window),
+            rotary: Some(usize::from(is_local)),
+        })
+    };
+    let names = Names {
+        words: "embeddings.tok_embeddings.weight",
+        norm: "embeddings.norm",
+        projection: None,
+        has_positions: false,
+    };
+    let head_width = config.hidden_size / config.num_attention_heads;
+    let bases = [options.global_rope_theta, options.local_rope_theta];
+    let rotary = bases.map(|base| Rotary::new(base, head_width, config.max_tokens()));
+    Ok(Parts {
+        embeddings: Embeddings::load(arithmetic, config, parameters, "model.", &names)?,
+        layers: in_parallel(config.num_hidden_layers, layer)?,
+        final_norm: Some(norm("model.final_norm")?),
+        shape: shape(arithmetic, config, NormPlace::Before, rotary.into()),
+    })
+}
+
+/// An affine layer whose outputs are `width` inputs and as many gates, in blocks of 16 of each by turns.
+fn gated(
+    arithmetic: Arithmetic,
+    (weight, bias, inputs): (Vec<f32>, Vec<f32>, usize),
+    width: usize,
+) -> Linear {
+    let filled_up = width.next_multiple_of(GATED);
+    let mut by_turns = vec![0.0; 2 * filled_up * inputs];
+    let mut bias_by_turns = vec![0.0; 2 * filled_up];
+    for (output, row) in weight.chunks_exact(inputs).enumerate() {
+        let (half, place) = (output / width, output % width);
+        let turn = (2 * (place / GATED) + half) * GATED + place % GATED;
+        by_turns[turn * inputs..][..inputs].copy_from_slice(row);
+        bias_by_turns[turn] = bias[output];
+    }
+    Linear::new(arithmetic, by_turns, bias_by_turns, inputs)
+}
+
+fn shape(
+    arithmetic: Arithmetic,
+    config: &EncoderConfig,
+    norm_place: NormPlace,
+    rotary: Vec<Rotary>,
+) -> LayerShape {
+    LayerShape {
+        arithmetic,
+        norm_place,
+        hidden: config.hidden_size,
+        n_heads: config.num_attention_heads,
+        rotary,
+    }
+}
+
+fn in_parallel(
+    n: usize,
+    layer: impl Fn(usize) -> Result<Layer> + Send + Sync,
+) -> Result<Vec<Layer>> {
+    use rayon::prelude::*;
+    (0..n).into_par_iter().map(layer).collect()
+}

@@ -1,0 +1,226 @@
+//! Rows of embedding tables, added and normalized.
+
+use std::ops::Range;
+
+use candle_core::{Storage, Tensor};
+use vestnik_model::{EncoderConfig, Parameters};
+use vestnik_text::Batch;
+
+use crate::arithmetic::Arithmetic;
+use crate::error::{Error, Result};
+use crate::finish::Then;
+use crate::linear::{Linear, Output};
+use crate::operand::BLOCK;
+use crate::rows::Norm;
+use crate::tensors::Tensors;
+use crate::workspace::RowScratch;
+
+/// The sum of each token's embeddings, normalized, and brought to the hidden width where the tables are narrower.
+#[derive(Debug)]
+pub(crate) struct Embeddings {
+    words: Table,
+    types: Option<Table>,
+    positions: Option<Table>,
+    norm: Norm,
+    width: usize,
+    /// A projection before the norm (DeBERTa) or after it (ELECTRA); the norm's width is that of its input.
+    projection: Option<Linear>,
+    arithmetic: Arithmetic,
+}
+
+/// The rows of each table that the tokens of a batch have.
+#[derive(Debug)]
+pub(crate) struct Places<'a> {
+    pub(crate) ids: &'a [u32],
+    types: Vec<u32>,
+    positions: Vec<u32>,
+}
+
+/// What the tensors of an architecture's embeddings are called, from the prefix on.
+pub(crate) struct Names<'a> {
+    pub(crate) words: &'a str,
+    pub(crate) norm: &'a str,
+    pub(crate) projection: Option<&'a str>,
+    pub(crate) has_positions: bool,
+}
+
+impl Embeddings {
+    pub(crate) fn load(
+        arithmetic: Arithmetic,
+        config: &EncoderConfig,
+        parameters: &Parameters,
+        prefix: &str,
+        names: &Names<'_>,
+    ) -> Result<Self> {
+        let tensors = Tensors::new(parameters);
+        let table = |name: &str| Table::new(parameters, &format!("{prefix}{name}"));
+        let norm = format!("{prefix}{}", names.norm);
+        let projection = names.projection.map(|name| format!("{prefix}{name}"));
+        Ok(Self {
+            words: table(names.words)?,
+            types: (config.type_vocab_size > 0)
+                .then(|| table("embeddings.token_type_embeddings.weight"))
+                .transpose()?,
+            positions: names
+                .has_positions
+                .then(|| table("embeddings.position_embeddings.weight"))
+                .transpose()?,
+            norm: tensors.norm(&norm, config.layer_norm_eps)?,
+            width: config.embedding_size,
+            projection: projection
+                .map(|name| tensors.linear(arithmetic, &[&name]))
+                .transpose()?,
+            arithmetic,
+        })
+    }
+
+    /// The states of some tokens before the first layer into `out`.
+    pub(crate) fn apply(
+        &self,
+        places: &Places<'_>,
+        tokens: Range<usize>,
+        scratch: &mut RowScratch,
+        out: &mut Output<'_>,
+    ) -> Result<()> {
+        let Some(projection) = &self.projection else {
+            self.sum(places, tokens, out)?;
+            self.norm.apply(out.data, out.stride);
+            return Ok(());
+        };
+        let stride = self.width.next_multiple_of(BLOCK);
+        scratch.rows.resize(tokens.len() * stride);
+        let mut narrow = Output {
+            data: &mut scratch.rows,
+            stride,
+        };
+        self.sum(places, tokens, &mut narrow)?;
+        self.norm.apply(narrow.data, stride);
+        let narrow = scratch
+            .operands
+            .prepare(self.arithmetic, &scratch.rows, stride, self.width);
+        projection.apply(narrow, Then::Store, out, &mut scratch.sums);
+        Ok(())
+    }
+
+    fn sum(&self, places: &Places<'_>, tokens: Range<usize>, out: &mut Output<'_>) -> Result<()> {
+        self.words
+            .copy(&places.ids[tokens.clone()], self.width, out)?;
+        if let Some(types) = &self.types {
+            types.add(&places.types[tokens.clone()], self.width, out)?;
+        }
+        if let Some(positions) = &self.positions {
+            positions.add(&places.positions[tokens], self.width, out)?;
+        }
+        Ok(())
+    }
+}
+
+/// An embedding table; the model's own memory.
+#[derive(Debug)]
+struct Table(Tensor);
+
+impl Table {
+    fn new(parameters: &Parameters, name: &str) -> Result<Self> {
+        let var = parameters.get(name).ok_or_else(|| Tensors::missing(name))?;
+        Ok(Self(var.as_detached_tensor().contiguous()?))
+    }
+
+    fn copy(&self, ids: &[u32], width: usize, out: &mut Output<'_>) -> Result<()> {
+        self.each(ids, width, out, |out, row| out.copy_from_slice(row))
+    }
+
+    fn add(&self, ids: &[u32], width: usize, out: &mut Output<'_>) -> Result<()> {
+        self.each(ids, width, out, |out, row| {
+            for (out, x) in out.iter_mut().zip(row) {
+                *out += x;
+            }
+        })
+    }
+
+    fn each(
+        &self,
+        ids: &[u32],
+        width: usize,
+        out: &mut Output<'_>,
+        f: impl Fn(&mut [f32], &[f32]),
+    ) -> Result<()> {
+        let (storage, layout) = self.0.storage_and_layout();
+        let Storage::Cpu(storage) = &*storage else {
+            return Err(Error::Argument {
+                what: "parameters of an engine",
+                expected: "tensors on the CPU".to_owned(),
+                got: "a tensor of another device".to_owned(),
+            });
+        };
+        let table = &storage.as_slice::<f32>()?[layout.start_offset()..];
+        for (id, out) in ids.iter().zip(out.data.chunks_mut(out.stride)) {
+            let row = &table[*id as usize * width..][..width];
+            f(&mut out[..width], row);
+        }
+        Ok(())
+    }
+}
+
+impl<'a> Places<'a> {
+    /// Checks a batch and finds the rows of its tokens.
+    ///
+    /// # Errors
+    /// [`Error::TokenId`], [`Error::TooLong`], [`Error::Argument`] for a segment that the model does not have.
+    pub(crate) fn new(config: &EncoderConfig, batch: &'a Batch) -> Result<Self> {
+        check(config, batch)?;
+        Ok(Self {
+            ids: &batch.ids,
+            types: types(config, batch)?,
+            positions: positions(config, batch),
+        })
+    }
+}
+
+fn check(config: &EncoderConfig, batch: &Batch) -> Result<()> {
+    let vocab_size = config.vocab_size;
+    if let Some(&id) = batch.ids.iter().find(|id| **id as usize >= vocab_size) {
+        return Err(Error::TokenId { id, vocab_size });
+    }
+    let limit = config.max_tokens();
+    match batch.sequences().map(|tokens| tokens.len()).max() {
+        Some(tokens) if tokens > limit => Err(Error::TooLong { tokens, limit }),
+        _ => Ok(()),
+    }
+}
+
+/// RoBERTa's texts have no segments, and a table with one row has one segment.
+fn types(config: &EncoderConfig, batch: &Batch) -> Result<Vec<u32>> {
+    let n_types = config.type_vocab_size;
+    if config.architecture.is_roberta() || n_types <= 1 {
+        return Ok(vec![0; batch.ids.len()]);
+    }
+    match batch.type_ids.iter().find(|id| **id as usize >= n_types) {
+        Some(id) => Err(Error::Argument {
+            what: "segment of a token",
+            expected: format!("below {n_types}, as the model has segments"),
+            got: id.to_string(),
+        }),
+        None => Ok(batch.type_ids.clone()),
+    }
+}
+
+/// RoBERTa counts from the number after the padding id, and gives padding inside of a text that id itself
+/// (`create_position_ids_from_input_ids` in the reference).
+fn positions(config: &EncoderConfig, batch: &Batch) -> Vec<u32> {
+    if !config.architecture.is_roberta() {
+        return batch.position_ids.clone();
+    }
+    let padding = config.pad_token_id as u32;
+    let mut positions = Vec::with_capacity(batch.ids.len());
+    for tokens in batch.sequences() {
+        let mut last = padding;
+        positions.extend(batch.ids[tokens].iter().map(|id| {
+            if *id == padding {
+                return padding;
+            }
+            last += 1;
+            last
+        }));
+    }
+    positions
+}

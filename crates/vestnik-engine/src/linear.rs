@@ -1,0 +1,328 @@
+//! Affine maps with weights that were packed once.
+
+use rten_gemm::{GemmExecutor, GemmInputA, GemmInputB, GemmOptions, PackedBMatrix};
+use rten_simd::SimdOp;
+use rten_tensor::NdTensorView;
+
+use crate::arithmetic::Arithmetic;
+use crate::buffer::Buffer;
+use crate::finish::{Finish, Floats, Integers, Sums, Then};
+use crate::operand::{BLOCK, Operand, Values};
+use crate::options::EngineDtype;
+use crate::quantized_weights::QuantizedWeights;
+
+/// `y = x Wᵀ + b`. Outputs are filled up to a multiple of [`BLOCK`], with zeros.
+pub(crate) struct Linear {
+    /// Outputs, filled up.
+    outputs: usize,
+    inputs: usize,
+    bias: Vec<f32>,
+    weights: Weights,
+}
+
+enum Weights {
+    Floats(PackedBMatrix<f32>),
+    Bytes {
+        packed: PackedBytes,
+        scales: Vec<f32>,
+        sums: Vec<i32>,
+    },
+    #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+    Parts {
+        panels: Buffer<u16>,
+        amx: crate::amx::Amx,
+    },
+}
+
+enum PackedBytes {
+    Library(PackedBMatrix<i8>),
+    #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+    Panels {
+        panels: Buffer<i8>,
+        amx: crate::amx::Amx,
+    },
+}
+
+/// Sums of products before they are finished, where a library computes them.
+#[derive(Debug, Default)]
+pub(crate) struct SumBuffers {
+    floats: Buffer<f32>,
+    integers: Buffer<i32>,
+}
+
+/// Where results go: rows `stride` apart.
+#[derive(Debug)]
+pub(crate) struct Output<'a> {
+    pub(crate) data: &'a mut [f32],
+    pub(crate) stride: usize,
+}
+
+impl std::fmt::Debug for Linear {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (outputs, inputs) = (self.outputs, self.inputs);
+        write!(f, "Linear({inputs} -> {outputs})")
+    }
+}
+
+impl Linear {
+    /// From `weight [outputs, inputs]`, row-major, and a bias for each output or none.
+    pub(crate) fn new(
+        arithmetic: Arithmetic,
+        mut weight: Vec<f32>,
+        mut bias: Vec<f32>,
+        inputs: usize,
+    ) -> Self {
+        let outputs = (weight.len() / inputs).next_multiple_of(BLOCK);
+        weight.resize(outputs * inputs, 0.0);
+        bias.resize(outputs, 0.0);
+        let weights = match arithmetic.dtype {
+            EngineDtype::F32 => float_weights(arithmetic, &weight, outputs, inputs),
+            EngineDtype::Int8 => byte_weights(arithmetic, &weight, outputs, inputs),
+        };
+        Self {
+            outputs,
+            inputs,
+            bias,
+            weights,
+        }
+    }
+
+    /// Rows of `x`, prepared, into rows of `out`.
+    pub(crate) fn apply(
+        &self,
+        x: Operand<'_>,
+        then: Then,
+        out: &mut Output<'_>,
+        buffers: &mut SumBuffers,
+    ) {
+        match (&self.weights, x.values) {
+            (Weights::Floats(weights), Values::Floats(rows)) => {
+                self.by_library(x, rows, weights, then, out, &mut buffers.floats);
+            }
+            (
+                Weights::Bytes {
+                    packed,
+                    scales,
+                    sums,
+                },
+                Values::Bytes {
+                    bytes,
+                    scales: row_scales,
+                    zeros,
+                },
+            ) => {
+                let ranges = Ranges {
+                    row_scales,
+                    row_zeros: zeros,
+                    scales,
+                    sums,
+                };
+                self.by_bytes(x, bytes, packed, ranges, then, out, &mut buffers.integers);
+            }
+            #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+            (Weights::Parts { panels, amx }, Values::Parts(rows)) => {
+                let tiles = crate::amx::Tiles::new(*amx);
+                let padded = x.n_rows.next_multiple_of(BLOCK) * x.stride;
+                let rows = &rows[..padded];
+                crate::amx::multiply_split(&tiles, rows, x.stride, panels, |sums, row, column| {
+                    let sums = Floats {
+                        sums,
+                        stride: BLOCK,
+                    };
+                    self.finish(
+                        sums,
+                        [BLOCK.min(x.n_rows - row), BLOCK],
+                        [row, column],
+                        then,
+                        out,
+                    );
+                });
+            }
+            _ => unreachable!("an operand that was prepared for another arithmetic"),
+        }
+    }
+
+    fn by_library(
+        &self,
+        x: Operand<'_>,
+        rows: &[f32],
+        weights: &PackedBMatrix<f32>,
+        then: Then,
+        out: &mut Output<'_>,
+        sums: &mut Buffer<f32>,
+    ) {
+        // The library multiplies a single row in another order than a matrix, so a single row is treated as two.
+        let doubled = (x.n_rows == 1).then(|| rows[..x.stride].repeat(2));
+        let n_rows = x.n_rows.max(2);
+        let rows = doubled.as_deref().unwrap_or(rows);
+        sums.resize(n_rows * self.outputs);
+        let rows = matrix(rows, [n_rows, self.inputs], x.stride);
+        GemmExecutor::<f32>::new()
+            .gemm(
+                sums,
+                GemmInputA::Unpacked(rows),
+                GemmInputB::Packed(weights),
+                GemmOptions::default(),
+            )
+            .expect("the shapes fit together");
+        let sums = Floats {
+            sums,
+            stride: self.outputs,
+        };
+        self.finish(sums, [x.n_rows, self.outputs], [0, 0], then, out);
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the parts of one product")]
+    fn by_bytes(
+        &self,
+        x: Operand<'_>,
+        bytes: &[u8],
+        weights: &PackedBytes,
+        ranges: Ranges<'_>,
+        then: Then,
+        out: &mut Output<'_>,
+        sums: &mut Buffer<i32>,
+    ) {
+        match weights {
+            PackedBytes::Library(weights) => {
+                sums.resize(x.n_rows * self.outputs);
+                let rows = matrix(bytes, [x.n_rows, self.inputs], x.stride);
+                GemmExecutor::<u8, i8, i32>::new()
+                    .gemm(
+                        sums,
+                        GemmInputA::Unpacked(rows),
+                        GemmInputB::Packed(weights),
+                        GemmOptions::default(),
+                    )
+                    .expect("the shapes fit together");
+                let sums = ranges.of(sums, self.outputs, [0, 0]);
+                self.finish(sums, [x.n_rows, self.outputs], [0, 0], then, out);
+            }
+            #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+            PackedBytes::Panels { panels, amx } => {
+                let tiles = crate::amx::Tiles::new(*amx);
+                let padded = x.n_rows.next_multiple_of(BLOCK) * x.stride;
+                crate::amx::multiply_bytes(
+                    &tiles,
+                    &bytes[..padded],
+                    x.stride,
+                    panels,
+                    |sums, row, column| {
+                        let sums = ranges.of(sums, BLOCK, [row, column]);
+                        self.finish(
+                            sums,
+                            [BLOCK.min(x.n_rows - row), BLOCK],
+                            [row, column],
+                            then,
+                            out,
+                        );
+                    },
+                );
+            }
+        }
+    }
+
+    /// Finishes `rows x columns` sums, the first of which belongs to this row and column.
+    fn finish(
+        &self,
+        sums: impl Sums,
+        [rows, columns]: [usize; 2],
+        [row, column]: [usize; 2],
+        then: Then,
+        out: &mut Output<'_>,
+    ) {
+        let out_column = if let Then::Gate(_) = then {
+            column / 2
+        } else {
+            column
+        };
+        Finish {
+            sums,
+            rows,
+            columns,
+            bias: &self.bias[column..][..columns],
+            then,
+            is_rounded: matches!(self.weights, Weights::Bytes { .. }),
+            out: &mut out.data[row * out.stride + out_column..],
+            out_stride: out.stride,
+        }
+        .dispatch();
+    }
+}
+
+/// Scales and zeros of both factors of a product of bytes.
+#[derive(Clone, Copy)]
+struct Ranges<'a> {
+    row_scales: &'a [f32],
+    row_zeros: &'a [i32],
+    scales: &'a [f32],
+    sums: &'a [i32],
+}
+
+impl<'a> Ranges<'a> {
+    /// A block of sums whose first belongs to this row and column.
+    fn of(self, sums: &'a [i32], stride: usize, [row, column]: [usize; 2]) -> Integers<'a> {
+        Integers {
+            sums,
+            stride,
+            row_scales: &self.row_scales[row..],
+            row_zeros: &self.row_zeros[row..],
+            column_scales: &self.scales[column..],
+            column_sums: &self.sums[column..],
+        }
+    }
+}
+
+fn matrix<T>(data: &[T], shape: [usize; 2], stride: usize) -> NdTensorView<'_, T, 2> {
+    NdTensorView::from_data_with_strides(shape, data, [stride, 1])
+        .expect("rows lie inside of their slice")
+}
+
+/// The transpose of row-major weights.
+fn transposed<T>(weight: &[T], outputs: usize, inputs: usize) -> NdTensorView<'_, T, 2> {
+    NdTensorView::from_data_with_strides([inputs, outputs], weight, [1, inputs])
+        .expect("weights fill their slice")
+}
+
+fn float_weights(arithmetic: Arithmetic, weight: &[f32], outputs: usize, inputs: usize) -> Weights {
+    #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+    if let Some(amx) = arithmetic.amx {
+        let panels = crate::amx::split_weights(weight, outputs, inputs);
+        return Weights::Parts { panels, amx };
+    }
+    let _ = arithmetic;
+    Weights::Floats(GemmExecutor::<f32>::new().prepack_b(transposed(weight, outputs, inputs)))
+}
+
+fn byte_weights(arithmetic: Arithmetic, weight: &[f32], outputs: usize, inputs: usize) -> Weights {
+    let gemm = GemmExecutor::<u8, i8, i32>::new();
+    #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+    if let Some(amx) = arithmetic.amx {
+        let QuantizedWeights {
+            bytes,
+            scales,
+            sums,
+        } = QuantizedWeights::new(weight, inputs, 127);
+        let panels = crate::amx::weights_of_bytes(&bytes, outputs, inputs);
+        let packed = PackedBytes::Panels { panels, amx };
+        return Weights::Bytes {
+            packed,
+            scales,
+            sums,
+        };
+    }
+    let _ = arithmetic;
+    // Sums of two products are 16 bits wide in AVX2 without VNNI.
+    let largest = if gemm.may_saturate() { 63 } else { 127 };
+    let QuantizedWeights {
+        bytes,
+        scales,
+        sums,
+    } = QuantizedWeights::new(weight, inputs, largest);
+    let packed = PackedBytes::Library(gemm.prepack_b(transposed(&bytes, outputs, inputs)));
+    Weights::Bytes {
+        packed,
+        scales,
+        sums,
+    }
+}

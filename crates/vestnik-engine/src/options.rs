@@ -1,0 +1,76 @@
+//! How an engine computes.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// The numbers in which products are computed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum EngineDtype {
+    /// `f32`. With AMX each factor is the sum of three bf16 numbers, and a product the sum of six, which is as exact as `f32`.
+    #[default]
+    F32,
+    /// 8-bit whole numbers: weights with a scale for every output, activations with a range for every token. What is
+    /// between the products stays `f32`, attention is computed in bf16 or `f32`.
+    Int8,
+}
+
+impl fmt::Display for EngineDtype {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::F32 => "f32",
+            Self::Int8 => "int8",
+        })
+    }
+}
+
+impl FromStr for EngineDtype {
+    type Err = String;
+
+    /// `f32` or `int8`.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "f32" => Ok(Self::F32),
+            "int8" => Ok(Self::Int8),
+            _ => Err(format!(
+                "unknown number type {text:?}, expected f32 or int8"
+            )),
+        }
+    }
+}
+
+/// Which kernels an engine may use.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Kernels {
+    /// The fastest that the processor has: AMX tiles (Linux on Intel Sapphire Rapids and later), otherwise the portable
+    /// ones. With `VESTNIK_KERNELS=portable` in the environment the portable ones.
+    #[default]
+    Fastest,
+    /// Those of `rten-gemm`, which choose between AVX-512, AVX2, NEON and plain code themselves.
+    Portable,
+}
+
+/// Settings of an engine.
+#[derive(Clone, Copy, Debug, Default)]
+#[non_exhaustive]
+pub struct EngineOptions {
+    /// Default: [`EngineDtype::F32`].
+    pub dtype: EngineDtype,
+    /// Default: [`Kernels::Fastest`].
+    pub kernels: Kernels,
+}
+
+impl EngineOptions {
+    /// Sets the numbers in which products are computed.
+    #[must_use]
+    pub fn with_dtype(mut self, dtype: EngineDtype) -> Self {
+        self.dtype = dtype;
+        self
+    }
+
+    /// Sets the kernels.
+    #[must_use]
+    pub fn with_kernels(mut self, kernels: Kernels) -> Self {
+        self.kernels = kernels;
+        self
+    }
+}

@@ -1,0 +1,267 @@
+//! Operations on rows of numbers around the matrix products, for whatever vectors the processor has.
+
+use rten_simd::ops::{BitOps, FloatOps, NarrowSaturate, NumOps};
+use rten_simd::{Isa, SimdOp};
+use rten_vecmath::MinMax;
+
+/// A layer norm's scale and shift.
+#[derive(Clone, Debug)]
+pub(crate) struct Norm {
+    weight: Vec<f32>,
+    bias: Vec<f32>,
+    eps: f32,
+}
+
+impl Norm {
+    /// Without a bias there is no shift.
+    pub(crate) fn new(weight: Vec<f32>, bias: Option<Vec<f32>>, eps: f64) -> Self {
+        Self {
+            bias: bias.unwrap_or_else(|| vec![0.0; weight.len()]),
+            weight,
+            eps: eps as f32,
+        }
+    }
+
+    /// Normalizes rows that are `stride` apart (Ba et al. 2016). What lies behind the width of a row stays.
+    pub(crate) fn apply(&self, rows: &mut [f32], stride: usize) {
+        let norm = self;
+        Normalize { norm, rows, stride }.dispatch();
+    }
+}
+
+struct Normalize<'a> {
+    norm: &'a Norm,
+    rows: &'a mut [f32],
+    stride: usize,
+}
+
+impl SimdOp for Normalize<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn eval<I: Isa>(self, isa: I) {
+        let width = self.norm.weight.len();
+        for row in self.rows.chunks_exact_mut(self.stride) {
+            normalize(isa, self.norm, &mut row[..width]);
+        }
+    }
+}
+
+#[inline(always)]
+fn normalize<I: Isa>(isa: I, norm: &Norm, row: &mut [f32]) {
+    let ops = isa.f32();
+    let width = row.len() as f32;
+    let mean = sum_of(
+        isa,
+        row,
+        #[inline(always)]
+        |x| x,
+        |x| x,
+    ) / width;
+    let mean_vector = ops.splat(mean);
+    let squares = sum_of(
+        isa,
+        row,
+        #[inline(always)]
+        |x| {
+            let centred = ops.sub(x, mean_vector);
+            ops.mul(centred, centred)
+        },
+        |x| (x - mean) * (x - mean),
+    );
+    let factor = (squares / width + norm.eps).sqrt().recip();
+    let factor_vector = ops.splat(factor);
+    let n = ops.len();
+    let whole = row.len() / n * n;
+    let (weight, bias) = (&norm.weight[..row.len()], &norm.bias[..row.len()]);
+    for start in (0..whole).step_by(n) {
+        let x = ops.mul(ops.sub(ops.load(&row[start..]), mean_vector), factor_vector);
+        let y = ops.mul_add(x, ops.load(&weight[start..]), ops.load(&bias[start..]));
+        ops.store(y, &mut row[start..]);
+    }
+    for column in whole..row.len() {
+        row[column] = (row[column] - mean) * factor * weight[column] + bias[column];
+    }
+}
+
+/// The sum of a function of all numbers of a row; four sums side by side, so that one need not wait for the other.
+#[inline(always)]
+fn sum_of<I: Isa>(
+    isa: I,
+    row: &[f32],
+    vector: impl Fn(I::F32) -> I::F32,
+    scalar: impl Fn(f32) -> f32,
+) -> f32 {
+    let ops = isa.f32();
+    let n = ops.len();
+    let mut sums = [ops.zero(); 4];
+    let fours = row.chunks_exact(4 * n);
+    let ones = fours.remainder().chunks_exact(n);
+    let rest: f32 = ones.remainder().iter().map(|x| scalar(*x)).sum();
+    for four in fours {
+        for (sum, x) in sums.iter_mut().zip(ops.load_many::<4>(four)) {
+            *sum = ops.add(*sum, vector(x));
+        }
+    }
+    for one in ones {
+        sums[0] = ops.add(sums[0], vector(ops.load(one)));
+    }
+    let [a, b, c, d] = sums;
+    ops.sum(ops.add(ops.add(a, b), ops.add(c, d))) + rest
+}
+
+/// Rows as unsigned bytes, each with a range of its own: `x ≈ scale (byte - zero)`.
+#[derive(Debug)]
+pub(crate) struct QuantizedRows<'a> {
+    /// Rows of bytes, `stride` apart.
+    pub(crate) bytes: &'a mut [u8],
+    pub(crate) stride: usize,
+    pub(crate) scales: &'a mut [f32],
+    pub(crate) zeros: &'a mut [i32],
+}
+
+/// Quantizes rows of `width` numbers that are `stride` apart. The range of a row is that of its numbers and zero.
+pub(crate) fn quantize(rows: &[f32], stride: usize, width: usize, into: QuantizedRows<'_>) {
+    Quantize {
+        rows,
+        stride,
+        width,
+        into,
+    }
+    .dispatch();
+}
+
+struct Quantize<'a> {
+    rows: &'a [f32],
+    stride: usize,
+    width: usize,
+    into: QuantizedRows<'a>,
+}
+
+impl SimdOp for Quantize<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn eval<I: Isa>(self, isa: I) {
+        let rows = self.rows.chunks(self.stride);
+        let outs = self.into.bytes.chunks_exact_mut(self.into.stride);
+        let ranges = self.into.scales.iter_mut().zip(self.into.zeros);
+        for ((row, out), (scale, zero)) in rows.zip(outs).zip(ranges) {
+            (*scale, *zero) = quantize_row(isa, &row[..self.width], out);
+        }
+    }
+}
+
+#[inline(always)]
+fn quantize_row<I: Isa>(isa: I, row: &[f32], out: &mut [u8]) -> (f32, i32) {
+    let (ops, ints) = (isa.f32(), isa.i32());
+    let (min, max) = MinMax::new(row).eval(isa);
+    let (scale, zero) = range(min, max);
+    let factor = scale.recip();
+    let (factor_vector, zero_vector) = (ops.splat(factor), ints.splat(zero));
+    let n = 4 * ops.len();
+    let whole = row.len() / n * n;
+    for start in (0..whole).step_by(n) {
+        let [a, b, c, d] = ops.load_many::<4>(&row[start..]).map(
+            #[inline(always)]
+            |x| ints.add(ops.to_int_round(ops.mul(x, factor_vector)), zero_vector),
+        );
+        let low = ints.narrow_saturate(a, b);
+        let high = ints.narrow_saturate(c, d);
+        isa.u8()
+            .store(isa.i16().narrow_saturate(low, high), &mut out[start..]);
+    }
+    for (out, x) in out[whole..].iter_mut().zip(&row[whole..]) {
+        *out = ((x * factor).round_ties_even() as i32)
+            .saturating_add(zero)
+            .clamp(0, 255) as u8;
+    }
+    (scale, zero)
+}
+
+/// Scale and zero of a row whose numbers lie between `min` and `max`. A row of zeros has the scale 1; rows that are not
+/// finite have some range.
+fn range(min: f32, max: f32) -> (f32, i32) {
+    let (min, max) = (
+        min.clamp(f32::MIN / 4.0, 0.0),
+        max.clamp(0.0, f32::MAX / 4.0),
+    );
+    let scale = (max - min) / 255.0;
+    if scale < f32::MIN_POSITIVE {
+        return (1.0, 0);
+    }
+    (scale, (-min / scale).round_ties_even() as i32)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn quantized(row: &[f32]) -> (Vec<u8>, f32, i32) {
+        let (mut bytes, mut scale, mut zero) =
+            (vec![0; row.len().next_multiple_of(64)], [0.0], [0]);
+        let stride = bytes.len();
+        let into = QuantizedRows {
+            bytes: &mut bytes,
+            stride,
+            scales: &mut scale,
+            zeros: &mut zero,
+        };
+        quantize(row, row.len(), row.len(), into);
+        bytes.truncate(row.len());
+        (bytes, scale[0], zero[0])
+    }
+
+    #[test]
+    fn bytes_are_within_half_a_step_and_zero_stays_zero() {
+        for n in [1, 3, 63, 64, 65, 200] {
+            let row: Vec<f32> = (0..n)
+                .map(|i| (i as f32 * 0.37).sin() * 3.0 + 1.0)
+                .collect();
+            let (bytes, scale, zero) = quantized(&row);
+            assert!((0..=255).contains(&zero));
+            for (x, byte) in row.iter().zip(bytes) {
+                let back = scale * (i32::from(byte) - zero) as f32;
+                assert!(
+                    (back - x).abs() <= scale * 0.5001 + 1e-6,
+                    "{n}: {x} -> {back}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn rows_without_a_range_have_one() {
+        assert_eq!(quantized(&[0.0; 70]), (vec![0; 70], 1.0, 0));
+        for row in [
+            [f32::INFINITY, 1.0],
+            [f32::NAN, 1.0],
+            [-f32::INFINITY, f32::INFINITY],
+            [f32::MAX, f32::MIN],
+        ] {
+            let (_, scale, zero) = quantized(&row);
+            assert!(scale.is_finite() && (0..=255).contains(&zero), "{row:?}");
+        }
+    }
+
+    #[test]
+    fn normal_rows_have_mean_zero_and_variance_one() {
+        for width in [1, 5, 16, 70, 384] {
+            let norm = Norm::new(vec![1.0; width], None, 0.0);
+            let mut row: Vec<f32> = (0..width + 2)
+                .map(|i| 1000.0 + (i * i % 17) as f32)
+                .collect();
+            let behind = row[width..].to_vec();
+            norm.apply(&mut row, width + 2);
+            assert_eq!(row[width..], behind);
+            if width > 1 {
+                let mean = row[..width].iter().sum::<f32>() / width as f32;
+                let variance = row[..width].iter().map(|x| x * x).sum::<f32>() / width as f32;
+                assert!(
+                    mean.abs() < 1e-3 && (variance - 1.0).abs() < 1e-3,
+                    "{width}: {mean} {variance}"
+                );
+            }
+        }
+    }
+}

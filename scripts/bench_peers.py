@@ -1,0 +1,358 @@
+#!/usr/bin/env python3
+"""Encoders on a CPU: vestnik's engine beside ONNX Runtime and PyTorch, with the same weights, lengths and threads.
+
+    pip install torch==2.15.0 transformers==5.23.0 onnx onnxscript onnxruntime natasha
+    cargo build --release && cargo build --release -p vestnik-engine --example throughput
+    python scripts/bench_peers.py [--shape xlm-r-base|default] [--articles NEWS.jsonl.gz] [--threads 2] [--json]
+    python scripts/bench_peers.py --natasha NEWS_RU.jsonl.gz [--threads 2]
+
+The first form makes a random model of the shape and measures its forward pass over sequences of the lengths that the
+articles have in `models/vestnik-news/tokenizer.json` (without articles: a built-in distribution), at most 510. vestnik packs
+them; the others get padded batches of 32, of like length ("sorted", as a careful user does) or in the order of arrival.
+The second form compares `vestnik bench --tasks ner` with natasha on Russian articles, by documents.
+
+Every contestant is a process of its own that loads once; contestants take turns, the fastest of `--rounds` counts. The
+clock is that on the wall; `--clock cpu` takes the processor time of the process instead, for machines that do other work
+meanwhile (with one thread: several may wait for each other in loops). Padding does not count as tokens.
+"""
+
+import argparse
+import contextlib
+import gzip
+import json
+import os
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+SHAPES = {
+    "default": dict(hidden_size=384, num_hidden_layers=6, num_attention_heads=12, intermediate_size=1536, vocab_size=32000),
+    "xlm-r-base": dict(
+        hidden_size=768, num_hidden_layers=12, num_attention_heads=12, intermediate_size=3072, vocab_size=250002
+    ),
+}
+BATCH = 32
+LONGEST = 510
+CONTESTANTS = [
+    "vestnik f32",
+    "vestnik int8",
+    "onnxruntime f32 sorted",
+    "onnxruntime int8 sorted",
+    "onnxruntime int8 arrival",
+    "torch f32 sorted",
+    "torch bf16 sorted",
+]
+
+
+def main() -> None:
+    arguments = parse()
+    if arguments.contestant:
+        serve(arguments)
+    elif arguments.natasha:
+        report(compare_natasha(arguments), "documents", arguments)
+    else:
+        with tempfile.TemporaryDirectory() as folder:
+            report(compare_encoders(Path(folder), arguments), "tokens", arguments)
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--shape", choices=SHAPES, default="xlm-r-base")
+    parser.add_argument("--articles", type=Path, help="JSON lines with texts, for the lengths")
+    parser.add_argument("--sequences", type=int, default=200)
+    parser.add_argument("--natasha", type=Path, help="JSON lines with Russian texts")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--clock", choices=["wall", "cpu"], default="wall")
+    parser.add_argument("--only", nargs="*", help="some of the contestants")
+    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--contestant", help=argparse.SUPPRESS)
+    parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
+    return parser.parse_args()
+
+
+# Who takes part
+
+
+def compare_encoders(folder: Path, arguments: argparse.Namespace) -> dict:
+    make_model(folder, arguments)
+    names = [name for name in CONTESTANTS if not arguments.only or name in arguments.only]
+    return take_turns({name: Contestant(command(name, folder, arguments), arguments) for name in names}, arguments)
+
+
+def compare_natasha(arguments: argparse.Namespace) -> dict:
+    texts = [text for text in read_texts(arguments.natasha)]
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "articles.jsonl"
+        path.write_text("".join(json.dumps({"text": text}) + "\n" for text in texts), encoding="utf-8")
+        contestant = Contestant(self_command("natasha", Path(folder), arguments), arguments)
+        results = {"natasha": take_turns({"natasha": contestant}, arguments)["natasha"]}
+        for dtype in ("f32", "int8"):
+            results[f"vestnik {dtype}"] = vestnik_bench(path, dtype, arguments)
+    return results
+
+
+def vestnik_bench(path: Path, dtype: str, arguments: argparse.Namespace) -> dict:
+    before = os.times()
+    bench = [ROOT / "target/release/vestnik", "bench", path, "--tasks", "ner", "--dtype", dtype, "--json"]
+    bench += ["--threads", str(arguments.threads), "--rounds", str(arguments.rounds)]
+    found = json.loads(subprocess.run(bench, check=True, capture_output=True, text=True).stdout)
+    after = os.times()
+    seconds = found["seconds"]
+    if arguments.clock == "cpu":  # of all rounds and the first one that does not count; loading included
+        used = after.children_user + after.children_system - before.children_user - before.children_system
+        seconds = used / (arguments.rounds + 1)
+    return {"count": found["documents"], "seconds": seconds, "peak_memory_bytes": found["peak_memory_bytes"]}
+
+
+def command(name: str, folder: Path, arguments: argparse.Namespace) -> list:
+    if name.startswith("vestnik"):
+        dtype = name.split()[1]
+        program = ROOT / "target/release/examples/throughput"
+        return [program, folder, folder / "lengths.json", dtype, str(arguments.threads)]
+    return self_command(name, folder, arguments)
+
+
+def self_command(name: str, folder: Path, arguments: argparse.Namespace) -> list:
+    return [sys.executable, __file__, "--contestant", name, "--folder", folder, "--threads", str(arguments.threads)]
+
+
+class Contestant:
+    """A process that reads everything once for each line it gets."""
+
+    def __init__(self, command: list, arguments: argparse.Namespace):
+        threads = str(arguments.threads)
+        environment = os.environ | {"OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads, "TOKENIZERS_PARALLELISM": "false"}
+        start = time.perf_counter()
+        self.process = subprocess.Popen(
+            [str(part) for part in command], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
+        )
+        json.loads(self.process.stdout.readline())
+        self.load_seconds = time.perf_counter() - start
+
+    def turn(self, clock: str) -> dict:
+        before = self.processor_time()
+        self.process.stdin.write("\n")
+        self.process.stdin.flush()
+        answer = json.loads(self.process.stdout.readline())
+        seconds = self.processor_time() - before if clock == "cpu" else answer["seconds"]
+        return {"count": answer.get("tokens", answer.get("documents")), "seconds": seconds}
+
+    def processor_time(self) -> float:
+        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def peak_memory(self) -> int:
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        return 1024 * next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM"))
+
+    def finish(self) -> None:
+        self.process.stdin.close()
+        self.process.wait()
+
+
+def take_turns(contestants: dict, arguments: argparse.Namespace) -> dict:
+    results = {}
+    for turn in range(arguments.rounds + 1):  # the first one does not count
+        for name, contestant in contestants.items():
+            found = contestant.turn(arguments.clock)
+            best = results.get(name)
+            if turn > 0 and (best is None or found["seconds"] < best["seconds"]):
+                results[name] = found
+    for name, contestant in contestants.items():
+        results[name] |= {"peak_memory_bytes": contestant.peak_memory(), "load_seconds": contestant.load_seconds}
+        contestant.finish()
+    return results
+
+
+def report(results: dict, unit: str, arguments: argparse.Namespace) -> None:
+    for result in results.values():
+        result[f"{unit}_per_second"] = result["count"] / result["seconds"]
+    if arguments.json:
+        print(json.dumps(results))
+        return
+    print(f"{'':28}{unit + '/s':>12}{'peak MB':>10}{'load s':>8}")
+    for name, result in results.items():
+        load = f"{result['load_seconds']:.2f}" if "load_seconds" in result else ""
+        memory = result["peak_memory_bytes"] / 1e6
+        print(f"{name:28}{result[f'{unit}_per_second']:12.0f}{memory:10.0f}{load:>8}")
+
+
+# The model and the lengths
+
+
+def make_model(folder: Path, arguments: argparse.Namespace) -> None:
+    import torch
+    import transformers
+
+    torch.manual_seed(1)
+    if arguments.shape == "xlm-r-base":
+        config = transformers.XLMRobertaConfig(
+            **SHAPES[arguments.shape], max_position_embeddings=514, type_vocab_size=1, pad_token_id=1
+        )
+        model = transformers.XLMRobertaModel(config, add_pooling_layer=False)
+    else:
+        model = transformers.BertModel(transformers.BertConfig(**SHAPES[arguments.shape]), add_pooling_layer=False)
+    model.save_pretrained(folder)
+    lengths = article_lengths(arguments)
+    (folder / "lengths.json").write_text(json.dumps(lengths))
+
+
+def article_lengths(arguments: argparse.Namespace) -> list[int]:
+    draw = random.Random(1)
+    if not arguments.articles:  # of news: the median is 150 tokens
+        return [min(LONGEST, max(8, int(draw.lognormvariate(5.0, 0.8)))) for _ in range(arguments.sequences)]
+    import tokenizers
+
+    tokenizer = tokenizers.Tokenizer.from_file(str(ROOT / "models/vestnik-news/tokenizer.json"))
+    texts = list(read_texts(arguments.articles))
+    texts = draw.sample(texts, min(arguments.sequences, len(texts)))
+    return [min(LONGEST, len(tokenizer.encode(text).ids)) for text in texts]
+
+
+def read_texts(path: Path):
+    opened = gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8")
+    with opened as lines:
+        for line in lines:
+            record = json.loads(line)
+            if record.get("lang", "ru") == "ru" or "articles" in str(path):
+                yield record["text"]
+
+
+# One contestant in a process of its own
+
+
+def serve(arguments: argparse.Namespace) -> None:
+    with contextlib.redirect_stdout(sys.stderr):  # libraries talk; only answers go to the other end
+        read = prepare(arguments)
+    print(json.dumps({}), flush=True)
+    for _ in sys.stdin:
+        start = time.perf_counter()
+        count = read()
+        unit = "documents" if arguments.contestant == "natasha" else "tokens"
+        print(json.dumps({"seconds": time.perf_counter() - start, unit: count}), flush=True)
+
+
+def prepare(arguments: argparse.Namespace):
+    if arguments.contestant == "natasha":
+        return natasha_reader(arguments)
+    engine, dtype, order = arguments.contestant.split()
+    lengths = json.loads((arguments.folder / "lengths.json").read_text())
+    if order == "sorted":
+        lengths.sort(reverse=True)
+    batches = [padded(lengths[start : start + BATCH]) for start in range(0, len(lengths), BATCH)]
+    run = (onnx_runner if engine == "onnxruntime" else torch_runner)(arguments, dtype)
+
+    def read() -> int:
+        for ids, mask in batches:
+            run(ids, mask)
+        return sum(lengths)
+
+    return read
+
+
+def padded(lengths: list[int]):
+    import numpy
+
+    width = max(lengths)
+    ids = numpy.ones((len(lengths), width), dtype=numpy.int64)
+    mask = numpy.zeros_like(ids)
+    for row, length in enumerate(lengths):
+        ids[row, :length] = 5 + 7919 * numpy.arange(length) % 20000
+        mask[row, :length] = 1
+    return ids, mask
+
+
+def torch_model(folder: Path):
+    import transformers
+
+    return transformers.AutoModel.from_pretrained(folder, add_pooling_layer=False, attn_implementation="sdpa").eval()
+
+
+def torch_runner(arguments: argparse.Namespace, dtype: str):
+    import torch
+
+    torch.set_num_threads(arguments.threads)
+    model = torch_model(arguments.folder).to(torch.bfloat16 if dtype == "bf16" else torch.float32)
+
+    def run(ids, mask) -> None:
+        with torch.inference_mode():
+            model(input_ids=torch.from_numpy(ids), attention_mask=torch.from_numpy(mask)).last_hidden_state.float()
+
+    return run
+
+
+def onnx_runner(arguments: argparse.Namespace, dtype: str):
+    import onnxruntime
+
+    path = exported(arguments.folder)
+    if dtype == "int8":
+        from onnxruntime.quantization import QuantType, quantize_dynamic
+
+        path, plain = arguments.folder / "int8.onnx", path
+        if not path.exists():
+            quantize_dynamic(plain, path, weight_type=QuantType.QInt8, per_channel=True)
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = arguments.threads
+    options.add_session_config_entry("session.intra_op.allow_spinning", "1")
+    session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+
+    def run(ids, mask) -> None:
+        session.run(None, {"input_ids": ids, "attention_mask": mask})
+
+    return run
+
+
+def exported(folder: Path) -> Path:
+    path = folder / "f32.onnx"
+    if path.exists():
+        return path
+    import torch
+
+    ids = torch.ones((2, 16), dtype=torch.int64)
+    batch, width = torch.export.Dim("batch", min=1, max=4096), torch.export.Dim("width", min=2, max=512)
+    shape = {0: batch, 1: width}
+
+    class States(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.model = torch_model(folder)
+
+        def forward(self, input_ids, attention_mask):
+            return self.model(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
+
+    torch.onnx.export(
+        States().eval(),
+        (ids, torch.ones_like(ids)),
+        str(path),
+        input_names=["input_ids", "attention_mask"],
+        output_names=["states"],
+        dynamic_shapes=(shape, shape),
+        dynamo=True,
+        external_data=True,
+    )
+    return path
+
+
+def natasha_reader(arguments: argparse.Namespace):
+    from natasha import Doc, NewsEmbedding, NewsNERTagger, Segmenter
+
+    texts = list(read_texts(arguments.folder / "articles.jsonl"))
+    segmenter, tagger = Segmenter(), NewsNERTagger(NewsEmbedding())
+
+    def read() -> int:
+        for text in texts:
+            document = Doc(text)
+            document.segment(segmenter)
+            document.tag_ner(tagger)
+        return len(texts)
+
+    return read
+
+
+if __name__ == "__main__":
+    main()
