@@ -100,7 +100,7 @@ pub(crate) fn run(args: &Args) -> Result<Outcome> {
 /// The texts of all articles that can be read.
 fn texts(args: &Args) -> Result<Vec<String>> {
     let options = ArticleOptions {
-        text_field: args.text_field.clone(),
+        text_fields: vec![args.text_field.clone()],
         ..ArticleOptions::default()
     };
     let mut texts = Vec::new();
