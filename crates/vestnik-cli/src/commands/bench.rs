@@ -59,7 +59,7 @@ struct Measured {
     documents_per_second: f64,
     /// Of the process, since it began; `null` where the system does not tell.
     peak_memory_bytes: Option<u64>,
-    device: &'static str,
+    device: String,
     dtype: String,
     threads: usize,
 }
@@ -190,7 +190,7 @@ fn table(measured: &Measured) -> String {
             format!("{:.1}", measured.documents_per_second),
         ),
         ("peak memory", memory),
-        ("device", measured.device.to_owned()),
+        ("device", measured.device.clone()),
         ("dtype", measured.dtype.clone()),
         ("threads", measured.threads.to_string()),
     ]
