@@ -23,7 +23,7 @@ trap cleanup EXIT
 grep -h . examples/articles/*.txt | python3 -c '
 import json, sys
 lines = [line.strip() for line in sys.stdin if len(line) > 60]
-open(sys.argv[1] + "/texts.jsonl", "w").write("".join(json.dumps({"text": line}, ensure_ascii=False) + "\n" for line in lines * 12))
+open(sys.argv[1] + "/texts.jsonl", "w").write("".join(json.dumps({"text": line}, ensure_ascii=False) + "\n" for line in lines))
 bodies = ",\n".join("[==[" + json.dumps({"text": line}, ensure_ascii=False) + "]==]" for line in lines)
 open(sys.argv[1] + "/load.lua", "w").write("""
 local bodies = {%s}

@@ -324,10 +324,7 @@ fn attend(
 }
 
 /// Cuts a slice into parts of these sizes.
-fn split<'a>(
-    data: &'a mut [f32],
-    sizes: impl Iterator<Item = usize>,
-) -> impl Iterator<Item = &'a mut [f32]> {
+fn split(data: &mut [f32], sizes: impl Iterator<Item = usize>) -> impl Iterator<Item = &mut [f32]> {
     let mut rest = data;
     sizes.map(move |size| {
         let (part, behind) = std::mem::take(&mut rest).split_at_mut(size);

@@ -185,7 +185,7 @@ impl<S: Sums> SimdOp for Finish<'_, S> {
                 |out, y| isa.f32().add(out, y),
             ),
             Then::Activate(Activation::Gelu) if self.is_rounded => {
-                self.activate(isa, &QuickGelu {})
+                self.activate(isa, &QuickGelu {});
             }
             Then::Gate(Activation::Gelu) if self.is_rounded => self.gate(isa, &QuickGelu {}),
             Then::Activate(Activation::Gelu) => self.activate(isa, &Gelu {}),

@@ -25,7 +25,7 @@ mod tests {
     #[test]
     fn every_sequence_is_in_one_group() {
         assert_eq!(groups(&[0, 3, 5, 30, 31], 6), [0..2, 2..3, 3..4]);
-        assert_eq!(groups(&[0, 3, 5, 7], 100), [0..3]);
+        assert_eq!(groups(&[0, 3, 5, 7], 5), [0..2, 2..3]);
         assert!(groups(&[0], 100).is_empty());
         assert!(groups(&[], 100).is_empty());
         assert_eq!(groups(&[0, 0, 0, 2], 1), [0..2, 2..3]);

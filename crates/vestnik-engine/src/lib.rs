@@ -10,6 +10,11 @@
 //!
 //! Unsafe code is in `amx` (kernels) and `buffer` (aligned memory) alone.
 
+#![expect(
+    clippy::too_many_arguments,
+    reason = "products take slices with their strides"
+)]
+
 #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
 mod amx;
 mod architectures;

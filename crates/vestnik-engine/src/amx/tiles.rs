@@ -125,7 +125,7 @@ impl Tiles {
     pub(crate) fn new(_: Amx) -> Self {
         // SAFETY: an `Amx` says that there are tiles; the configuration is 64 bytes that describe palette 1.
         unsafe {
-            asm!("ldtilecfg [{}]", in(reg) &raw const CONFIGURATION, options(nostack, readonly))
+            asm!("ldtilecfg [{}]", in(reg) &raw const CONFIGURATION, options(nostack, readonly));
         };
         Self(PhantomData)
     }

@@ -1,5 +1,7 @@
 //! The engine is held to the forward pass of `vestnik-model`, which is held to that of transformers.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod batches;
 mod fixtures;
 mod random;
