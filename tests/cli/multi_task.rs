@@ -305,7 +305,7 @@ fn the_run_file_of_the_default_model_reads() {
     lay_out_corpora(&sandbox, "models/vestnik-news", &text.parse().unwrap());
     let ran = sandbox.run(
         "train models/vestnik-news/train.toml --set model.base=../../tiny --set max_steps=1 \
-         --set train.limit=30 --set windows.max_tokens=30 --set calibrate=false --device cpu --progress none",
+         --set train.limit=30 --set windows.max_tokens=30 --set windows.context=0 --set calibrate=false --device cpu --progress none",
     );
     assert_eq!(ran.code, 0, "{ran}");
 }

@@ -101,11 +101,14 @@ fn an_answer_is_the_line_of_tag() {
     let sandbox = Sandbox::with_model();
     let article = json!({"id": 1, "text": TEXT, "n": 1e3});
     sandbox.write("one.jsonl", article.to_string());
-    let expected = sandbox.tag("one.jsonl").records();
+    let mut expected = sandbox.tag("one.jsonl").records().remove(0);
+    // Languages are recognised where dumps are read, and not by the server.
+    assert!(expected["vestnik"]["lang"].take().is_string());
+    expected["vestnik"].as_object_mut().unwrap().remove("lang");
     let serving = Serving::start(&sandbox, "--model tiny");
     let (status, found) = serving.post("/v1/tag", "", &article);
     assert_eq!(status, "200");
-    assert_eq!(found, expected[0]);
+    assert_eq!(found, expected);
     serving.signal("-TERM");
     let (code, rest) = serving.end();
     assert_eq!(code, Some(0), "{rest}");

@@ -98,7 +98,7 @@ impl<T> Reprints<T> {
     }
 
     /// Adds a text; the oldest one is forgotten when there is no more room.
-    pub fn add(&mut self, text: TextSignature, value: T) {
+    pub fn add(&mut self, text: &TextSignature, value: T) {
         let number = self.first + self.entries.len() as u64;
         for (band, bucket) in self.buckets.iter_mut().enumerate() {
             bucket.entry(text.band(band)).or_default().push(number);
@@ -147,7 +147,7 @@ mod tests {
         for seed in 0..50 {
             let story = story(120, seed);
             assert!(reprints.find(&signature(&story)).is_none(), "{seed}");
-            reprints.add(signature(&story), seed);
+            reprints.add(&signature(&story), seed);
         }
         for seed in 0..50 {
             let mut reprint = story(120, seed);
@@ -162,7 +162,7 @@ mod tests {
     #[test]
     fn old_texts_are_forgotten() {
         let mut reprints = Reprints::new(0.7, 3);
-        (0..5).for_each(|seed| reprints.add(signature(&story(50, seed)), seed));
+        (0..5).for_each(|seed| reprints.add(&signature(&story(50, seed)), seed));
         let found: Vec<bool> = (0..5)
             .map(|seed| reprints.find(&signature(&story(50, seed))).is_some())
             .collect();

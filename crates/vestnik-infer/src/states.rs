@@ -19,7 +19,7 @@ enum Computer {
     /// Packed weights, on the CPU.
     Engine(Box<Engine>),
     /// The model's own forward pass: on other devices, and for encoders that the engine does not have.
-    Composed(Encoder),
+    Composed(Box<Encoder>),
 }
 
 impl States {
@@ -34,7 +34,7 @@ impl States {
         }
         match options.dtype {
             None | Some(Dtype::F32) => Ok(Self {
-                computer: Computer::Composed(model.encoder().clone()),
+                computer: Computer::Composed(Box::new(model.encoder().clone())),
             }),
             Some(dtype) => Err(Error::Dtype {
                 dtype,

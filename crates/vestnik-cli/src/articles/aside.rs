@@ -105,7 +105,7 @@ fn line(rejected: &Rejected) -> String {
         Some(Ok(text)) => object["record"] = text.into(),
         // Bytes that are no text are written so that they can be had back.
         Some(Err(_)) => {
-            object["record_hex"] = hexadecimal(rejected.record.as_deref().unwrap_or_default())
+            object["record_hex"] = hexadecimal(rejected.record.as_deref().unwrap_or_default());
         }
     }
     format!("{object}\n")

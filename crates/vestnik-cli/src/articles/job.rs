@@ -60,7 +60,7 @@ impl Waiting {
             let recent = self
                 .recent
                 .get_or_insert_with(|| Reprints::new(0.0, usize::MAX));
-            recent.add(signature, ());
+            recent.add(&signature, ());
         }
         self.articles.push(article);
         self.slots.push(slot);
@@ -243,7 +243,7 @@ impl<W: Work> Job<W> {
                 Some(line) => {
                     slots[slot] = self
                         .placed(vec![line], std::slice::from_ref(&article))
-                        .pop()
+                        .pop();
                 }
                 None => waiting.push(slot, article, signature),
             }
@@ -276,7 +276,7 @@ impl<W: Work> Job<W> {
         let sound = sound.filter(|((article, _), _)| !is_failed(article));
         for (((article, slot), signature), line) in sound.zip(lines) {
             if let Some(signature) = signature {
-                copies.learn(article.id.clone(), &article.text, signature, &line)?;
+                copies.learn(article.id.clone(), &article.text, &signature, &line)?;
             }
             slots[*slot] = Some(line);
         }

@@ -151,12 +151,12 @@ pub(crate) trait Work {
 /// # Errors
 /// An input is not there, nothing could be read, the output cannot be written, or the work fails.
 pub(crate) fn process<W: Work>(
-    args: ArticleArgs,
+    args: &ArticleArgs,
     open: impl FnOnce() -> Result<W>,
 ) -> Result<Outcome> {
     let inputs = inputs(&args.inputs)?;
-    let reader = ArticleReader::open(&inputs, article_options(&args))?;
-    let target = target(&args, &inputs)?;
+    let reader = ArticleReader::open(&inputs, article_options(args))?;
+    let target = target(args, &inputs)?;
     target.check()?;
     let work = open()?;
     let sink = target.open(|| identity::identity(&inputs, work.identity()?))?;
@@ -185,7 +185,7 @@ pub(crate) fn process<W: Work>(
     let located = sink.wants_places();
     let copies = args
         .dedup
-        .map(|share| copies(share, &sink, &args))
+        .map(|share| copies(share, &sink, args))
         .transpose()?;
     let languages = (!args.no_lang).then(|| Languages::new(&args.only_lang));
     Job::new(work, Writer::start(sink), aside, progress, earlier)
@@ -211,7 +211,7 @@ fn copies(share: f64, sink: &Sink, args: &ArticleArgs) -> Result<Copies> {
         if let (Some(text), Some(signature), false) =
             (text, signature, fields.contains_key("targets"))
         {
-            copies.learn(id_of(&fields, &args.id_field), &text, signature, &line)?;
+            copies.learn(id_of(&fields, &args.id_field), &text, &signature, &line)?;
         }
     }
     Ok(copies)

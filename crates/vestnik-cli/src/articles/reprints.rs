@@ -77,7 +77,7 @@ impl Copies {
         &mut self,
         id: Option<String>,
         text: &str,
-        signature: TextSignature,
+        signature: &TextSignature,
         line: &str,
     ) -> Result<()> {
         let fields = RecordFields::parse(record_of(line))?;

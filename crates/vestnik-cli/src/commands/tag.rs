@@ -44,9 +44,9 @@ pub(crate) struct Args {
 /// Runs the command.
 pub(crate) fn run(args: Args) -> Result<Outcome> {
     if args.dry_run {
-        return articles::process(args.articles, || Ok(DryRun));
+        return articles::process(&args.articles, || Ok(DryRun));
     }
-    articles::process(args.articles, || {
+    articles::process(&args.articles, || {
         let tasks = TaskOptions {
             tasks: args.tasks,
             min_topic_score: args.min_topic_score,

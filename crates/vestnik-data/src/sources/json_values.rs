@@ -110,14 +110,12 @@ impl JsonValues {
                 }
                 n_taken += 1;
                 self.line += u64::from(byte == b'\n');
-                step = separator_or_value(
-                    byte,
-                    &mut cut,
-                    self.in_array,
-                    self.started,
-                    self.line,
-                    self.max_bytes,
-                );
+                let place = Place {
+                    in_array: self.in_array,
+                    started: self.started,
+                    line: self.line,
+                };
+                step = separator_or_value(byte, &mut cut, place, self.max_bytes);
                 self.in_array |= !self.started && byte == b'[';
                 self.started |= !matches!(byte, b' ' | b'\t' | b'\r' | b'\n' | 0xef | 0xbb | 0xbf);
                 if !matches!(step, Step::More) {
@@ -136,7 +134,7 @@ impl JsonValues {
         }
     }
 
-    fn found(&self, cut: Cut) -> Found {
+    fn found(&self, cut: &Cut) -> Found {
         let rejected = |problem, bytes: &[u8]| Rejected {
             path: self.path.clone(),
             line: Some(cut.line),
@@ -165,23 +163,25 @@ impl JsonValues {
     }
 }
 
-/// Takes one byte: as a part of the value, or as what is between values.
-fn separator_or_value(
-    byte: u8,
-    cut: &mut Cut,
+/// Where in the file a byte stands.
+#[derive(Clone, Copy)]
+struct Place {
     in_array: bool,
+    /// Whether anything but white space came before.
     started: bool,
     line: u64,
-    max_bytes: usize,
-) -> Step {
+}
+
+/// Takes one byte: as a part of the value, or as what is between values.
+fn separator_or_value(byte: u8, cut: &mut Cut, place: Place, max_bytes: usize) -> Step {
     if cut.bytes.is_empty() {
         match byte {
             b' ' | b'\t' | b'\r' | b'\n' => return Step::More,
-            b',' if in_array => return Step::More,
-            b']' if in_array => return Step::End,
+            b',' if place.in_array => return Step::More,
+            b']' if place.in_array => return Step::End,
             // A byte order mark, and the bracket of the whole array.
-            0xef | 0xbb | 0xbf | b'[' if !started => return Step::More,
-            _ => cut.line = line,
+            0xef | 0xbb | 0xbf | b'[' if !place.started => return Step::More,
+            _ => cut.line = place.line,
         }
     }
     match cut.take(byte, max_bytes) {
@@ -198,7 +198,7 @@ impl Iterator for JsonValues {
             return None;
         }
         match self.next_value() {
-            Ok(cut) => Some(self.found(cut?)),
+            Ok(cut) => Some(self.found(&cut?)),
             Err(error) => {
                 self.finished = true;
                 Some(Err(Rejected::file(

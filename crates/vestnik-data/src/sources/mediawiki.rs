@@ -110,11 +110,7 @@ impl Pages {
                         page.redirect = true;
                     }
                 }
-                Event::End(_) => {
-                    if open.pop().as_deref() == Some("page") {
-                        return Ok(page);
-                    }
-                }
+                Event::End(_) if open.pop().as_deref() == Some("page") => return Ok(page),
                 Event::Text(text) => {
                     if let Some(page) = &mut page {
                         page.add(&open, &text.xml10_content(), self.max_bytes);

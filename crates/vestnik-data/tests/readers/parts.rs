@@ -23,7 +23,7 @@ fn batch(number: u64) -> Batch {
         .map(|line| format!("{{\"id\":\"{number}.{line}\",\"text\":\"вестник\"}}\n"));
     Batch {
         lines: lines.collect(),
-        errors: if number % 4 == 0 {
+        errors: if number.is_multiple_of(4) {
             format!("{{\"line\":{number}}}\n")
         } else {
             String::new()

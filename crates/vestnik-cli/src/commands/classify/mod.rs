@@ -42,7 +42,7 @@ pub(crate) fn run(args: Args) -> Result<Outcome> {
         false => Some(Questions::new(args.labels)?),
     };
     let examples = args.examples.read()?;
-    articles::process(args.articles, || {
+    articles::process(&args.articles, || {
         Ok(Classification {
             classifier: match questions {
                 Some(questions) => Classifier::by_labels(args.model.open_zero_shot()?, questions)?,
