@@ -40,16 +40,6 @@ fn evaluate(sandbox: &Sandbox, args: &str) -> Value {
     ran.records()[0].clone()
 }
 
-/// The data that a run holds back, as files of their own.
-fn held_back(sandbox: &Sandbox, name: &str, ids: &[&str]) {
-    let lines = run_file(name);
-    let kept = lines.lines().filter(|line| {
-        let record: Value = serde_json::from_str(line).unwrap();
-        ids.contains(&record["id"].as_str().unwrap())
-    });
-    sandbox.write(&format!("dev.{name}"), kept.collect::<Vec<_>>().join("\n"));
-}
-
 #[test]
 fn one_file_trains_entities_topics_and_stance() {
     let sandbox = sandbox();
@@ -83,14 +73,11 @@ fn one_file_trains_entities_topics_and_stance() {
     );
 
     // What is measured afterwards is what the run measured; thresholds apart, of which so few texts give none.
-    held_back(
-        &sandbox,
-        "topics.jsonl",
-        &["topic-01", "topic-02", "topic-04", "topic-07", "topic-09"],
-    );
-    held_back(&sandbox, "stance.jsonl", &["stance-04", "stance-08"]);
-    let topic = evaluate(&sandbox, "--task topic --data dev.topics.jsonl");
-    let stance = evaluate(&sandbox, "--task stance --data dev.stance.jsonl");
+    let [topic, stance] = [
+        "topic --data runs/topics.jsonl",
+        "stance --data runs/stance.jsonl",
+    ]
+    .map(|data| evaluate(&sandbox, &format!("--fold 1/4 --task {data}")));
     for (task, found) in [("topic", &topic), ("stance", &stance)] {
         let expected = &scores["heads"][task];
         for name in ["accuracy", "macro_f1", "micro_f1", "examples"] {
@@ -173,7 +160,6 @@ fn a_model_is_trained_further_with_its_heads() {
             .contains("goes on from the heads of the base model: topic, stance"),
         "{ran}"
     );
-    held_back(&sandbox, "stance.jsonl", &["stance-04", "stance-08"]);
     let before = evaluate(&sandbox, "--task stance --data runs/stance.jsonl");
     let after = sandbox.run(
         "evaluate --model further/model --task stance --data runs/stance.jsonl --json --progress none --device cpu",
@@ -231,8 +217,58 @@ fn texts_alone_are_learnt_without_entities() {
     let best = &record["best"]["measures"]["scores"];
     assert_eq!(ran.records()[0]["accuracy"], best["score"]);
     assert_eq!(best.get("ner"), None);
+    let data = data.strip_prefix("--task mood ").unwrap();
     let ran = sandbox.run(&format!("evaluate {data} --progress none --device cpu"));
-    assert!(ran.stdout.contains("macro F1"), "{ran}");
+    assert!(
+        ran.stdout.contains("macro F1"),
+        "its only head is found: {ran}"
+    );
+}
+
+#[test]
+fn parts_of_the_data_are_measured_apart() {
+    let sandbox = sandbox();
+    let ran = train(&sandbox, "--set epochs=1");
+    assert_eq!(ran.code, 0, "{ran}");
+    let examples = |part: &str| {
+        let measured = evaluate(
+            &sandbox,
+            &format!("--task stance --data runs/stance.jsonl {part}"),
+        );
+        measured["examples"].as_u64().unwrap()
+    };
+    let all = examples("");
+    let parts = ["--fold 1/2", "--fold 2/2"].map(examples);
+    assert!(parts.iter().all(|&part| part > 0), "{parts:?}");
+    assert_eq!(parts.iter().sum::<u64>(), all);
+    assert_eq!(examples("--without-fold 1/2"), parts[1]);
+    let documents = |part: &str| {
+        let measured = evaluate(&sandbox, &format!("--data runs/news.jsonl {part}"));
+        measured["documents"].as_u64().unwrap()
+    };
+    assert_eq!(
+        documents("--fold 1/2") + documents("--fold 2/2"),
+        documents("")
+    );
+    let model = "evaluate --model runs/multi-task/model --device cpu --progress none";
+    for (args, expected) in [
+        (
+            "--data runs/news.jsonl --fold 3/2",
+            "\"3/2\" is no part of several, such as \"1/5\"",
+        ),
+        (
+            "--data runs/news.jsonl --fold 1/2 --without-fold 1/2",
+            "runs/news.jsonl: no document in the part that is asked for",
+        ),
+        (
+            "--task stance --data runs/stance.jsonl --fold 1/2 --without-fold 1/2",
+            "runs/stance.jsonl: no document in the part that is asked for",
+        ),
+    ] {
+        let ran = sandbox.run(&format!("{model} {args}"));
+        assert_eq!(ran.code, 2, "{ran}");
+        assert!(ran.stderr.contains(expected), "{ran}");
+    }
 }
 
 /// Tiny data for every corpus of a run file in `folder`: of its labels, or of those that its map knows.

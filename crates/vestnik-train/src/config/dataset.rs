@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use serde::de::{self, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -195,15 +196,30 @@ impl Serialize for Fold {
     }
 }
 
+impl FromStr for Fold {
+    type Err = String;
+
+    /// Reads "PART/PARTS".
+    ///
+    /// # Errors
+    /// What the text is not, in one sentence.
+    fn from_str(text: &str) -> std::result::Result<Self, String> {
+        let number = |text: &str| text.parse().ok();
+        let fold = text.split_once('/').and_then(|(part, parts)| {
+            Some(Self {
+                part: number(part)?,
+                parts: number(parts)?,
+            })
+        });
+        fold.filter(|fold| fold.is_sound())
+            .ok_or_else(|| format!("{text:?} is no part of several, such as \"1/5\""))
+    }
+}
+
 impl<'de> Deserialize<'de> for Fold {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        let expected = || de::Error::custom(format!("{text:?} is no part such as \"1/5\""));
-        let (part, parts) = text.split_once('/').ok_or_else(expected)?;
-        Ok(Self {
-            part: part.parse().map_err(|_| expected())?,
-            parts: parts.parse().map_err(|_| expected())?,
-        })
+        text.parse().map_err(de::Error::custom)
     }
 }
 

@@ -41,7 +41,7 @@ struct Row {
 
 /// Measures both sides over the same documents.
 pub(super) fn run(args: &Args, a: &str, b: &str) -> Result<Outcome> {
-    let gold = annotated::read(&args.data)?;
+    let gold = annotated::read_part(&args.data, &args.part)?;
     // A file that does not fit is told before a model computes.
     let files = [read_file(a, &gold)?, read_file(b, &gold)?];
     let mut sides = Vec::new();

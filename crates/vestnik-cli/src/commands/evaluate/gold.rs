@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use vestnik_core::{Document, LabelSet};
 
+use super::part::PartArgs;
 use crate::corpus::Reading;
 use crate::failure::Mistake;
 use crate::report::measured::Sourced;
@@ -25,6 +26,14 @@ pub(crate) fn read(paths: &[PathBuf]) -> Result<Vec<Gold<'_>>> {
         gold.extend(documents.map(|document| Gold { document, path }));
     }
     reading.finish()?;
+    Ok(gold)
+}
+
+/// As [`read`], of the part that is asked for.
+pub(super) fn read_part<'a>(paths: &'a [PathBuf], part: &PartArgs) -> Result<Vec<Gold<'a>>> {
+    let mut gold = read(paths)?;
+    gold.retain(|gold| part.takes(gold.document.text()));
+    part.refuse_empty(paths, gold.is_empty())?;
     Ok(gold)
 }
 

@@ -8,8 +8,10 @@ use anyhow::Result;
 use serde::Serialize;
 use vestnik_core::metrics::{Counts, LabelEvaluator, LabelScores};
 use vestnik_infer::{HeadFit, HeadMetadata, LabelledLogits, Metadata};
-use vestnik_model::{ModelDir, MultiTaskModel};
-use vestnik_train::{EvaluationOptions, ItemLogits, LabelledCorpus, WindowConfig, evaluate_head};
+use vestnik_model::{HeadKind, ModelDir, MultiTaskModel};
+use vestnik_train::{
+    EvaluationOptions, ItemLogits, LabelledCorpus, LabelledText, NER, WindowConfig, evaluate_head,
+};
 
 use super::Args;
 use super::calibrated_model::CalibratedModel;
@@ -19,8 +21,27 @@ use crate::failure::Mistake;
 use crate::labelled::Labels;
 use crate::output::{note, print};
 
-/// Measures the head of the task that was asked for.
-pub(super) fn run(args: &Args) -> Result<Outcome> {
+/// The task of a head that is asked for; `None`: entities. A model without entities that has one head is asked for that.
+pub(super) fn asked(args: &Args) -> Result<Option<String>> {
+    if let Some(task) = &args.task {
+        return Ok((task != NER).then(|| task.clone()));
+    }
+    if args.compare.is_some() {
+        return Ok(None);
+    }
+    let (dir, _) = args.model.open_directory()?;
+    let metadata = dir.settings().map(Metadata::parse).transpose()?;
+    let heads = metadata.map(|metadata| metadata.heads).unwrap_or_default();
+    match heads.as_slice() {
+        [only] if dir.config().head() != Some(HeadKind::TokenClassification) => {
+            Ok(Some(only.task.clone()))
+        }
+        _ => Ok(None),
+    }
+}
+
+/// Measures the head of a task.
+pub(super) fn run(args: &Args, task: &str) -> Result<Outcome> {
     refuse_arguments_of_entities(args)?;
     let place = args
         .calibrate
@@ -28,12 +49,12 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
         .transpose()?;
     let (dir, device) = args.model.open_directory()?;
     let metadata = dir.settings().map(Metadata::parse).transpose()?;
-    let head = head(&args.task, metadata.as_ref())?;
+    let head = head(task, metadata.as_ref())?;
     let corpora = corpora(args, head)?;
     args.model.tell_device(&device);
     let (model, _) = MultiTaskModel::load_frozen(&dir, &[head.options()], &device)?;
     let options = options(&dir, metadata.as_ref());
-    let found = evaluate_head(&model, &dir.tokenizer()?, &corpora, &args.task, &options)?;
+    let found = evaluate_head(&model, &dir.tokenizer()?, &corpora, task, &options)?;
     let examples: Vec<LabelledLogits> = found.items.iter().map(labelled).collect();
     let mut head = head.clone();
     let fit = place.is_some().then(|| head.fit(&examples));
@@ -96,11 +117,21 @@ fn corpora(args: &Args, head: &HeadMetadata) -> Result<Vec<LabelledCorpus>> {
         .map(|path| (path, reading.labelled(path, head.reads)));
     let read: Vec<(&PathBuf, _)> = read.collect();
     reading.finish()?;
-    read.into_iter()
+    let parts = read.into_iter().map(|(path, texts)| {
+        let mut texts = texts.unwrap_or_default();
+        texts.retain(|text| args.part.takes(&text.text));
+        (path, texts)
+    });
+    let parts: Vec<(&PathBuf, Vec<LabelledText>)> = parts.collect();
+    let is_empty = parts.iter().all(|(_, texts)| texts.is_empty());
+    args.part.refuse_empty(&args.data, is_empty)?;
+    parts
+        .into_iter()
+        .filter(|(_, texts)| !texts.is_empty())
         .map(|(path, texts)| {
             Ok(LabelledCorpus {
                 task: head.task.clone(),
-                texts: labels.given_to(texts.unwrap_or_default(), path, &options)?,
+                texts: labels.given_to(texts, path, &options)?,
                 known: labels.known.clone(),
                 weight: 1.0,
                 max_windows: None,

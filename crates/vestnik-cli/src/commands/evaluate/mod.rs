@@ -4,6 +4,7 @@ mod calibrated_model;
 mod compare;
 mod gold;
 mod heads;
+mod part;
 mod predictions;
 mod table;
 
@@ -26,6 +27,7 @@ use crate::threads::parse_count;
 use calibrated_model::CalibratedModel;
 use gold::Gold;
 pub(crate) use heads::labelled;
+use part::PartArgs;
 
 /// Arguments of `vestnik evaluate`.
 #[derive(Debug, clap::Args)]
@@ -37,12 +39,15 @@ pub(crate) struct Args {
     /// Annotated files: JSON lines or CoNLL columns, also .gz or .zst
     #[arg(long, value_name = "FILE", required = true, num_args = 1..)]
     data: Vec<PathBuf>,
+    #[command(flatten)]
+    part: PartArgs,
     /// Print a JSON object
     #[arg(long)]
     json: bool,
-    /// What to measure: ner, or the task of one of the model's heads, such as topic or stance
-    #[arg(long, default_value = "ner", value_name = "TASK")]
-    task: String,
+    /// What to measure: ner, or the task of one of the model's heads, such as topic or stance [default: ner, or the only
+    /// head of a model that knows no entities]
+    #[arg(long, value_name = "TASK")]
+    task: Option<String>,
     /// From the labels of the data to those of the model's head: a TOML or JSON file with a table `map` (docs/training.md)
     #[arg(long, value_name = "FILE")]
     map: Option<PathBuf>,
@@ -89,8 +94,8 @@ impl Args {
 
 /// Runs the command.
 pub(crate) fn run(args: &Args) -> Result<Outcome> {
-    if args.task != "ner" {
-        return heads::run(args);
+    if let Some(task) = heads::asked(args)? {
+        return heads::run(args, &task);
     }
     if args.map.is_some() {
         return Err(Mistake::new("--map is for topics and the like, not for entities").into());
@@ -116,7 +121,7 @@ fn evaluate(args: &Args) -> Result<Outcome> {
         .as_deref()
         .map(|folder| ReportFiles::open(folder, args.force))
         .transpose()?;
-    let gold = gold::read(&args.data)?;
+    let gold = gold::read_part(&args.data, &args.part)?;
     let seen = seen_names(&args.train_data)?;
     let vestnik = args.model.open(&args.entities, TaskOptions::ner())?;
     gold::refuse_unknown_labels(&gold, measured::ner(&vestnik)?.types())?;
