@@ -17,8 +17,8 @@ fn model() -> EncoderModel {
 
 fn engine(model: &EncoderModel, dtype: EngineDtype) -> Engine {
     let options = EngineOptions::default().with_dtype(dtype);
-    let engine = Engine::new(&model.config().encoder, model.parameters(), options);
-    engine.expect("its tensors").expect("its architecture")
+    let engine = Engine::new(&model.config().encoder, model.parameters(), &options);
+    engine.expect("its tensors")
 }
 
 fn batch(lengths: &[usize]) -> Batch {

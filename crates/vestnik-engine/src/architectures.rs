@@ -1,15 +1,19 @@
 //! Where the tensors of each architecture lie.
 
 use vestnik_model::{
-    Architecture, ArchitectureOptions, EncoderConfig, ModernBertOptions, Parameters,
+    Architecture, ArchitectureOptions, DebertaV2Options, EncoderConfig, ModernBertOptions,
+    Parameters,
 };
 
 use crate::arithmetic::Arithmetic;
+use crate::convolution::Convolution;
 use crate::embeddings::{Embeddings, Names};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::finish::GATED;
 use crate::layer::{Layer, LayerShape, NormPlace};
 use crate::linear::Linear;
+use crate::options::EngineOptions;
+use crate::relative::{Distances, RelativePositions};
 use crate::rotary::Rotary;
 use crate::rows::Norm;
 use crate::tensors::Tensors;
@@ -19,27 +23,36 @@ use crate::tensors::Tensors;
 pub(crate) struct Parts {
     pub(crate) embeddings: Embeddings,
     pub(crate) layers: Vec<Layer>,
+    /// Beside the first layer.
+    pub(crate) convolution: Option<Convolution>,
     pub(crate) final_norm: Option<Norm>,
     pub(crate) shape: LayerShape,
 }
 
-/// The parts of an encoder; `None` for an architecture that the engine does not have.
+/// The parts of an encoder.
 pub(crate) fn load(
-    arithmetic: Arithmetic,
+    options: &EngineOptions,
     config: &EncoderConfig,
     parameters: &Parameters,
-) -> Result<Option<Parts>> {
+) -> Result<Parts> {
     match (config.architecture, &config.options) {
-        (Architecture::Bert, _) => bert(arithmetic, config, parameters, "bert.").map(Some),
+        (Architecture::Bert, _) => bert(options, config, parameters, "bert."),
         (Architecture::Roberta | Architecture::XlmRoberta | Architecture::Camembert, _) => {
-            bert(arithmetic, config, parameters, "roberta.").map(Some)
+            bert(options, config, parameters, "roberta.")
         }
-        (Architecture::Electra, _) => bert(arithmetic, config, parameters, "electra.").map(Some),
-        (Architecture::DistilBert, _) => distilbert(arithmetic, config, parameters).map(Some),
-        (Architecture::ModernBert, ArchitectureOptions::ModernBert(options)) => {
-            modernbert(arithmetic, config, options, parameters).map(Some)
+        (Architecture::Electra, _) => bert(options, config, parameters, "electra."),
+        (Architecture::DistilBert, _) => distilbert(options, config, parameters),
+        (Architecture::ModernBert, ArchitectureOptions::ModernBert(own)) => {
+            modernbert(options, config, own, parameters)
         }
-        _ => Ok(None),
+        (Architecture::DebertaV2, ArchitectureOptions::DebertaV2(own)) => {
+            deberta(options, config, own, parameters)
+        }
+        (architecture, own) => Err(Error::Argument {
+            what: "configuration",
+            expected: format!("options of {}", architecture.model_type()),
+            got: format!("{own:?}"),
+        }),
     }
 }
 
@@ -66,6 +79,15 @@ const BERT: LayerNames = LayerNames {
     norm: "output.LayerNorm",
 };
 
+const DEBERTA: LayerNames = LayerNames {
+    attention: [
+        "attention.self.query_proj",
+        "attention.self.key_proj",
+        "attention.self.value_proj",
+    ],
+    ..BERT
+};
+
 const DISTILBERT: LayerNames = LayerNames {
     attention: ["attention.q_lin", "attention.k_lin", "attention.v_lin"],
     attention_output: "attention.out_lin",
@@ -76,7 +98,7 @@ const DISTILBERT: LayerNames = LayerNames {
 };
 
 fn bert(
-    arithmetic: Arithmetic,
+    options: &EngineOptions,
     config: &EncoderConfig,
     parameters: &Parameters,
     prefix: &str,
@@ -88,10 +110,11 @@ fn bert(
         norm: "embeddings.LayerNorm",
         projection: is_narrow.then_some("embeddings_project"),
         has_positions: true,
+        projects_first: false,
     };
     let layers = format!("{prefix}encoder.layer");
     post_norm(
-        arithmetic,
+        options,
         config,
         parameters,
         (prefix, &names),
@@ -100,7 +123,7 @@ fn bert(
 }
 
 fn distilbert(
-    arithmetic: Arithmetic,
+    options: &EngineOptions,
     config: &EncoderConfig,
     parameters: &Parameters,
 ) -> Result<Parts> {
@@ -109,30 +132,68 @@ fn distilbert(
         norm: "embeddings.LayerNorm",
         projection: None,
         has_positions: true,
+        projects_first: false,
     };
     let layers = ("distilbert.transformer.layer", &DISTILBERT);
-    post_norm(
-        arithmetic,
-        config,
-        parameters,
-        ("distilbert.", &names),
-        layers,
-    )
+    post_norm(options, config, parameters, ("distilbert.", &names), layers)
+}
+
+fn deberta(
+    options: &EngineOptions,
+    config: &EncoderConfig,
+    own: &DebertaV2Options,
+    parameters: &Parameters,
+) -> Result<Parts> {
+    let is_narrow = config.embedding_size != config.hidden_size;
+    let embeddings = Names {
+        words: "embeddings.word_embeddings.weight",
+        norm: "embeddings.LayerNorm",
+        projection: is_narrow.then_some("embeddings.embed_proj"),
+        has_positions: own.position_biased_input,
+        projects_first: true,
+    };
+    let layers = "deberta.encoder.layer";
+    let names = ("deberta.", &embeddings);
+    let mut parts = post_norm(options, config, parameters, names, (layers, &DEBERTA))?;
+    let tensors = Tensors::new(parameters);
+    parts.shape.n_score_kinds = own.n_kinds();
+    if own.has_position_scores() {
+        parts.shape.distances = Distances::new(config, own);
+        let mut table = tensors.read("deberta.encoder.rel_embeddings.weight")?;
+        if own.normalize_relative_embeddings {
+            let norm = tensors.norm("deberta.encoder.LayerNorm", config.layer_norm_eps)?;
+            norm.apply(&mut table, config.hidden_size);
+        }
+        for (index, layer) in parts.layers.iter_mut().enumerate() {
+            let name = format!("{layers}.{index}.attention.self");
+            let relative = RelativePositions::load(tensors, &name, &table, own)?;
+            layer.relative = Some(relative);
+        }
+    }
+    parts.convolution = own
+        .convolution
+        .as_ref()
+        .map(|own| Convolution::load(parts.shape.arithmetic, config, own, tensors))
+        .transpose()?;
+    Ok(parts)
 }
 
 fn post_norm(
-    arithmetic: Arithmetic,
+    options: &EngineOptions,
     config: &EncoderConfig,
     parameters: &Parameters,
     (prefix, embeddings): (&str, &Names<'_>),
     (layers, names): (&str, &LayerNames),
 ) -> Result<Parts> {
     let tensors = Tensors::new(parameters);
+    let arithmetic = Arithmetic::new(options);
     let layer = |index: usize| {
+        let arithmetic = arithmetic.of_layer(index, options);
         let name = |part: &str| format!("{layers}.{index}.{part}");
         let qkv = names.attention.map(name);
         let norm = |part| tensors.norm(&name(part), config.layer_norm_eps);
         Ok(Layer {
+            arithmetic,
             qkv: tensors.linear(arithmetic, &qkv.each_ref().map(String::as_str))?,
             attention_output: tensors.linear(arithmetic, &[&name(names.attention_output)])?,
             attention_norm: Some(norm(names.attention_norm)?),
@@ -143,30 +204,35 @@ fn post_norm(
             outer: tensors.linear(arithmetic, &[&name(names.outer)])?,
             feed_forward_norm: norm(names.norm)?,
             window: None,
+            relative: None,
             rotary: None,
         })
     };
     Ok(Parts {
         embeddings: Embeddings::load(arithmetic, config, parameters, prefix, embeddings)?,
         layers: in_parallel(config.num_hidden_layers, layer)?,
+        convolution: None,
         final_norm: None,
         shape: shape(arithmetic, config, NormPlace::After, vec![]),
     })
 }
 
 fn modernbert(
-    arithmetic: Arithmetic,
+    options: &EngineOptions,
     config: &EncoderConfig,
-    options: &ModernBertOptions,
+    own: &ModernBertOptions,
     parameters: &Parameters,
 ) -> Result<Parts> {
     let tensors = Tensors::new(parameters);
     let norm = |name: &str| tensors.norm(name, config.layer_norm_eps);
+    let arithmetic = Arithmetic::new(options);
     let layer = |index: usize| {
+        let arithmetic = arithmetic.of_layer(index, options);
         let name = |part: &str| format!("model.layers.{index}.{part}");
-        let is_local = options.local_layers.get(index).copied().unwrap_or(false);
+        let is_local = own.local_layers.get(index).copied().unwrap_or(false);
         let inner = tensors.affine(&name("mlp.Wi"))?;
         Ok(Layer {
+            arithmetic,
             qkv: tensors.linear(arithmetic, &[&name("attn.Wqkv")])?,
             attention_output: tensors.linear(arithmetic, &[&name("attn.Wo")])?,
             attention_norm: (index > 0).then(|| norm(&name("attn_norm"))).transpose()?,
@@ -176,7 +242,8 @@ fn modernbert(
             inner_width: config.intermediate_size,
             outer: tensors.linear(arithmetic, &[&name("mlp.Wo")])?,
             feed_forward_norm: norm(&name("mlp_norm"))?,
-            window: is_local.then_some(options.window),
+            window: is_local.then_some(own.window),
+            relative: None,
             rotary: Some(usize::from(is_local)),
         })
     };
@@ -185,13 +252,15 @@ fn modernbert(
         norm: "embeddings.norm",
         projection: None,
         has_positions: false,
+        projects_first: false,
     };
     let head_width = config.hidden_size / config.num_attention_heads;
-    let bases = [options.global_rope_theta, options.local_rope_theta];
+    let bases = [own.global_rope_theta, own.local_rope_theta];
     let rotary = bases.map(|base| Rotary::new(base, head_width, config.max_tokens()));
     Ok(Parts {
         embeddings: Embeddings::load(arithmetic, config, parameters, "model.", &names)?,
         layers: in_parallel(config.num_hidden_layers, layer)?,
+        convolution: None,
         final_norm: Some(norm("model.final_norm")?),
         shape: shape(arithmetic, config, NormPlace::Before, rotary.into()),
     })
@@ -227,6 +296,8 @@ fn shape(
         hidden: config.hidden_size,
         n_heads: config.num_attention_heads,
         rotary,
+        distances: Distances::default(),
+        n_score_kinds: 1,
     }
 }
 

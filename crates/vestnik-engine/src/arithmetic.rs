@@ -14,7 +14,7 @@ pub(crate) struct Arithmetic {
 }
 
 impl Arithmetic {
-    pub(crate) fn new(options: EngineOptions) -> Self {
+    pub(crate) fn new(options: &EngineOptions) -> Self {
         #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
         let amx = if is_portable(options.kernels) {
             None
@@ -28,6 +28,15 @@ impl Arithmetic {
             #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
             amx,
         }
+    }
+
+    /// That of a layer.
+    pub(crate) fn of_layer(self, layer: usize, options: &EngineOptions) -> Self {
+        let dtype = match options.f32_layers.contains(&layer) {
+            true => EngineDtype::F32,
+            false => self.dtype,
+        };
+        Self { dtype, ..self }
     }
 
     /// A name of the kernels for people.

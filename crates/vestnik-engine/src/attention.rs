@@ -7,7 +7,8 @@ use rten_simd::SimdOp;
 use rten_tensor::NdTensorView;
 use rten_vecmath::Softmax;
 
-use crate::buffer::Buffer;
+use crate::relative::RelativeHead;
+use crate::workspace::HeadScratch;
 
 /// Queries that the portable kernel treats at once.
 const QUERIES: usize = 64;
@@ -29,6 +30,8 @@ pub(crate) struct Head<'a> {
     pub(crate) scale: f32,
     /// The largest distance at which a token sees another; without one it sees all.
     pub(crate) window: Option<usize>,
+    /// Scores by distance; there are none beside a window.
+    pub(crate) relative: Option<RelativeHead<'a>>,
 }
 
 /// Where the context of a head goes: rows of tokens, `stride` numbers apart.
@@ -61,7 +64,7 @@ impl<'a> Head<'a> {
     }
 
     /// One part of some tokens as a matrix, `[tokens, width]` or the other way round.
-    fn matrix(
+    pub(crate) fn matrix(
         &self,
         part: usize,
         tokens: &Range<usize>,
@@ -86,8 +89,14 @@ pub(crate) fn visible_keys(query: usize, length: usize, window: Option<usize>) -
     }
 }
 
-/// One head's attention by portable kernels, in `f32`. `scores` is memory that is used again.
-pub(crate) fn attend(head: &Head<'_>, scores: &mut Buffer<f32>, out: &mut HeadOutput<'_>) {
+/// One head's attention by portable kernels, in `f32`.
+pub(crate) fn attend(head: &Head<'_>, scratch: &mut HeadScratch, out: &mut HeadOutput<'_>) {
+    let HeadScratch {
+        scores, relative, ..
+    } = scratch;
+    if let Some(positions) = &head.relative {
+        positions.ask_keys(head, relative);
+    }
     for start in (0..head.length).step_by(QUERIES) {
         let queries = start..head.length.min(start + QUERIES);
         let first = visible_keys(queries.start, head.length, head.window).start;
@@ -102,6 +111,9 @@ pub(crate) fn attend(head: &Head<'_>, scores: &mut Buffer<f32>, out: &mut HeadOu
             head.scale,
             scores,
         );
+        if let Some(positions) = &head.relative {
+            positions.add(head, &queries, scores, relative);
+        }
         for (row, scores) in scores.chunks_exact_mut(keys.len()).enumerate() {
             let visible = visible_keys(queries.start + row, head.length, head.window);
             softmax(scores, visible.start - first..visible.end - first);
@@ -114,7 +126,13 @@ pub(crate) fn attend(head: &Head<'_>, scores: &mut Buffer<f32>, out: &mut HeadOu
     }
 }
 
-fn multiply(a: NdTensorView<'_, f32, 2>, b: NdTensorView<'_, f32, 2>, alpha: f32, out: &mut [f32]) {
+/// `out = alpha a b`.
+pub(crate) fn multiply(
+    a: NdTensorView<'_, f32, 2>,
+    b: NdTensorView<'_, f32, 2>,
+    alpha: f32,
+    out: &mut [f32],
+) {
     let options = GemmOptions {
         alpha,
         ..GemmOptions::default()

@@ -2,7 +2,9 @@
 
 use std::ops::Range;
 
-use candle_core::{Storage, Tensor};
+use half::f16;
+use half::slice::HalfFloatSliceExt;
+use rayon::prelude::*;
 use vestnik_model::{EncoderConfig, Parameters};
 use vestnik_text::Batch;
 
@@ -15,6 +17,9 @@ use crate::rows::Norm;
 use crate::tensors::Tensors;
 use crate::workspace::RowScratch;
 
+/// Numbers that are converted at once.
+const PIECE: usize = 1024;
+
 /// The sum of each token's embeddings, normalized, and brought to the hidden width where the tables are narrower.
 #[derive(Debug)]
 pub(crate) struct Embeddings {
@@ -23,8 +28,8 @@ pub(crate) struct Embeddings {
     positions: Option<Table>,
     norm: Norm,
     width: usize,
-    /// A projection before the norm (DeBERTa) or after it (ELECTRA); the norm's width is that of its input.
     projection: Option<Linear>,
+    projects_first: bool,
     arithmetic: Arithmetic,
 }
 
@@ -41,6 +46,8 @@ pub(crate) struct Names<'a> {
     pub(crate) words: &'a str,
     pub(crate) norm: &'a str,
     pub(crate) projection: Option<&'a str>,
+    /// Whether the norm comes after the projection (DeBERTa), not before (ELECTRA).
+    pub(crate) projects_first: bool,
     pub(crate) has_positions: bool,
 }
 
@@ -70,6 +77,7 @@ impl Embeddings {
             projection: projection
                 .map(|name| tensors.linear(arithmetic, &[&name]))
                 .transpose()?,
+            projects_first: names.projects_first,
             arithmetic,
         })
     }
@@ -81,11 +89,11 @@ impl Embeddings {
         tokens: Range<usize>,
         scratch: &mut RowScratch,
         out: &mut Output<'_>,
-    ) -> Result<()> {
+    ) {
         let Some(projection) = &self.projection else {
-            self.sum(places, tokens, out)?;
+            self.sum(places, tokens, out);
             self.norm.apply(out.data, out.stride);
-            return Ok(());
+            return;
         };
         let stride = self.width.next_multiple_of(BLOCK);
         scratch.rows.resize(tokens.len() * stride);
@@ -93,48 +101,58 @@ impl Embeddings {
             data: &mut scratch.rows,
             stride,
         };
-        self.sum(places, tokens, &mut narrow)?;
-        self.norm.apply(narrow.data, stride);
+        self.sum(places, tokens, &mut narrow);
+        if !self.projects_first {
+            self.norm.apply(narrow.data, stride);
+        }
         let narrow = scratch
             .operands
             .prepare(self.arithmetic, &scratch.rows, stride, self.width);
         projection.apply(narrow, Then::Store, out, &mut scratch.sums);
-        Ok(())
+        if self.projects_first {
+            self.norm.apply(out.data, out.stride);
+        }
     }
 
-    fn sum(&self, places: &Places<'_>, tokens: Range<usize>, out: &mut Output<'_>) -> Result<()> {
+    fn sum(&self, places: &Places<'_>, tokens: Range<usize>, out: &mut Output<'_>) {
         self.words
-            .copy(&places.ids[tokens.clone()], self.width, out)?;
+            .copy(&places.ids[tokens.clone()], self.width, out);
         if let Some(types) = &self.types {
-            types.add(&places.types[tokens.clone()], self.width, out)?;
+            types.add(&places.types[tokens.clone()], self.width, out);
         }
         if let Some(positions) = &self.positions {
-            positions.add(&places.positions[tokens], self.width, out)?;
+            positions.add(&places.positions[tokens], self.width, out);
         }
-        Ok(())
     }
 }
 
-/// An embedding table; the model's own memory.
+/// An embedding table.
 #[derive(Debug)]
-struct Table(Tensor);
+enum Table {
+    /// Where these hold every number exactly, as of models that are stored so: half of the memory.
+    Halves(Vec<f16>),
+    Floats(Vec<f32>),
+}
 
 impl Table {
     fn new(parameters: &Parameters, name: &str) -> Result<Self> {
-        let var = parameters.get(name).ok_or_else(|| Tensors::missing(name))?;
-        Ok(Self(var.as_detached_tensor().contiguous()?))
+        let numbers = Tensors::new(parameters).read(name)?;
+        Ok(match halves(&numbers) {
+            Some(halves) => Self::Halves(halves),
+            None => Self::Floats(numbers),
+        })
     }
 
-    fn copy(&self, ids: &[u32], width: usize, out: &mut Output<'_>) -> Result<()> {
-        self.each(ids, width, out, |out, row| out.copy_from_slice(row))
+    fn copy(&self, ids: &[u32], width: usize, out: &mut Output<'_>) {
+        self.each(ids, width, out, |out, row| out.copy_from_slice(row));
     }
 
-    fn add(&self, ids: &[u32], width: usize, out: &mut Output<'_>) -> Result<()> {
+    fn add(&self, ids: &[u32], width: usize, out: &mut Output<'_>) {
         self.each(ids, width, out, |out, row| {
             for (out, x) in out.iter_mut().zip(row) {
                 *out += x;
             }
-        })
+        });
     }
 
     fn each(
@@ -143,22 +161,38 @@ impl Table {
         width: usize,
         out: &mut Output<'_>,
         f: impl Fn(&mut [f32], &[f32]),
-    ) -> Result<()> {
-        let (storage, layout) = self.0.storage_and_layout();
-        let Storage::Cpu(storage) = &*storage else {
-            return Err(Error::Argument {
-                what: "parameters of an engine",
-                expected: "tensors on the CPU".to_owned(),
-                got: "a tensor of another device".to_owned(),
-            });
-        };
-        let table = &storage.as_slice::<f32>()?[layout.start_offset()..];
-        for (id, out) in ids.iter().zip(out.data.chunks_mut(out.stride)) {
-            let row = &table[*id as usize * width..][..width];
-            f(&mut out[..width], row);
+    ) {
+        let rows = ids
+            .iter()
+            .map(|id| *id as usize * width..(*id as usize + 1) * width);
+        let outs = out.data.chunks_mut(out.stride);
+        match self {
+            Self::Floats(table) => rows
+                .zip(outs)
+                .for_each(|(row, out)| f(&mut out[..width], &table[row])),
+            Self::Halves(table) => {
+                let mut numbers = vec![0.0; width];
+                for (row, out) in rows.zip(outs) {
+                    table[row].convert_to_f32_slice(&mut numbers);
+                    f(&mut out[..width], &numbers);
+                }
+            }
         }
-        Ok(())
     }
+}
+
+/// The numbers as halves, if nothing is lost.
+fn halves(numbers: &[f32]) -> Option<Vec<f16>> {
+    let mut halves = vec![f16::ZERO; numbers.len()];
+    let is_exact = |(numbers, halves): (&[f32], &mut [f16])| {
+        let mut back = [0.0; PIECE];
+        let back = &mut back[..numbers.len()];
+        halves.convert_from_f32_slice(numbers);
+        halves.convert_to_f32_slice(back);
+        back == numbers
+    };
+    let pieces = numbers.par_chunks(PIECE).zip(halves.par_chunks_mut(PIECE));
+    pieces.all(is_exact).then_some(halves)
 }
 
 impl<'a> Places<'a> {
@@ -223,4 +257,21 @@ fn positions(config: &EncoderConfig, batch: &Batch) -> Vec<u32> {
         }));
     }
     positions
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_halved_only_without_loss() {
+        let exact: Vec<f32> = (0..3000).map(|i| i as f32 / 2048.0 - 0.5).collect();
+        let back: Vec<f32> = halves(&exact).unwrap().iter().map(|x| x.to_f32()).collect();
+        assert_eq!(back, exact);
+        for lost in [0.1, 1e-8, 1e6, f32::NAN] {
+            let mut numbers = exact.clone();
+            numbers[2999] = lost;
+            assert_eq!(halves(&numbers), None, "{lost}");
+        }
+    }
 }

@@ -56,21 +56,19 @@ struct Group<'a> {
 impl Engine {
     /// Packs the weights of an encoder: `parameters` under the names of a Hugging Face checkpoint, on the CPU.
     ///
-    /// `None` for an architecture that the engine does not compute (DeBERTa).
-    ///
     /// # Errors
     /// [`crate::Error::Argument`] when tensors are missing.
     pub fn new(
         config: &EncoderConfig,
         parameters: &Parameters,
-        options: EngineOptions,
-    ) -> Result<Option<Self>> {
-        let parts = architectures::load(Arithmetic::new(options), config, parameters)?;
-        Ok(parts.map(|parts| Self {
+        options: &EngineOptions,
+    ) -> Result<Self> {
+        let parts = architectures::load(options, config, parameters)?;
+        Ok(Self {
             config: config.clone(),
             parts,
             workspace: Workspace::default(),
-        }))
+        })
     }
 
     /// Width of the states.
@@ -110,13 +108,13 @@ impl Engine {
                 .iter()
                 .map(|group| (bounds[group.end] - bounds[group.start]) * hidden);
             let tasks: Vec<_> = groups.iter().cloned().zip(split(&mut out, sizes)).collect();
-            tasks.into_par_iter().try_for_each(|(group, out)| {
-                self.compute(batch, &places, group, rows, false, out)
-            })?;
+            tasks.into_par_iter().for_each(|(group, out)| {
+                self.compute(batch, &places, group, rows, false, out);
+            });
         } else {
             let share = batch.ids.len().div_ceil(threads).next_multiple_of(BLOCK);
             let all = 0..batch.cumulative_lengths.len().saturating_sub(1);
-            self.compute(batch, &places, all, share.min(rows), true, &mut out)?;
+            self.compute(batch, &places, all, share.min(rows), true, &mut out);
         }
         Ok(out)
     }
@@ -136,13 +134,13 @@ impl Engine {
         rows: usize,
         is_parallel: bool,
         out: &mut [f32],
-    ) -> Result<()> {
+    ) {
         let bounds = batch
             .cumulative_lengths
             .get(group.start..=group.end)
             .unwrap_or_default();
         let Some((&first, &end)) = bounds.first().zip(bounds.last()) else {
-            return Ok(());
+            return;
         };
         let sequences: Vec<Range<usize>> = bounds
             .windows(2)
@@ -161,14 +159,15 @@ impl Engine {
         };
         self.workspace
             .groups
-            .with(|memory| group.compute(memory, out))
+            .with(|memory| group.compute(memory, out));
     }
 }
 
 impl Group<'_> {
-    fn compute(self, memory: &mut GroupStates, out: &mut [f32]) -> Result<()> {
+    fn compute(self, memory: &mut GroupStates, out: &mut [f32]) {
         let Parts {
             layers,
+            convolution,
             final_norm,
             shape,
             ..
@@ -180,11 +179,17 @@ impl Group<'_> {
             states,
             qkv,
             context,
+            embedded,
         } = memory;
         if self.n_tokens == 0 {
-            return Ok(());
+            return;
         }
-        self.embed(states)?;
+        self.embed(states);
+        if convolution.is_some() {
+            embedded.resize(states.len());
+            embedded.copy_from_slice(states);
+        }
+        let embedded = &embedded[..];
         if let Some(layer) = layers.first() {
             self.each_rows(states, qkv, |rows, states, qkv, scratch| {
                 layer.read(shape, states, &self.positions[rows], scratch, qkv);
@@ -196,6 +201,10 @@ impl Group<'_> {
                 scratch.context.resize(rows.len() * shape.stride());
                 gather(context, self.sequences, &rows, shape, &mut scratch.context);
                 layer.write(shape, states, scratch);
+                if let (0, Some(convolution)) = (index, convolution) {
+                    let embedded = (embedded, shape.stride());
+                    convolution.apply(embedded, self.sequences, &rows, states, scratch);
+                }
                 if let Some(next) = layers.get(index + 1) {
                     next.read(shape, states, &self.positions[rows], scratch, qkv);
                 }
@@ -210,10 +219,9 @@ impl Group<'_> {
             }
             out.copy_from_slice(&states[..shape.hidden]);
         }
-        Ok(())
     }
 
-    fn embed(self, states: &mut [f32]) -> Result<()> {
+    fn embed(self, states: &mut [f32]) {
         let stride = self.engine.parts.shape.stride();
         let step = self.rows * stride;
         for (index, states) in states.chunks_mut(step).enumerate() {
@@ -223,14 +231,12 @@ impl Group<'_> {
                 data: states,
                 stride,
             };
-            self.engine.workspace.rows.with(|scratch| {
-                self.engine
-                    .parts
-                    .embeddings
-                    .apply(self.places, tokens, scratch, &mut out)
-            })?;
+            let embeddings = &self.engine.parts.embeddings;
+            self.engine
+                .workspace
+                .rows
+                .with(|scratch| embeddings.apply(self.places, tokens, scratch, &mut out));
         }
-        Ok(())
     }
 
     /// Calls `f` for pieces of rows: the tokens, their states, their queries, keys and values, and memory.
@@ -294,8 +300,12 @@ impl Group<'_> {
             columns: [0, 1, 2].map(|part| part * shape.hidden + index * width),
             width,
             length: sequence.len(),
-            scale: (width as f32).sqrt().recip(),
+            scale: ((width * shape.n_score_kinds) as f32).sqrt().recip(),
             window: layer.window,
+            relative: layer.relative.as_ref().map(|relative| {
+                let columns = [index * width, width, shape.hidden];
+                relative.head(&shape.distances, sequence.len(), columns)
+            }),
         };
         let out = HeadOutput {
             data: context,
@@ -304,7 +314,7 @@ impl Group<'_> {
         self.engine
             .workspace
             .heads
-            .with(|scratch| attend(shape.arithmetic, &head, scratch, out));
+            .with(|scratch| attend(layer.arithmetic, &head, scratch, out));
     }
 }
 
@@ -315,12 +325,14 @@ fn attend(
     mut out: HeadOutput<'_>,
 ) {
     #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
-    if let Some(amx) = arithmetic.amx {
+    if let Some(amx) = arithmetic.amx
+        && head.relative.is_none()
+    {
         let is_precise = arithmetic.dtype == EngineDtype::F32;
         return crate::amx::attend(amx, head, is_precise, &mut scratch.amx, out);
     }
     let _ = arithmetic;
-    crate::attention::attend(head, &mut scratch.scores, &mut out);
+    crate::attention::attend(head, scratch, &mut out);
 }
 
 /// Cuts a slice into parts of these sizes.

@@ -8,6 +8,7 @@ use crate::arithmetic::Arithmetic;
 use crate::finish::Then;
 use crate::linear::{Linear, Output};
 use crate::operand::BLOCK;
+use crate::relative::{Distances, RelativePositions};
 use crate::rotary::Rotary;
 use crate::rows::Norm;
 use crate::workspace::RowScratch;
@@ -22,6 +23,7 @@ pub(crate) enum NormPlace {
 /// The weights of a layer.
 #[derive(Debug)]
 pub(crate) struct Layer {
+    pub(crate) arithmetic: Arithmetic,
     /// Queries, keys and values, one after the other.
     pub(crate) qkv: Linear,
     pub(crate) attention_output: Linear,
@@ -36,6 +38,8 @@ pub(crate) struct Layer {
     pub(crate) feed_forward_norm: Norm,
     /// The largest distance at which a token sees another.
     pub(crate) window: Option<usize>,
+    /// Scores by distance.
+    pub(crate) relative: Option<RelativePositions>,
     /// Which of the rotary tables turns queries and keys.
     pub(crate) rotary: Option<usize>,
 }
@@ -48,6 +52,10 @@ pub(crate) struct LayerShape {
     pub(crate) hidden: usize,
     pub(crate) n_heads: usize,
     pub(crate) rotary: Vec<Rotary>,
+    /// Of layers with scores by distance.
+    pub(crate) distances: Distances,
+    /// Kinds of attention scores that are added up; products are divided by the root of their number, too.
+    pub(crate) n_score_kinds: usize,
 }
 
 impl LayerShape {
@@ -106,7 +114,7 @@ impl Layer {
         let context = &scratch.context[..states.len()];
         let context = scratch
             .operands
-            .prepare(shape.arithmetic, context, stride, shape.hidden);
+            .prepare(self.arithmetic, context, stride, shape.hidden);
         let mut out = Output {
             data: states,
             stride,
@@ -142,7 +150,7 @@ impl Layer {
         let operand =
             scratch
                 .operands
-                .prepare(shape.arithmetic, &inner, inner_stride, self.inner_width);
+                .prepare(self.arithmetic, &inner, inner_stride, self.inner_width);
         let mut out = Output {
             data: states,
             stride,
@@ -176,7 +184,7 @@ impl Layer {
         };
         let operand = scratch
             .operands
-            .prepare(shape.arithmetic, rows, stride, shape.hidden);
+            .prepare(self.arithmetic, rows, stride, shape.hidden);
         linear.apply(operand, then, out, &mut scratch.sums);
     }
 }

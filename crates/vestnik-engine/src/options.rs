@@ -50,13 +50,15 @@ pub enum Kernels {
 }
 
 /// Settings of an engine.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct EngineOptions {
     /// Default: [`EngineDtype::F32`].
     pub dtype: EngineDtype,
     /// Default: [`Kernels::Fastest`].
     pub kernels: Kernels,
+    /// Layers, from 0, that are computed in `f32` in any case: those that [`EngineDtype::Int8`] does harm. Default: none.
+    pub f32_layers: Vec<usize>,
 }
 
 impl EngineOptions {
@@ -64,6 +66,13 @@ impl EngineOptions {
     #[must_use]
     pub fn with_dtype(mut self, dtype: EngineDtype) -> Self {
         self.dtype = dtype;
+        self
+    }
+
+    /// Sets the layers that stay in `f32`; numbers beyond the last layer say nothing.
+    #[must_use]
+    pub fn with_f32_layers(mut self, layers: impl IntoIterator<Item = usize>) -> Self {
+        self.f32_layers = layers.into_iter().collect();
         self
     }
 

@@ -5,6 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use crate::buffer::Buffer;
 use crate::linear::SumBuffers;
 use crate::operand::OperandBuffers;
+use crate::relative::RelativeScratch;
 
 /// What a thread needs for rows of tokens.
 #[derive(Debug, Default)]
@@ -20,6 +21,7 @@ pub(crate) struct RowScratch {
 #[derive(Debug, Default)]
 pub(crate) struct HeadScratch {
     pub(crate) scores: Buffer<f32>,
+    pub(crate) relative: RelativeScratch,
     #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
     pub(crate) amx: crate::amx::AttentionScratch,
 }
@@ -33,6 +35,8 @@ pub(crate) struct GroupStates {
     pub(crate) qkv: Buffer<f32>,
     /// What attention gives: for each sequence, for each head, `[tokens of the sequence, head width]`.
     pub(crate) context: Buffer<f32>,
+    /// The states before the first layer, where a convolution reads them.
+    pub(crate) embedded: Buffer<f32>,
 }
 
 /// Things that threads borrow, as many as are borrowed at once.

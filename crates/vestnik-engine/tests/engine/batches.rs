@@ -39,11 +39,11 @@ pub(crate) fn single(batch: &Batch, sequence: usize) -> Batch {
     }
 }
 
-pub(crate) fn engine(model: &EncoderModel, dtype: EngineDtype, kernels: Kernels) -> Option<Engine> {
+pub(crate) fn engine(model: &EncoderModel, dtype: EngineDtype, kernels: Kernels) -> Engine {
     let options = EngineOptions::default()
         .with_dtype(dtype)
         .with_kernels(kernels);
-    Engine::new(&model.config().encoder, model.parameters(), options).unwrap()
+    Engine::new(&model.config().encoder, model.parameters(), &options).unwrap()
 }
 
 pub(crate) fn composed(model: &EncoderModel, batch: &Batch) -> Vec<f32> {

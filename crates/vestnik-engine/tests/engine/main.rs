@@ -3,6 +3,9 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod batches;
+mod candle_transformers;
 mod fixtures;
+#[path = "../support/peer.rs"]
+mod peer;
 mod random;
 mod random_models;

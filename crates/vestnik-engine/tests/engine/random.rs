@@ -8,7 +8,7 @@ use vestnik_text::Batch;
 use crate::batches::{
     batch, composed, engine, largest_difference, relative_error, scattered, single,
 };
-use crate::random_models::{POSITIONS, Shape, VOCABULARY, bert, modernbert};
+use crate::random_models::{Distances, POSITIONS, Shape, VOCABULARY, bert, deberta, modernbert};
 
 fn shapes() -> impl Strategy<Value = Shape> {
     (1..4usize, 1..40usize, 1..150usize, 1..4usize).prop_map(
@@ -25,8 +25,22 @@ fn lengths() -> impl Strategy<Value = Vec<usize>> {
     prop::collection::vec(prop_oneof![1..40usize, 1..=POSITIONS], 1..6)
 }
 
+fn distances() -> impl Strategy<Value = Distances> {
+    let kinds = prop::sample::select(vec!["c2p", "p2c", "c2p|p2c", ""]);
+    let convolution = prop::option::of(prop::sample::select(vec![[1, 1], [3, 1], [5, 2]]));
+    let buckets = prop::option::of(2..40usize);
+    (kinds, any::<bool>(), buckets, convolution).prop_map(
+        |(kinds, shares_projections, buckets, convolution)| Distances {
+            kinds,
+            shares_projections,
+            buckets,
+            convolution,
+        },
+    )
+}
+
 fn difference(model: &EncoderModel, batch: &Batch, kernels: Kernels) -> f32 {
-    let engine = engine(model, EngineDtype::F32, kernels).unwrap();
+    let engine = engine(model, EngineDtype::F32, kernels);
     largest_difference(&engine.states(batch).unwrap(), &composed(model, batch))
 }
 
@@ -55,11 +69,23 @@ proptest! {
     }
 
     #[test]
+    fn deberta_equals_the_composed_encoder(
+        shape in shapes(), distances in distances(), lengths in lengths(), seed in any::<u64>()
+    ) {
+        let model = deberta(shape, distances, seed);
+        let batch = batch(&lengths, scattered(VOCABULARY));
+        for kernels in [Kernels::Fastest, Kernels::Portable] {
+            let difference = difference(&model, &batch, kernels);
+            prop_assert!(difference < 1e-4, "{kernels:?}: {difference}");
+        }
+    }
+
+    #[test]
     fn threads_and_neighbours_change_no_bit(lengths in lengths(), seed in any::<u64>(), is_int8 in any::<bool>()) {
         let shape = Shape { heads: 2, head_width: 32, inner: 100, layers: 2 };
         let model = bert(shape, 1.0, seed);
         let dtype = if is_int8 { EngineDtype::Int8 } else { EngineDtype::F32 };
-        let engine = engine(&model, dtype, Kernels::Fastest).unwrap();
+        let engine = engine(&model, dtype, Kernels::Fastest);
         let batch = batch(&lengths, scattered(VOCABULARY));
         let on = |threads: usize, batch: &Batch| {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
@@ -88,7 +114,6 @@ fn bytes_keep_states_with_outliers() {
         let expected = composed(&model, &batch);
         let by = |kernels| {
             engine(&model, EngineDtype::Int8, kernels)
-                .unwrap()
                 .states(&batch)
                 .unwrap()
         };
@@ -115,9 +140,8 @@ fn the_largest_numbers_give_no_nan() {
             (EngineDtype::Int8, Kernels::Fastest),
             (EngineDtype::Int8, Kernels::Portable),
         ] {
-            let states = engine(&model, dtype, kernels)
-                .unwrap()
-                .states(&batch(&[1, 33], scattered(VOCABULARY)));
+            let states =
+                engine(&model, dtype, kernels).states(&batch(&[1, 33], scattered(VOCABULARY)));
             assert!(
                 states.unwrap().iter().all(|x| x.is_finite()),
                 "{outlier} {dtype} {kernels:?}"

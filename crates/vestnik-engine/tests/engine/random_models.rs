@@ -100,6 +100,70 @@ pub(crate) fn modernbert(shape: Shape, window: usize, seed: u64) -> EncoderModel
     tensors.open(&config)
 }
 
+/// How a DeBERTa sees distances.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Distances {
+    /// Kinds of scores: `c2p`, `p2c`, both with `|` between, or none.
+    pub(crate) kinds: &'static str,
+    pub(crate) shares_projections: bool,
+    /// Buckets on each side; without, one row for each of 20 distances.
+    pub(crate) buckets: Option<usize>,
+    /// Tokens and groups of channels of the convolution beside the first layer.
+    pub(crate) convolution: Option<[usize; 2]>,
+}
+
+/// A DeBERTa-v2.
+pub(crate) fn deberta(shape: Shape, distances: Distances, seed: u64) -> EncoderModel {
+    let (width, inner) = (shape.hidden(), shape.inner);
+    let mut tensors = Tensors::new(seed);
+    tensors.push(
+        "embeddings.word_embeddings.weight",
+        &[VOCABULARY, width],
+        1.0,
+    );
+    tensors.norm("embeddings.LayerNorm", width, 1.0);
+    let rows = 2 * distances.buckets.unwrap_or(20);
+    tensors.push("encoder.rel_embeddings.weight", &[rows, width], 1.0);
+    tensors.norm("encoder.LayerNorm", width, 1.0);
+    if let Some([kernel, groups]) = distances.convolution {
+        let inputs = width / groups;
+        let scale = ((inputs * kernel) as f32).sqrt().recip();
+        tensors.push("encoder.conv.conv.weight", &[width, inputs, kernel], scale);
+        tensors.push("encoder.conv.conv.bias", &[width], 0.3);
+        tensors.norm("encoder.conv.LayerNorm", width, 1.0);
+    }
+    for layer in 0..shape.layers {
+        let name = |part: &str| format!("encoder.layer.{layer}.{part}");
+        for part in ["query", "key", "value", "pos_key", "pos_query"] {
+            tensors.affine(
+                &name(&format!("attention.self.{part}_proj")),
+                [width, width],
+            );
+        }
+        tensors.affine(&name("attention.output.dense"), [width, width]);
+        tensors.norm(&name("attention.output.LayerNorm"), width, 1.0);
+        tensors.affine(&name("intermediate.dense"), [inner, width]);
+        tensors.affine(&name("output.dense"), [width, inner]);
+        tensors.norm(&name("output.LayerNorm"), width, 1.0);
+    }
+    let mut config = json!({
+        "model_type": "deberta-v2", "architectures": ["DebertaV2Model"], "vocab_size": VOCABULARY,
+        "hidden_size": width, "num_hidden_layers": shape.layers, "num_attention_heads": shape.heads,
+        "intermediate_size": inner, "max_position_embeddings": POSITIONS, "hidden_act": "gelu",
+        "type_vocab_size": 0, "position_biased_input": false, "relative_attention": true,
+        "max_relative_positions": if distances.buckets.is_some() { 100 } else { 20 },
+        "position_buckets": distances.buckets.map_or(-1, |buckets| buckets as i64),
+        "norm_rel_ebd": "layer_norm", "share_att_key": distances.shares_projections,
+        "pos_att_type": distances.kinds,
+    });
+    if let Some([kernel, groups]) = distances.convolution {
+        config["conv_kernel_size"] = kernel.into();
+        config["conv_groups"] = groups.into();
+        config["conv_act"] = "tanh".into();
+    }
+    tensors.open(&config)
+}
+
 struct Tensors {
     tensors: Vec<(String, Vec<usize>, Vec<u8>)>,
     state: u64,

@@ -72,17 +72,20 @@ impl DebertaV2Options {
     }
 
     /// Kinds of scores that `pos_att_type` speaks of, that of contents included.
-    pub(crate) fn n_kinds(&self) -> usize {
+    #[must_use]
+    pub fn n_kinds(&self) -> usize {
         1 + usize::from(self.content_to_position) + usize::from(self.position_to_content)
     }
 
     /// Whether any scores come of distances.
-    pub(crate) fn has_position_scores(&self) -> bool {
+    #[must_use]
+    pub fn has_position_scores(&self) -> bool {
         self.relative_attention && self.n_kinds() > 1
     }
 
     /// How distances become rows of the table of their embeddings.
-    pub(crate) fn positions(&self) -> RelativePositions {
+    #[must_use]
+    pub fn positions(&self) -> RelativePositions {
         let max_distance = self.max_relative_positions;
         match self.position_buckets {
             Some(span) => RelativePositions::LogBuckets { span, max_distance },
