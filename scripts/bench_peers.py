@@ -2,14 +2,17 @@
 """Encoders on a CPU: vestnik's engine beside ONNX Runtime and PyTorch, with the same weights, lengths and threads.
 
     pip install torch==2.15.0 transformers==5.23.0 onnx onnxscript onnxruntime natasha
-    cargo build --release && cargo build --release -p vestnik-engine --example throughput
+    cargo build --release --workspace --examples --bins
     python scripts/bench_peers.py [--shape xlm-r-base|default] [--articles NEWS.jsonl.gz] [--threads 2] [--json]
-    python scripts/bench_peers.py --natasha NEWS_RU.jsonl.gz [--threads 2]
+    python scripts/bench_peers.py --documents NEWS_RU.jsonl.gz [--threads 2]
 
 The first form makes a random model of the shape and measures its forward pass over sequences of the lengths that the
 articles have in `models/vestnik-news/tokenizer.json` (without articles: a built-in distribution), at most 510. vestnik packs
 them; the others get padded batches of 32, of like length ("sorted", as a careful user does) or in the order of arrival.
-The second form compares `vestnik bench --tasks ner` with natasha on Russian articles, by documents.
+ONNX Runtime gets the graph that its own optimizer for transformers has fused (attention, GELU, norms with their residuals),
+and for int8 the same graph quantized dynamically, one scale for each output.
+The second form compares `vestnik bench --tasks ner` with natasha (for Russian alone) and with the token-classification
+pipeline of transformers on the same weights, as its users call it, on Russian articles, by documents.
 
 Every contestant is a process of its own that loads once; contestants take turns, the fastest of `--rounds` counts. The
 clock is that on the wall; `--clock cpu` takes the processor time of the process instead, for machines that do other work
@@ -19,6 +22,7 @@ meanwhile (with one thread: several may wait for each other in loops). Padding d
 import argparse
 import contextlib
 import gzip
+import itertools
 import json
 import os
 import random
@@ -45,15 +49,17 @@ CONTESTANTS = [
     "onnxruntime int8 arrival",
     "torch f32 sorted",
     "torch bf16 sorted",
+    "candle-transformers f32 sorted",
 ]
+READERS = ["natasha", "transformers pipeline"]
 
 
 def main() -> None:
     arguments = parse()
     if arguments.contestant:
         serve(arguments)
-    elif arguments.natasha:
-        report(compare_natasha(arguments), "documents", arguments)
+    elif arguments.documents:
+        report(compare_readers(arguments), "documents", arguments)
     else:
         with tempfile.TemporaryDirectory() as folder:
             report(compare_encoders(Path(folder), arguments), "tokens", arguments)
@@ -64,7 +70,8 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--shape", choices=SHAPES, default="xlm-r-base")
     parser.add_argument("--articles", type=Path, help="JSON lines with texts, for the lengths")
     parser.add_argument("--sequences", type=int, default=200)
-    parser.add_argument("--natasha", type=Path, help="JSON lines with Russian texts")
+    parser.add_argument("--documents", type=Path, help="JSON lines with Russian texts: whole programs are compared")
+    parser.add_argument("--limit", type=int, default=200, help="articles of --documents")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--clock", choices=["wall", "cpu"], default="wall")
@@ -84,13 +91,16 @@ def compare_encoders(folder: Path, arguments: argparse.Namespace) -> dict:
     return take_turns({name: Contestant(command(name, folder, arguments), arguments) for name in names}, arguments)
 
 
-def compare_natasha(arguments: argparse.Namespace) -> dict:
-    texts = [text for text in read_texts(arguments.natasha)]
+def compare_readers(arguments: argparse.Namespace) -> dict:
+    texts = list(itertools.islice(read_texts(arguments.documents), arguments.limit))
+    names = [name for name in READERS if not arguments.only or name in arguments.only]
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "articles.jsonl"
         path.write_text("".join(json.dumps({"text": text}) + "\n" for text in texts), encoding="utf-8")
-        contestant = Contestant(self_command("natasha", Path(folder), arguments), arguments)
-        results = {"natasha": take_turns({"natasha": contestant}, arguments)["natasha"]}
+        results = {}
+        for name in names:  # one after the other: a program of its own measures vestnik
+            contestant = Contestant(self_command(name, Path(folder), arguments), arguments)
+            results |= take_turns({name: contestant}, arguments)
         for dtype in ("f32", "int8"):
             results[f"vestnik {dtype}"] = vestnik_bench(path, dtype, arguments)
     return results
@@ -114,7 +124,14 @@ def command(name: str, folder: Path, arguments: argparse.Namespace) -> list:
         dtype = name.split()[1]
         program = ROOT / "target/release/examples/throughput"
         return [program, folder, folder / "lengths.json", dtype, str(arguments.threads)]
+    if name.startswith("candle"):
+        return candle_command(folder, arguments)
     return self_command(name, folder, arguments)
+
+
+def candle_command(folder: Path, arguments: argparse.Namespace) -> list:
+    program = ROOT / "target/release/examples/candle_transformers"
+    return [program, folder, folder / "lengths.json", str(arguments.threads)]
 
 
 def self_command(name: str, folder: Path, arguments: argparse.Namespace) -> list:
@@ -126,7 +143,8 @@ class Contestant:
 
     def __init__(self, command: list, arguments: argparse.Namespace):
         threads = str(arguments.threads)
-        environment = os.environ | {"OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads, "TOKENIZERS_PARALLELISM": "false"}
+        variables = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "RAYON_NUM_THREADS", "CANDLE_NUM_THREADS")
+        environment = os.environ | dict.fromkeys(variables, threads) | {"TOKENIZERS_PARALLELISM": "false"}
         start = time.perf_counter()
         self.process = subprocess.Popen(
             [str(part) for part in command], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
@@ -233,13 +251,15 @@ def serve(arguments: argparse.Namespace) -> None:
     for _ in sys.stdin:
         start = time.perf_counter()
         count = read()
-        unit = "documents" if arguments.contestant == "natasha" else "tokens"
+        unit = "documents" if arguments.contestant in READERS else "tokens"
         print(json.dumps({"seconds": time.perf_counter() - start, unit: count}), flush=True)
 
 
 def prepare(arguments: argparse.Namespace):
     if arguments.contestant == "natasha":
         return natasha_reader(arguments)
+    if arguments.contestant == "transformers pipeline":
+        return pipeline_reader(arguments)
     engine, dtype, order = arguments.contestant.split()
     lengths = json.loads((arguments.folder / "lengths.json").read_text())
     if order == "sorted":
@@ -289,13 +309,14 @@ def torch_runner(arguments: argparse.Namespace, dtype: str):
 def onnx_runner(arguments: argparse.Namespace, dtype: str):
     import onnxruntime
 
-    path = exported(arguments.folder)
+    path = fused(arguments.folder)
     if dtype == "int8":
         from onnxruntime.quantization import QuantType, quantize_dynamic
 
         path, plain = arguments.folder / "int8.onnx", path
         if not path.exists():
-            quantize_dynamic(plain, path, weight_type=QuantType.QInt8, per_channel=True)
+            external = plain.stat().st_size > 1 << 30
+            quantize_dynamic(plain, path, weight_type=QuantType.QInt8, per_channel=True, use_external_data_format=external)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = arguments.threads
     options.add_session_config_entry("session.intra_op.allow_spinning", "1")
@@ -307,20 +328,44 @@ def onnx_runner(arguments: argparse.Namespace, dtype: str):
     return run
 
 
-def exported(folder: Path) -> Path:
-    path = folder / "f32.onnx"
+def fused(folder: Path) -> Path:
+    """The graph as ONNX Runtime's own tools prepare it."""
+    path = folder / "fused.onnx"
     if path.exists():
         return path
-    import torch
+    from onnxruntime.transformers import optimizer
+    from onnxruntime.transformers.fusion_options import FusionOptions
 
+    config = json.loads((folder / "config.json").read_text())
+    model = optimizer.optimize_model(
+        str(exported(folder)),
+        model_type="bert",
+        num_heads=config["num_attention_heads"],
+        hidden_size=config["hidden_size"],
+        optimization_options=FusionOptions("bert"),
+    )
+    counts = model.get_fused_operator_statistics()
+    print("fused for ONNX Runtime:", {name: count for name, count in counts.items() if count}, file=sys.stderr)
+    if counts.get("Attention", 0) + counts.get("MultiHeadAttention", 0) == 0:
+        raise SystemExit("attention was not fused: this would be no fair contestant")
+    model.save_model_to_file(str(path))
+    return path
+
+
+def exported(folder: Path) -> Path:
+    path = folder / "plain.onnx"
+    import torch
+    import transformers
+
+    # Attention written out, as the optimizer looks for it.
+    model = transformers.AutoModel.from_pretrained(folder, add_pooling_layer=False, attn_implementation="eager").eval()
     ids = torch.ones((2, 16), dtype=torch.int64)
-    batch, width = torch.export.Dim("batch", min=1, max=4096), torch.export.Dim("width", min=2, max=512)
-    shape = {0: batch, 1: width}
+    axes = {0: "batch", 1: "width"}
 
     class States(torch.nn.Module):
         def __init__(self):
             super().__init__()
-            self.model = torch_model(folder)
+            self.model = model
 
         def forward(self, input_ids, attention_mask):
             return self.model(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
@@ -331,11 +376,31 @@ def exported(folder: Path) -> Path:
         str(path),
         input_names=["input_ids", "attention_mask"],
         output_names=["states"],
-        dynamic_shapes=(shape, shape),
-        dynamo=True,
-        external_data=True,
+        dynamic_axes={"input_ids": axes, "attention_mask": axes, "states": axes},
+        opset_version=17,
+        dynamo=False,
     )
     return path
+
+
+def pipeline_reader(arguments: argparse.Namespace):
+    import torch
+    import transformers
+
+    torch.set_num_threads(arguments.threads)
+    texts = list(read_texts(arguments.folder / "articles.jsonl"))
+    folder = str(ROOT / "models/vestnik-news")
+    tokenizer = transformers.AutoTokenizer.from_pretrained(folder, model_max_length=LONGEST + 2)
+    tagger = transformers.pipeline(
+        "token-classification", model=folder, tokenizer=tokenizer, aggregation_strategy="simple", stride=32, device="cpu"
+    )
+
+    def read() -> int:
+        for text in texts:
+            tagger(text)
+        return len(texts)
+
+    return read
 
 
 def natasha_reader(arguments: argparse.Namespace):

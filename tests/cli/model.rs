@@ -138,3 +138,50 @@ fn the_built_in_model_is_the_default() {
     assert_eq!(info["model"], "vestnik-news");
     assert!(info["window"]["tokens"].is_number());
 }
+
+#[test]
+fn layers_that_int8_harms_stay_in_f32() {
+    let sandbox = Sandbox::with_model();
+    sandbox.write(
+        "news.jsonl",
+        "{\"text\":\"Киев и Лондон. Banks of London.\"}\n",
+    );
+    let ran = sandbox.run("model int8 tiny news.jsonl --most 1e-9 --json");
+    assert_eq!(ran.code, 0, "{ran}");
+    let found = &ran.records()[0];
+    assert_eq!(found["f32_layers"], serde_json::json!([0, 1, 2]));
+    assert!(found["all"].as_f64().unwrap() > 0.0);
+    assert_eq!(found["kept"], 0.0, "all layers are in f32: {found}");
+    let settings = sandbox.records_of("tiny/vestnik.json");
+    assert_eq!(settings["int8"]["f32_layers"], found["f32_layers"]);
+
+    // The model is read with it from now on.
+    let tag = |dtype: &str| {
+        let ran = sandbox.run(&format!(
+            "tag news.jsonl --model tiny --device cpu --progress none --dtype {dtype}"
+        ));
+        assert_eq!(ran.code, 0, "{ran}");
+        ran.records()[0]["entities"].clone()
+    };
+    assert_eq!(tag("int8"), tag("f32"));
+
+    let ran = sandbox.run("model int8 tiny news.jsonl --most 10");
+    assert!(ran.stdout.contains("layer 2"), "{ran}");
+    let settings = sandbox.records_of("tiny/vestnik.json");
+    assert_eq!(settings.get("int8"), None, "none loses so much");
+    for (args, expected) in [
+        ("model int8 tiny news.jsonl --most 0", "a number above 0"),
+        (
+            "model int8 nowhere news.jsonl",
+            "nowhere: no such model directory",
+        ),
+        (
+            "model int8 tiny nowhere.jsonl",
+            "nowhere.jsonl: no such file or folder",
+        ),
+    ] {
+        let ran = sandbox.run(args);
+        assert_eq!(ran.code, 2, "{ran}");
+        assert!(ran.stderr.contains(expected), "{ran}");
+    }
+}

@@ -21,6 +21,7 @@ mod model;
 mod output;
 mod progress;
 mod report;
+mod texts;
 mod threads;
 mod training;
 

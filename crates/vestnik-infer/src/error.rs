@@ -31,13 +31,14 @@ pub enum Error {
         #[source]
         source: Box<candle_core::Error>,
     },
+    /// Nothing to measure on.
+    #[error("no text has a token to measure on")]
+    NoTexts,
     /// Numbers that an encoder is not computed in.
-    #[error("{dtype} is not computed {reason}, f32 is")]
+    #[error("{dtype} is computed on the CPU alone, f32 on this device")]
     Dtype {
         /// What was asked for.
         dtype: Dtype,
-        /// Where it is not.
-        reason: &'static str,
     },
     /// A name of a task that is none.
     #[error("{name:?} is no task, expected ner, topic or stance")]

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use vestnik_core::{Span, Stance};
-use vestnik_model::{Mode, MultiTaskModel};
+use vestnik_model::{Mode, TaskHeads};
 use vestnik_text::SpanPlace;
 
 use crate::error::Result;
@@ -56,7 +56,7 @@ impl Mentions {
     pub(crate) fn add(
         &mut self,
         batch: &ReadBatch,
-        model: &MultiTaskModel,
+        heads: &TaskHeads,
         scores: &StanceScores,
     ) -> Result<()> {
         let mut places = Vec::new();
@@ -74,7 +74,7 @@ impl Mentions {
         // A product with one row sums in another order; never alone, a place has the same stance in every batch.
         places.push(first);
         let task = Task::Stance.as_str();
-        let logits = model.span_logits(task, &batch.states, &places, Mode::Inference)?;
+        let logits = heads.span_logits(task, &batch.states, &places, Mode::Inference)?;
         let logits = to_host(&logits)?;
         let rows = logits.chunks_exact(logits.len() / places.len());
         for (number, row) in numbers.into_iter().zip(rows) {

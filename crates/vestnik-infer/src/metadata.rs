@@ -30,6 +30,9 @@ pub struct Metadata {
     /// How its outputs become scores. Default: as they are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub calibration: Option<Calibration>,
+    /// How its encoder is computed in int8. Default: all layers in int8.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub int8: Option<Int8Metadata>,
     /// The heads beside the one for tokens, in their order. Default: none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub heads: Vec<HeadMetadata>,
@@ -45,6 +48,14 @@ pub struct WindowMetadata {
     pub context: usize,
 }
 
+/// What stays as it is where an encoder is computed in int8.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Int8Metadata {
+    /// Layers, from 0, that are computed in `f32`; see [`Int8Errors`](crate::Int8Errors).
+    pub f32_layers: Vec<usize>,
+}
+
 impl Metadata {
     /// Metadata of a model that was trained on windows of `tokens` tokens with `context` of them on each side.
     #[must_use]
@@ -53,6 +64,7 @@ impl Metadata {
             format_version: FORMAT_VERSION,
             window: WindowMetadata { tokens, context },
             calibration: None,
+            int8: None,
             heads: Vec::new(),
         }
     }
@@ -61,6 +73,13 @@ impl Metadata {
     #[must_use]
     pub fn with_heads(mut self, heads: Vec<HeadMetadata>) -> Self {
         self.heads = heads;
+        self
+    }
+
+    /// The same with another way to compute in int8; one that changes nothing is left out.
+    #[must_use]
+    pub fn with_int8(mut self, int8: Int8Metadata) -> Self {
+        self.int8 = (int8 != Int8Metadata::default()).then_some(int8);
         self
     }
 

@@ -1,11 +1,13 @@
 //! A model with several heads on one encoder: entities, topics and stances from one pass over a text.
 
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 use std::sync::Arc;
 
 use rayon::prelude::*;
 use vestnik_core::{Span, Topic};
-use vestnik_model::{Device, HeadKind, HeadOptions, Mode, ModelDir, MultiTaskModel, Reads};
+use vestnik_model::{
+    Device, HeadKind, HeadOptions, Mode, ModelDir, MultiTaskModel, Reads, TaskHeads,
+};
 use vestnik_text::{Tokenizer, WindowOptions};
 
 use crate::analysis::{Analysis, Request};
@@ -24,13 +26,16 @@ use crate::topic_scores::TopicScores;
 
 /// States are held for at most about this many tokens, until the entities are known towards which stances are asked; of a
 /// longer text the windows with entities are read twice.
-const HELD_TOKENS: usize = 1 << 17;
+const HELD_TOKENS: usize = 1 << 15;
+/// Fewest and most bytes of the texts that one thread reads at once, where threads read different texts: little enough that
+/// all threads have something to do until the end, enough to fill a forward pass.
+const SHARE_BYTES: RangeInclusive<usize> = 4 << 10..=32 << 10;
 
 /// The heads in use.
 #[derive(Debug)]
 pub(crate) struct MultiTask {
     reader: Arc<Reader>,
-    model: Arc<MultiTaskModel>,
+    heads: Arc<TaskHeads>,
     tasks: Vec<Task>,
     ner: Option<NerPipeline>,
     topics: Option<TopicScores>,
@@ -61,24 +66,25 @@ impl MultiTask {
         let tokenizer = dir.tokenizer()?;
         let (model, _) = MultiTaskModel::load_frozen(dir, &needed, &device)?;
         let reader = Reader::new(
-            States::new(&model, &device, options)?,
+            States::new(dir, &model, &device, options)?,
             tokenizer,
             window,
             device,
             options.batch_tokens,
         )?;
-        let (reader, model) = (Arc::new(reader), Arc::new(model));
+        // The encoder goes away: the reader has packed its weights.
+        let (reader, heads) = (Arc::new(reader), Arc::new(model.into_heads()));
         let ner = tasks.contains(&Task::Ner).then(|| {
             let calibration = metadata.and_then(|metadata| metadata.calibration.clone());
             let calibration = calibration.unwrap_or_default();
-            NerPipeline::new(reader.clone(), model.clone(), calibration, options)
+            NerPipeline::new(reader.clone(), heads.clone(), calibration, options)
         });
         Ok(Self {
             ner: ner.transpose()?,
             topics: topic.map(|head| topic_scores(head, options)).transpose()?,
             stances: stance.map(stance_scores).transpose()?,
             reader,
-            model,
+            heads,
             tasks,
             held_tokens: HELD_TOKENS,
         })
@@ -108,11 +114,26 @@ impl MultiTask {
         self.topics.as_ref()
     }
 
+    /// Where threads compute, each takes texts from the first step to the last, so that none waits for the others between
+    /// the steps; a device gets all texts at once.
     pub(crate) fn analyze(&self, requests: &[Request<'_>]) -> Result<Vec<Analysis>> {
+        if !self.reader.is_spread() {
+            return self.analyze_share(requests);
+        }
+        let analyses = shares(requests)
+            .into_par_iter()
+            .with_max_len(1)
+            .map(|share| self.analyze_share(&requests[share]))
+            .collect::<Result<Vec<_>>>()?;
+        Ok(analyses.into_iter().flatten().collect())
+    }
+
+    fn analyze_share(&self, requests: &[Request<'_>]) -> Result<Vec<Analysis>> {
         let texts: Vec<&str> = requests.iter().map(|request| request.text).collect();
         let texts = self.reader.texts(&texts)?;
+        let lengths = texts.iter().map(|text| text.tokens.tokens.len());
         let mut analyses = Vec::with_capacity(texts.len());
-        for group in groups(&texts, self.held_tokens) {
+        for group in groups(lengths, self.held_tokens) {
             analyses.extend(self.analyze_group(&texts[group.clone()], &requests[group])?);
         }
         Ok(analyses)
@@ -140,7 +161,9 @@ impl MultiTask {
             .map(|(text, request)| Analysis::blank(text, request))
             .collect();
         if let (Some(ner), Some(logits)) = (&self.ner, &logits) {
-            add_entities(ner, texts, logits, &mut analyses);
+            self.reader
+                .stopwatch()
+                .decoding(|| add_entities(ner, texts, logits, &mut analyses));
         }
         if let (Some(scores), Some(states)) = (&self.topics, &states) {
             let topics = self.topics_of(scores, &states.means(texts))?;
@@ -171,7 +194,7 @@ impl MultiTask {
         let each: Vec<Range<usize>> = (0..rows.len()).map(|row| row..row + 1).collect();
         let task = Task::Topic.as_str();
         let logits = self
-            .model
+            .heads
             .text_logits(task, &states, &each, Mode::Inference)?;
         let logits = to_host(&logits)?;
         let mut of_texts = logits.chunks_exact(scores.labels().len());
@@ -198,12 +221,15 @@ impl MultiTask {
         match held {
             Some(batches) => {
                 let mut batches = batches.iter();
-                batches.try_for_each(|batch| mentions.add(batch, &self.model, scores))?;
+                let stopwatch = self.reader.stopwatch();
+                stopwatch.computing(|| {
+                    batches.try_for_each(|batch| mentions.add(batch, &self.heads, scores))
+                })?;
             }
             None => {
                 let windows = mentions.windows();
                 self.reader.read_windows(texts, &windows, |batch| {
-                    mentions.add(&batch, &self.model, scores)
+                    mentions.add(&batch, &self.heads, scores)
                 })?;
             }
         }
@@ -269,19 +295,30 @@ fn spans(analysis: &Analysis) -> Vec<Span> {
     entities.chain(targets).collect()
 }
 
-/// Texts that follow each other, of at most `most` tokens together; a longer one alone.
-fn groups(texts: &[Text<'_>], most: usize) -> Vec<Range<usize>> {
+/// Texts for one thread each.
+fn shares(requests: &[Request<'_>]) -> Vec<Range<usize>> {
+    let lengths = || requests.iter().map(|request| request.text.len());
+    // Four for each thread: they are not equally long.
+    let fair = lengths().sum::<usize>() / (4 * rayon::current_num_threads());
+    groups(
+        lengths(),
+        fair.clamp(*SHARE_BYTES.start(), *SHARE_BYTES.end()),
+    )
+}
+
+/// Texts that follow each other, of at most `most` together; a longer one alone.
+fn groups(lengths: impl Iterator<Item = usize>, most: usize) -> Vec<Range<usize>> {
     let mut groups = Vec::new();
-    let (mut start, mut n_tokens) = (0, 0);
-    for (index, text) in texts.iter().enumerate() {
-        let of_text = text.tokens.tokens.len();
-        if start < index && n_tokens + of_text > most {
-            groups.push(start..index);
-            (start, n_tokens) = (index, 0);
+    let (mut start, mut end, mut together) = (0, 0, 0);
+    for length in lengths {
+        if start < end && together + length > most {
+            groups.push(start..end);
+            (start, together) = (end, 0);
         }
-        n_tokens += of_text;
+        together += length;
+        end += 1;
     }
-    groups.push(start..texts.len());
+    groups.push(start..end);
     groups
 }
 

@@ -12,8 +12,8 @@ use crate::task::Task;
 pub struct Options {
     /// Device to compute on. Default: [`DeviceChoice::Auto`].
     pub device: DeviceChoice,
-    /// The numbers in which products are computed. Default: [`Dtype::F32`]; on other devices than the CPU, and for DeBERTa,
-    /// there is no other.
+    /// The numbers in which products are computed. Default: [`Dtype::F32`]; on other devices than the CPU there is no
+    /// other.
     pub dtype: Option<Dtype>,
     /// Tokens of one forward pass, special tokens included. More is faster up to a point and takes more memory; a
     /// window longer than this is a batch of its own. Default: 4096.

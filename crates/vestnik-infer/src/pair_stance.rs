@@ -48,7 +48,7 @@ impl PairStance {
         let (classifier, _) = SequenceClassifier::load_frozen(dir, &device)?;
         Ok(Self {
             scores: StanceScores::new(classifier.labels(), &HeadCalibration::default())?,
-            states: States::new(&classifier, &device, options)?,
+            states: States::new(dir, &classifier, &device, options)?,
             template: PairTemplate::new(&tokenizer)?,
             classifier,
             tokenizer,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 use vestnik_core::{Entity, LabelSet};
-use vestnik_model::{Device, Mode, MultiTaskModel};
+use vestnik_model::{Device, Mode, TaskHeads};
 use vestnik_text::{Aggregation, Aggregator, Transitions, Window, WindowOptions};
 
 use crate::calibration::Calibration;
@@ -33,7 +33,7 @@ pub struct Tagged {
 #[derive(Debug)]
 pub struct NerPipeline {
     reader: Arc<Reader>,
-    model: Arc<MultiTaskModel>,
+    heads: Arc<TaskHeads>,
     labels: LabelSet,
     aggregator: Aggregator,
     calibration: Calibration,
@@ -50,21 +50,21 @@ pub struct Reading<'a> {
 impl NerPipeline {
     pub(crate) fn new(
         reader: Arc<Reader>,
-        model: Arc<MultiTaskModel>,
+        heads: Arc<TaskHeads>,
         calibration: Calibration,
         options: &Options,
     ) -> Result<Self> {
-        let labels = model.labels().cloned().ok_or(Error::MissingTask {
+        let labels = heads.labels().cloned().ok_or(Error::MissingTask {
             task: Task::Ner,
             known: Vec::new(),
         })?;
-        let aggregator = aggregator(&model, &labels, options)?;
+        let aggregator = aggregator(&heads, &labels, options)?;
         Ok(Self {
             labels,
             calibration: self::calibration(calibration, &aggregator, options)?,
             aggregator,
             reader,
-            model,
+            heads,
         })
     }
 
@@ -125,7 +125,8 @@ impl NerPipeline {
     /// [`Error::Text`] if the tokenizer fails, [`Error::Model`] or [`Error::Tensor`] if the model does.
     pub fn tag_batch(&self, texts: &[&str]) -> Result<Vec<Tagged>> {
         let readings = self.read_batch(texts)?;
-        Ok(self.decode_batch(&readings, &self.calibration))
+        let stopwatch = self.reader.stopwatch();
+        Ok(stopwatch.decoding(|| self.decode_batch(&readings, &self.calibration)))
     }
 
     /// Runs the model on texts; what it says of them is decoded later, once or several times.
@@ -201,7 +202,7 @@ impl NerPipeline {
         texts: &[Text<'_>],
         logits: &mut [Vec<f32>],
     ) -> Result<()> {
-        let of_batch = to_host(&self.model.token_logits(&batch.states, Mode::Inference)?)?;
+        let of_batch = to_host(&self.heads.token_logits(&batch.states, Mode::Inference)?)?;
         let n_labels = self.aggregator.n_labels();
         for (sequence, rows) in batch.windows() {
             let window = &texts[sequence.text].windows[sequence.window];
@@ -213,10 +214,10 @@ impl NerPipeline {
 }
 
 /// The way from the outputs of a model to entities.
-fn aggregator(model: &MultiTaskModel, labels: &LabelSet, options: &Options) -> Result<Aggregator> {
+fn aggregator(heads: &TaskHeads, labels: &LabelSet, options: &Options) -> Result<Aggregator> {
     let aggregator =
         Aggregator::new(options.aggregation, labels).map_err(|source| Error::Labels { source })?;
-    Ok(match model.crf() {
+    Ok(match heads.crf() {
         Some(crf) => aggregator.with_transitions(crf.transitions()?),
         None => aggregator,
     })

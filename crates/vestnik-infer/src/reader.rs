@@ -98,6 +98,16 @@ impl Reader {
         self.states.dtype()
     }
 
+    /// Whether threads may read different texts at the same time.
+    pub(crate) fn is_spread(&self) -> bool {
+        self.states.is_spread()
+    }
+
+    /// What adds up the time that is spent.
+    pub(crate) fn stopwatch(&self) -> &Stopwatch {
+        &self.stopwatch
+    }
+
     /// The time that was spent so far.
     pub(crate) fn times(&self) -> Times {
         self.stopwatch.times()

@@ -36,7 +36,7 @@ impl SequenceTopics {
         Ok(Self {
             scores: TopicScores::new(labels, problem_type, &identity, options)?,
             reader: Reader::new(
-                States::new(&classifier, &device, options)?,
+                States::new(dir, &classifier, &device, options)?,
                 tokenizer,
                 window,
                 device,

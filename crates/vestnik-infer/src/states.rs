@@ -1,10 +1,11 @@
 //! The states of tokens: the one place of this crate that runs an encoder.
 
 use vestnik_engine::{Engine, EngineOptions};
-use vestnik_model::{Device, Encoder, Mode, Model, Tensor};
+use vestnik_model::{Device, Encoder, Mode, Model, ModelDir, Tensor};
 use vestnik_text::Batch;
 
 use crate::error::{Error, Result};
+use crate::metadata::Metadata;
 use crate::options::{Dtype, Options};
 
 /// An encoder in use; all heads read what it says.
@@ -18,33 +19,39 @@ pub(crate) struct States {
 enum Computer {
     /// Packed weights, on the CPU.
     Engine(Box<Engine>),
-    /// The model's own forward pass: on other devices, and for encoders that the engine does not have.
+    /// The model's own forward pass, on other devices.
     Composed(Box<Encoder>),
 }
 
 impl States {
     /// # Errors
     /// [`Error::Dtype`] when the options ask for numbers that this encoder is not computed in on this device.
-    pub(crate) fn new<H>(model: &Model<H>, device: &Device, options: &Options) -> Result<Self> {
-        if device.is_cpu()
-            && let Some(engine) = engine(model, options.dtype.unwrap_or_default())?
-        {
-            let computer = Computer::Engine(Box::new(engine));
-            return Ok(Self { computer });
-        }
-        match options.dtype {
-            None | Some(Dtype::F32) => Ok(Self {
-                computer: Computer::Composed(Box::new(model.encoder().clone())),
-            }),
-            Some(dtype) => Err(Error::Dtype {
-                dtype,
-                reason: if device.is_cpu() {
-                    "for this architecture"
-                } else {
-                    "on this device"
-                },
-            }),
-        }
+    pub(crate) fn new<H>(
+        dir: &ModelDir,
+        model: &Model<H>,
+        device: &Device,
+        options: &Options,
+    ) -> Result<Self> {
+        let computer = match options.dtype.unwrap_or_default() {
+            dtype if device.is_cpu() => {
+                let metadata = dir.settings().map(Metadata::parse).transpose()?;
+                let int8 = metadata.and_then(|metadata| metadata.int8);
+                let options = EngineOptions::default()
+                    .with_dtype(dtype)
+                    .with_f32_layers(int8.unwrap_or_default().f32_layers);
+                return Self::packed(model, &options);
+            }
+            Dtype::F32 => Computer::Composed(Box::new(model.encoder().clone())),
+            dtype => return Err(Error::Dtype { dtype }),
+        };
+        Ok(Self { computer })
+    }
+
+    /// On the CPU.
+    pub(crate) fn packed<H>(model: &Model<H>, options: &EngineOptions) -> Result<Self> {
+        let engine = Engine::new(&model.config().encoder, model.parameters(), options)?;
+        let computer = Computer::Engine(Box::new(engine));
+        Ok(Self { computer })
     }
 
     /// The numbers in which products are computed.
@@ -53,6 +60,11 @@ impl States {
             Computer::Engine(engine) => engine.dtype(),
             Computer::Composed(_) => Dtype::F32,
         }
+    }
+
+    /// Whether several threads may compute at the same time, each for itself, and are not slower for it.
+    pub(crate) fn is_spread(&self) -> bool {
+        matches!(self.computer, Computer::Engine(_))
     }
 
     /// The states of the last layer. **Shapes** a packed batch of `tokens` tokens → `[tokens, hidden]`, `f32`.
@@ -69,13 +81,4 @@ impl States {
             Computer::Composed(encoder) => Ok(encoder.forward(batch, Mode::Inference)?),
         }
     }
-}
-
-fn engine<H>(model: &Model<H>, dtype: Dtype) -> Result<Option<Engine>> {
-    let options = EngineOptions::default().with_dtype(dtype);
-    Ok(Engine::new(
-        &model.config().encoder,
-        model.parameters(),
-        options,
-    )?)
 }

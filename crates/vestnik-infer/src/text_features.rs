@@ -59,7 +59,7 @@ impl TextFeatures {
         let tokenizer = dir.tokenizer()?;
         let device = options.device.open()?;
         let (model, _) = EncoderModel::load_frozen(dir, &device)?;
-        let states = States::new(&model, &device, options)?;
+        let states = States::new(dir, &model, &device, options)?;
         Ok(Self {
             name: name.to_owned(),
             width: model.config().encoder.hidden_size,

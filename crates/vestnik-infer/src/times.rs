@@ -3,14 +3,16 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-/// Time on the clock that was spent on texts, over all calls.
+/// Time that threads spent on texts, over all calls: two that tokenize at once for a second spend two seconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Times {
     /// From texts to tokens and windows.
     pub tokenize: Duration,
-    /// The encoder and the heads that read its states batch by batch.
+    /// The encoder and the heads that read its states.
     pub compute: Duration,
+    /// From the scores of tokens to entities.
+    pub decode: Duration,
 }
 
 impl Times {
@@ -20,6 +22,7 @@ impl Times {
         Self {
             tokenize: self.tokenize.saturating_sub(before.tokenize),
             compute: self.compute.saturating_sub(before.compute),
+            decode: self.decode.saturating_sub(before.decode),
         }
     }
 }
@@ -29,6 +32,7 @@ impl Times {
 pub(crate) struct Stopwatch {
     tokenize: AtomicU64,
     compute: AtomicU64,
+    decode: AtomicU64,
 }
 
 impl Stopwatch {
@@ -40,12 +44,17 @@ impl Stopwatch {
         timed(&self.compute, work)
     }
 
+    pub(crate) fn decoding<R>(&self, work: impl FnOnce() -> R) -> R {
+        timed(&self.decode, work)
+    }
+
     pub(crate) fn times(&self) -> Times {
         let read =
             |nanoseconds: &AtomicU64| Duration::from_nanos(nanoseconds.load(Ordering::Relaxed));
         Times {
             tokenize: read(&self.tokenize),
             compute: read(&self.compute),
+            decode: read(&self.decode),
         }
     }
 }

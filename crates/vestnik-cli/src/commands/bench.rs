@@ -2,18 +2,16 @@
 
 mod memory;
 
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use serde::Serialize;
-use vestnik_data::{ArticleOptions, ArticleReader};
 use vestnik_infer::{Task, Times, Vestnik};
 
 use crate::Outcome;
-use crate::failure::Mistake;
 use crate::model::{EntityArgs, ModelArgs, TaskOptions};
-use crate::output::{note, print};
+use crate::output::print;
+use crate::texts::TextArgs;
 use crate::threads::parse_count;
 
 /// Articles that are read at once, as `vestnik tag` does.
@@ -22,9 +20,8 @@ const CHUNK: usize = 128;
 /// Arguments of `vestnik bench`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Files (.jsonl, .txt, also .gz or .zst) or folders of them
-    #[arg(value_name = "INPUT", required = true)]
-    inputs: Vec<PathBuf>,
+    #[command(flatten)]
+    texts: TextArgs,
     #[command(flatten)]
     model: ModelArgs,
     #[command(flatten)]
@@ -32,12 +29,6 @@ pub(crate) struct Args {
     /// What to tag, separated by commas: ner, topic, stance [default: all that the model can]
     #[arg(long, value_delimiter = ',', value_name = "TASK,…")]
     tasks: Option<Vec<Task>>,
-    /// Field that holds the text
-    #[arg(long, default_value = "text", value_name = "FIELD")]
-    text_field: String,
-    /// Stop after N articles
-    #[arg(long, value_name = "N", value_parser = parse_count)]
-    limit: Option<usize>,
     /// Read all articles N times after a first time that does not count; the fastest counts
     #[arg(long, default_value_t = 3, value_name = "N", value_parser = parse_count)]
     rounds: usize,
@@ -46,7 +37,7 @@ pub(crate) struct Args {
     json: bool,
 }
 
-/// What was measured. The parts are times on the clock; what is not tokenizing or computing is decoding.
+/// What was measured. The parts of the time on the clock are those of the time that the threads spent.
 #[derive(Debug, Serialize)]
 struct Measured {
     documents: usize,
@@ -74,7 +65,7 @@ struct Round {
 
 /// Runs the command.
 pub(crate) fn run(args: &Args) -> Result<Outcome> {
-    let texts = texts(args)?;
+    let texts = args.texts.read()?;
     let tasks = TaskOptions {
         tasks: args.tasks.clone(),
         min_topic_score: None,
@@ -95,29 +86,6 @@ pub(crate) fn run(args: &Args) -> Result<Outcome> {
         })?;
     }
     Ok(Outcome::Done)
-}
-
-/// The texts of all articles that can be read.
-fn texts(args: &Args) -> Result<Vec<String>> {
-    let options = ArticleOptions {
-        text_fields: vec![args.text_field.clone()],
-        ..ArticleOptions::default()
-    };
-    let mut texts = Vec::new();
-    for article in ArticleReader::open(&args.inputs, options)? {
-        match article {
-            Ok(article) if article.text.trim().is_empty() => {}
-            Ok(article) => texts.push(article.text),
-            Err(issue) => note(&format!("set aside: {issue}")),
-        }
-        if args.limit == Some(texts.len()) {
-            break;
-        }
-    }
-    if texts.is_empty() {
-        return Err(Mistake::new("the input holds no article").into());
-    }
-    Ok(texts)
 }
 
 fn read(vestnik: &Vestnik, texts: &[String]) -> Result<Round> {
@@ -145,15 +113,16 @@ fn measured(vestnik: &Vestnik, documents: usize, round: Round) -> Measured {
         seconds,
         times,
     } = round;
-    let rest = seconds.saturating_sub(times.tokenize + times.compute);
     let seconds = seconds.as_secs_f64();
+    let spent = (times.tokenize + times.compute + times.decode).as_secs_f64();
+    let part = |part: Duration| seconds * part.as_secs_f64() / spent.max(f64::MIN_POSITIVE);
     Measured {
         documents,
         tokens,
         seconds,
-        compute_seconds: times.compute.as_secs_f64(),
-        tokenize_seconds: times.tokenize.as_secs_f64(),
-        decode_seconds: rest.as_secs_f64(),
+        compute_seconds: part(times.compute),
+        tokenize_seconds: part(times.tokenize),
+        decode_seconds: part(times.decode),
         tokens_per_second: tokens as f64 / seconds,
         documents_per_second: documents as f64 / seconds,
         peak_memory_bytes: memory::peak(),

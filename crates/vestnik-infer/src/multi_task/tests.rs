@@ -51,12 +51,26 @@ fn windows_that_are_read_twice_say_the_same() {
 }
 
 #[test]
-fn groups_hold_what_they_may() {
+fn threads_that_share_texts_say_the_same() {
+    let texts: Vec<String> = (0..90)
+        .map(|i| "Мария Лугова в London. ".repeat(i * i % 41))
+        .collect();
+    let requests: Vec<Request<'_>> = texts.iter().map(|text| Request::new(text, &[])).collect();
+    assert!(shares(&requests).len() > 4, "{:?}", shares(&requests));
     let model = open(HELD_TOKENS);
-    let texts = ["Киев Киев", "", "Киев", "Киев Киев Киев Киев", "Киев"];
-    let texts = model.reader.texts(&texts).unwrap();
-    assert_eq!(groups(&texts, 3), [0..3, 3..4, 4..5]);
-    assert_eq!(groups(&texts, 99), vec![0..5]);
-    assert_eq!(groups(&texts, 0), [0..1, 1..2, 2..3, 3..4, 4..5]);
-    assert_eq!(groups(&[], 3), vec![0..0]);
+    let expected = model.analyze_share(&requests).unwrap();
+    for threads in [1, 2, 5] {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
+        let found = pool.build().unwrap().install(|| model.analyze(&requests));
+        assert_eq!(found.unwrap(), expected, "{threads} threads");
+    }
+}
+
+#[test]
+fn groups_hold_what_they_may() {
+    let lengths = || [2, 0, 1, 4, 1].into_iter();
+    assert_eq!(groups(lengths(), 3), [0..3, 3..4, 4..5]);
+    assert_eq!(groups(lengths(), 99), vec![0..5]);
+    assert_eq!(groups(lengths(), 0), [0..1, 1..2, 2..3, 3..4, 4..5]);
+    assert_eq!(groups([].into_iter(), 3), vec![0..0]);
 }

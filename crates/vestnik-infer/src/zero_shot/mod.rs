@@ -148,7 +148,7 @@ impl ZeroShot {
             name: name_of(path.as_ref()),
             entailment: Entailment::find(classifier.labels())?,
             template: PairTemplate::new(&tokenizer)?,
-            states: States::new(&classifier, &device, options)?,
+            states: States::new(&dir, &classifier, &device, options)?,
             classifier,
             tokenizer,
             device,

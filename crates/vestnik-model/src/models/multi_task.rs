@@ -126,7 +126,7 @@ impl MultiTaskModel {
     pub fn take_heads(&self, dir: &ModelDir, tasks: &[&str]) -> Result<()> {
         let checkpoint = dir.checkpoint()?;
         for task in tasks {
-            self.pooled(task)?;
+            self.head.pooled(task)?;
             let prefix = format!("{HEADS}{task}.");
             let vars = self.parameters.iter();
             for (name, var) in vars.filter(|(name, _)| name.starts_with(&prefix)) {
@@ -178,21 +178,27 @@ impl MultiTaskModel {
         Ok((model, report))
     }
 
+    /// The heads alone: what an encoder elsewhere needs beside it.
+    #[must_use]
+    pub fn into_heads(self) -> TaskHeads {
+        self.head
+    }
+
     /// Names of the outputs of the head for tokens; `None` without such a head.
     #[must_use]
     pub fn labels(&self) -> Option<&LabelSet> {
-        self.head.tokens.as_ref().map(ClassificationHead::labels)
+        self.head.labels()
     }
 
-    /// The conditional random field over the logits of tokens; `None` where each token is labelled by itself.
+    /// As [`TaskHeads::crf`].
     #[must_use]
     pub fn crf(&self) -> Option<&Crf> {
-        self.head.tokens.as_ref()?.crf.as_ref()
+        self.head.crf()
     }
 
     /// The further heads, in their order.
     pub fn pooled_heads(&self) -> impl Iterator<Item = &HeadOptions> {
-        self.head.pooled.iter().map(PooledHead::options)
+        self.head.pooled_heads()
     }
 
     /// The states of the last layer, which all heads read.
@@ -205,12 +211,67 @@ impl MultiTaskModel {
         self.encoder.forward(batch, mode)
     }
 
+    /// As [`TaskHeads::token_logits`].
+    ///
+    /// # Errors
+    /// As [`TaskHeads::token_logits`].
+    pub fn token_logits(&self, states: &Tensor, mode: Mode<'_>) -> Result<Tensor> {
+        self.head.token_logits(states, mode)
+    }
+
+    /// As [`TaskHeads::text_logits`].
+    ///
+    /// # Errors
+    /// As [`TaskHeads::text_logits`].
+    pub fn text_logits(
+        &self,
+        task: &str,
+        states: &Tensor,
+        texts: &[Range<usize>],
+        mode: Mode<'_>,
+    ) -> Result<Tensor> {
+        self.head.text_logits(task, states, texts, mode)
+    }
+
+    /// As [`TaskHeads::span_logits`].
+    ///
+    /// # Errors
+    /// As [`TaskHeads::span_logits`].
+    pub fn span_logits(
+        &self,
+        task: &str,
+        states: &Tensor,
+        places: &[SpanPlace],
+        mode: Mode<'_>,
+    ) -> Result<Tensor> {
+        self.head.span_logits(task, states, places, mode)
+    }
+}
+
+impl TaskHeads {
+    /// Names of the outputs of the head for tokens; `None` without such a head.
+    #[must_use]
+    pub fn labels(&self) -> Option<&LabelSet> {
+        self.tokens.as_ref().map(ClassificationHead::labels)
+    }
+
+    /// The conditional random field over the logits of tokens; `None` where each token is labelled by itself.
+    #[must_use]
+    pub fn crf(&self) -> Option<&Crf> {
+        self.tokens.as_ref()?.crf.as_ref()
+    }
+
+    /// The further heads, in their order.
+    pub fn pooled_heads(&self) -> impl Iterator<Item = &HeadOptions> {
+        self.pooled.iter().map(PooledHead::options)
+    }
+
     /// Logits of tokens. **Shapes** `[tokens, hidden]` → `[tokens, labels]`.
     ///
     /// # Errors
     /// [`Error::Argument`] without a head for tokens.
     pub fn token_logits(&self, states: &Tensor, mode: Mode<'_>) -> Result<Tensor> {
-        match &self.head.tokens {
+        match &self.tokens {
             Some(head) => head.forward(states, mode),
             None => Err(Error::Argument {
                 what: "model",
@@ -253,7 +314,7 @@ impl MultiTaskModel {
     }
 
     fn pooled(&self, task: &str) -> Result<&PooledHead> {
-        let mut heads = self.head.pooled.iter();
+        let mut heads = self.pooled.iter();
         heads
             .find(|head| head.options().task == task)
             .ok_or_else(|| Error::Argument {

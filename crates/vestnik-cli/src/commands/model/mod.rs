@@ -8,6 +8,7 @@ mod convert;
 #[cfg(feature = "hub")]
 mod fetch;
 mod info;
+mod int8;
 mod logits;
 mod transplant;
 
@@ -16,6 +17,8 @@ mod transplant;
 pub(crate) enum Command {
     /// Show architecture, labels, size and limits of a model; exit code 1 if tensors are missing
     Info(info::Args),
+    /// Measure what int8 costs each layer of a model, and keep those in f32 that lose too much
+    Int8(int8::Args),
     /// Print what a model computes for a text: logits, or hidden states
     Logits(logits::Args),
     /// Make a model directory with safetensors from pytorch_model.bin (nothing in it is run), shards, or another number type
@@ -31,6 +34,7 @@ pub(crate) enum Command {
 pub(crate) fn run(command: &Command) -> Result<Outcome> {
     match command {
         Command::Info(args) => info::run(args),
+        Command::Int8(args) => int8::run(args),
         Command::Logits(args) => logits::run(args),
         Command::Convert(args) => convert::run(args),
         #[cfg(feature = "hub")]

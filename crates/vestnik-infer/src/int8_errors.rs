@@ -1,0 +1,121 @@
+//! What int8 costs a model, layer by layer.
+
+use vestnik_engine::EngineOptions;
+use vestnik_model::{Device, EncoderModel, ModelDir};
+use vestnik_text::Tokenizer;
+
+use crate::error::Result;
+use crate::metadata::{Int8Metadata, Metadata, window_options};
+use crate::options::{Dtype, Options};
+use crate::reader::{Reader, to_host};
+use crate::states::States;
+
+/// How far int8 moves the states of texts, on the CPU: the root mean square of what changes, over that of the states in
+/// `f32`.
+///
+/// [`Int8Errors::measure`] computes each layer in int8 while the others stay in `f32`, as the layers whose products lose
+/// most are found in mixed-precision quantization (Dong et al. 2019 rank them by curvature instead); the layers above a
+/// bound can then be kept in `f32` ([`Int8Metadata`]).
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Int8Errors {
+    /// Of each layer alone, in their order.
+    pub layers: Vec<f64>,
+    /// Of all layers.
+    pub all: f64,
+    /// Tokens that were read, special ones included.
+    pub tokens: usize,
+}
+
+impl Int8Errors {
+    /// Measures a model on texts; the more they are like those that it is for, the better.
+    ///
+    /// # Errors
+    /// [`Error::NoTexts`](crate::Error::NoTexts) when no text has a token; else as opening a model and reading with it.
+    pub fn measure(dir: &ModelDir, texts: &[&str]) -> Result<Self> {
+        let probe = Probe::open(dir)?;
+        let exact = probe.states(texts, Dtype::F32, vec![])?;
+        if exact.is_empty() {
+            return Err(crate::Error::NoTexts);
+        }
+        let error = |f32_layers| -> Result<f64> {
+            let states = probe.states(texts, Dtype::Int8, f32_layers)?;
+            Ok(relative_error(&states, &exact))
+        };
+        let n_layers = probe.model.config().encoder.num_hidden_layers;
+        let alone = |layer| (0..n_layers).filter(|other| *other != layer).collect();
+        Ok(Self {
+            layers: (0..n_layers)
+                .map(|layer| error(alone(layer)))
+                .collect::<Result<_>>()?,
+            all: error(vec![])?,
+            tokens: exact.len() / probe.model.config().encoder.hidden_size,
+        })
+    }
+
+    /// The error of a model with these layers in `f32`, on the same texts.
+    ///
+    /// # Errors
+    /// As [`Int8Errors::measure`].
+    pub fn with_f32_layers(dir: &ModelDir, texts: &[&str], layers: &[usize]) -> Result<f64> {
+        let probe = Probe::open(dir)?;
+        let exact = probe.states(texts, Dtype::F32, vec![])?;
+        let states = probe.states(texts, Dtype::Int8, layers.to_vec())?;
+        Ok(relative_error(&states, &exact))
+    }
+
+    /// The layers whose own error is above a bound.
+    #[must_use]
+    pub fn above(&self, bound: f64) -> Int8Metadata {
+        let layers = self.layers.iter().enumerate();
+        let above = layers.filter(|(_, error)| **error > bound);
+        Int8Metadata {
+            f32_layers: above.map(|(layer, _)| layer).collect(),
+        }
+    }
+}
+
+/// An encoder to try.
+struct Probe<'a> {
+    dir: &'a ModelDir,
+    model: EncoderModel,
+    tokenizer: Tokenizer,
+}
+
+impl<'a> Probe<'a> {
+    fn open(dir: &'a ModelDir) -> Result<Self> {
+        Ok(Self {
+            dir,
+            model: EncoderModel::load_frozen(dir, &Device::Cpu)?.0,
+            tokenizer: dir.tokenizer()?,
+        })
+    }
+
+    /// The states of all windows of texts, in an order that depends on the texts alone.
+    fn states(&self, texts: &[&str], dtype: Dtype, f32_layers: Vec<usize>) -> Result<Vec<f32>> {
+        let metadata = self.dir.settings().map(Metadata::parse).transpose()?;
+        let options = EngineOptions::default()
+            .with_dtype(dtype)
+            .with_f32_layers(f32_layers);
+        let reader = Reader::new(
+            States::packed(&self.model, &options)?,
+            self.tokenizer.clone(),
+            window_options(metadata.as_ref(), self.dir.max_tokens())?,
+            Device::Cpu,
+            Options::default().batch_tokens,
+        )?;
+        let mut states = Vec::new();
+        reader.read(&reader.texts(texts)?, |batch| {
+            states.extend(to_host(&batch.states)?);
+            Ok(())
+        })?;
+        Ok(states)
+    }
+}
+
+fn relative_error(found: &[f32], exact: &[f32]) -> f64 {
+    let square = |x: f32| f64::from(x) * f64::from(x);
+    let differences = found.iter().zip(exact).map(|(x, y)| square(x - y));
+    let all: f64 = exact.iter().copied().map(square).sum();
+    (differences.sum::<f64>() / all.max(f64::MIN_POSITIVE)).sqrt()
+}
