@@ -77,6 +77,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--clock", choices=["wall", "cpu"], default="wall")
     parser.add_argument("--only", nargs="*", help="some of the contestants")
     parser.add_argument("--json", action="store_true")
+    parser.add_argument("--svg", type=Path, help="a plot of the rates")
     parser.add_argument("--contestant", help=argparse.SUPPRESS)
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     return parser.parse_args()
@@ -190,6 +191,8 @@ def take_turns(contestants: dict, arguments: argparse.Namespace) -> dict:
 def report(results: dict, unit: str, arguments: argparse.Namespace) -> None:
     for result in results.values():
         result[f"{unit}_per_second"] = result["count"] / result["seconds"]
+    if arguments.svg:
+        arguments.svg.write_text(plot({name: result[f"{unit}_per_second"] for name, result in results.items()}, unit))
     if arguments.json:
         print(json.dumps(results))
         return
@@ -198,6 +201,27 @@ def report(results: dict, unit: str, arguments: argparse.Namespace) -> None:
         load = f"{result['load_seconds']:.2f}" if "load_seconds" in result else ""
         memory = result["peak_memory_bytes"] / 1e6
         print(f"{name:28}{result[f'{unit}_per_second']:12.0f}{memory:10.0f}{load:>8}")
+
+
+def plot(rates: dict[str, float], unit: str) -> str:
+    """Horizontal bars, the fastest first; colours that hold on light and dark pages."""
+    rates = dict(sorted(rates.items(), key=lambda item: -item[1]))
+    row, left, width = 26, 240, 760
+    scale = (width - left - 90) / max(rates.values())
+    lines = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {row * len(rates) + 34}" font-family="sans-serif" '
+        'font-size="13" role="img">',
+        f"<title>{unit} per second</title>",
+        f'<text x="{left}" y="16" fill="#888">{unit} per second</text>',
+    ]
+    for index, (name, rate) in enumerate(rates.items()):
+        y = 28 + index * row
+        colour = "#2f6fdb" if name.startswith("vestnik") else "#9a9a9a"
+        lines.append(f'<text x="{left - 8}" y="{y + 14}" text-anchor="end" fill="#888">{name}</text>')
+        lines.append(f'<rect x="{left}" y="{y}" width="{max(rate * scale, 1):.1f}" height="{row - 7}" rx="2" fill="{colour}"/>')
+        digits = 1 if rate < 100 else 0
+        lines.append(f'<text x="{left + rate * scale + 6:.1f}" y="{y + 14}" fill="#888">{rate:,.{digits}f}</text>')
+    return "\n".join([*lines, "</svg>"]) + "\n"
 
 
 # The model and the lengths

@@ -63,3 +63,12 @@ pub(crate) fn relative_error(x: &[f32], y: &[f32]) -> f32 {
     let difference = sum(&mut x.iter().zip(y).map(|(x, y)| x - y));
     (difference / sum(&mut y.iter().copied())).sqrt()
 }
+
+/// What an error may be in int8: twice as much where a processor has no VNNI, and weights only 7 bits.
+pub(crate) fn byte_bound(bound: f32) -> f32 {
+    if rten_gemm::GemmExecutor::<u8, i8, i32>::new().may_saturate() {
+        2.0 * bound
+    } else {
+        bound
+    }
+}

@@ -6,7 +6,7 @@ use vestnik_engine::{EngineDtype, Kernels};
 use vestnik_model::{Device, EncoderModel, ModelDir};
 
 use crate::batches::{
-    batch, composed, engine, largest_difference, relative_error, scattered, single,
+    batch, byte_bound, composed, engine, largest_difference, relative_error, scattered, single,
 };
 
 fn fixtures() -> Vec<PathBuf> {
@@ -77,7 +77,7 @@ fn bytes_are_near_the_composed_encoder() {
             let engine = engine(&model, EngineDtype::Int8, kernels);
             let error = relative_error(&engine.states(&batch).unwrap(), &expected);
             assert!(
-                error < 0.07,
+                error < byte_bound(0.07),
                 "{name} by {} kernels: {error}",
                 engine.kernels()
             );

@@ -6,7 +6,7 @@ use vestnik_model::EncoderModel;
 use vestnik_text::Batch;
 
 use crate::batches::{
-    batch, composed, engine, largest_difference, relative_error, scattered, single,
+    batch, byte_bound, composed, engine, largest_difference, relative_error, scattered, single,
 };
 use crate::random_models::{Distances, POSITIONS, Shape, VOCABULARY, bert, deberta, modernbert};
 
@@ -110,6 +110,7 @@ fn bytes_keep_states_with_outliers() {
     };
     let batch = batch(&[120, 40, 9], scattered(VOCABULARY));
     for (outlier, bound) in [(1.0, 0.04), (20.0, 0.12)] {
+        let bound = byte_bound(bound);
         let model = bert(shape, outlier, 1);
         let expected = composed(&model, &batch);
         let by = |kernels| {
