@@ -1,11 +1,12 @@
 """A dump of short articles, 1 % of them hostile, the same for the same seed.
 
-    python3 scripts/make_dump.py 1000000 > dump.jsonl          # about 1 GB
+    python3 scripts/make_dump.py 1000000 > dump.jsonl          # about 1.4 GB, in about two minutes
     python3 scripts/make_dump.py 1000000 --kinds                # how many of each kind there are
 
 Words are made of syllables, with the lengths of words and articles that news have (log-normal, median 90 words). Hostile
-records: broken UTF-8, NUL, 10 MB of text (1 in 100 of them), deep JSON, no text, a text of a wrong type, a field twice, half
-of a surrogate pair, no JSON at all, an empty line of text.
+records: broken UTF-8, NUL, no text, a text of a wrong type, a field twice, half of a surrogate pair, no JSON at all, a blank
+text, 10 MB of text, JSON of 100,000 levels, 100,000 fields. The first hostile records are one of each kind; of the others 1 in
+1000 is of the last three, large kinds, so that a million records hold about 5 texts of 10 MB and not 10,000.
 """
 
 import argparse
@@ -19,7 +20,11 @@ SYLLABLES = {
     "en": "the go vern ment said on Wed nes day that it would dis cuss next year bud get Lon don John Smith par ty".split(),
     "pl": "pre mier po wie dział że rząd o mó wi bu dżet na przy szły rok War sza wa Jan Ko wal ski par tia".split(),
 }
-HOSTILE = ["utf8", "nul", "long", "deep", "missing", "type", "twice", "surrogate", "garbage", "blank"]
+SMALL = ["utf8", "nul", "missing", "type", "twice", "surrogate", "garbage", "blank"]
+LARGE = ["long", "deep", "fields"]
+HOSTILE = SMALL + LARGE
+# What is an article all the same.
+SOUND = ["sound", "nul", "fields"]
 
 
 def word(rng, syllables):
@@ -52,6 +57,8 @@ def hostile(kind, record):
         return json.dumps(record | {"text": (record["text"] + " ") * (10_000_000 // len(record["text"]))}).encode()
     if kind == "deep":
         return line[:-1] + b',"deep":' + b"[" * 100_000 + b"]" * 100_000 + b"}"
+    if kind == "fields":
+        return line[:-1] + b"".join(b',"f%d":%d' % (n, n) for n in range(100_000)) + b"}"
     if kind == "missing":
         return json.dumps({"id": record["id"], "body": record["text"]}).encode()
     if kind == "type":
@@ -63,6 +70,13 @@ def hostile(kind, record):
     if kind == "blank":
         return json.dumps(record | {"text": "  \n"}).encode()
     return b"<html>503 Service Unavailable</html>"
+
+
+def kind_of(rng, n_hostile):
+    """The kind of the next hostile record, when there were so many before."""
+    if n_hostile < len(HOSTILE):
+        return HOSTILE[n_hostile]
+    return rng.choice(LARGE if rng.random() < 0.001 else SMALL)
 
 
 def main():
@@ -77,19 +91,19 @@ def main():
     kinds = dict.fromkeys(["sound", *HOSTILE], 0)
     out = sys.stdout.buffer
     for number in range(arguments.n):
+        n_hostile = number - kinds["sound"]
         record = article(rng, number, words)
         kind = "sound"
         if rng.random() < arguments.hostile:
-            kind = rng.choice(HOSTILE)
-            if kind in ("long", "deep") and rng.random() < 0.9:
-                kind = "garbage"
+            kind = kind_of(rng, n_hostile)
         kinds[kind] += 1
         if arguments.kinds:
             continue
         line = json.dumps(record, ensure_ascii=False).encode() if kind == "sound" else hostile(kind, record)
         out.write(line + b"\n")
     if arguments.kinds:
-        print(json.dumps(kinds))
+        articles = sum(kinds[kind] for kind in SOUND)
+        print(json.dumps(kinds | {"articles": articles, "set_aside": arguments.n - articles}))
 
 
 if __name__ == "__main__":

@@ -36,6 +36,87 @@ fn merged_shards_are_the_whole_in_its_order() {
 }
 
 #[test]
+fn merged_tables_are_the_whole_in_its_order() {
+    let sandbox = Sandbox::with_model();
+    let line = |id: usize| {
+        let text = ["Kyiv waits. ", "waits. "][id % 5 / 3].repeat(1 + id % 4);
+        json!({"id": id, "n": [1, 2], "text": text}).to_string() + "\n"
+    };
+    // More rows than are written at a time.
+    sandbox.write("news.jsonl", (0..2500).map(line).collect::<String>());
+    let tag = |name: &str, shard: &str| {
+        let args = format!("-o {name}.parquet --entities-table {name}-mentions.parquet {shard}");
+        assert_eq!(sandbox.tag(&format!("news.jsonl {args}")).code, 0);
+        let args = format!("-o {name}.jsonl --entities-table {name}-mentions.csv {shard}");
+        assert_eq!(sandbox.tag(&format!("news.jsonl {args}")).code, 0);
+    };
+    tag("whole", "");
+    (1..=3).for_each(|shard| tag(&shard.to_string(), &format!("--shard {shard}/3")));
+    for file in [".parquet", "-mentions.parquet", ".jsonl", "-mentions.csv"] {
+        let ran = sandbox.run(&format!("merge 2{file} 1{file} 3{file} -o merged{file}"));
+        assert_eq!(ran.code, 0, "{ran}");
+        assert!(ran.stderr.contains("2500 articles of 3 shards"), "{ran}");
+        assert!(
+            sandbox.read(&format!("merged{file}")) == sandbox.read(&format!("whole{file}")),
+            "{file} differs"
+        );
+    }
+}
+
+#[test]
+fn rows_of_parquet_keep_their_types_when_they_are_merged() {
+    let sandbox = Sandbox::with_model();
+    let line = |id: usize| json!({"id": id, "text": "Kyiv waits. "}).to_string() + "\n";
+    sandbox.write("news.jsonl", (0..300).map(line).collect::<String>());
+    assert_eq!(sandbox.tag("news.jsonl -o first.parquet").code, 0);
+    assert_eq!(sandbox.tag("first.parquet -o whole.parquet").code, 0);
+    for shard in 1..=2 {
+        let ran = sandbox.tag(&format!(
+            "first.parquet -o {shard}.parquet --shard {shard}/2"
+        ));
+        assert_eq!(ran.code, 0, "{ran}");
+    }
+    assert_eq!(
+        sandbox
+            .run("merge 1.parquet 2.parquet -o merged.parquet")
+            .code,
+        0
+    );
+    let rows = |file: &str| {
+        sandbox
+            .run(&format!("tag --dry-run --progress none {file}"))
+            .records()
+    };
+    assert_eq!(rows("merged.parquet"), rows("whole.parquet"));
+}
+
+#[test]
+fn tables_that_do_not_fit_are_not_merged() {
+    let sandbox = shards();
+    let merge = |args: &str| sandbox.run(&format!("merge {args}"));
+    assert_snapshot!(merge("1.jsonl 2.jsonl 3.jsonl -o merged.parquet"), @"");
+    let news = String::from_utf8(sandbox.read("news.jsonl")).unwrap();
+    sandbox.write(
+        "news.jsonl",
+        news + "{\"id\":\"text\",\"text\":\"Sofia\"}\n",
+    );
+    for shard in 1..=3 {
+        let args = format!("--shard {shard}/3 --output-format brat");
+        assert_eq!(
+            sandbox.tag(&format!("news.jsonl -o b{shard} {args}")).code,
+            0
+        );
+        let ran = sandbox.tag(&format!("news.jsonl -o {shard}.parquet --shard {shard}/3"));
+        assert_eq!(ran.code, 0, "{ran}");
+    }
+    assert_snapshot!(merge("1.parquet 2.parquet 3.parquet"), @"");
+    assert_snapshot!(merge("1.parquet 2.parquet 3.parquet -o merged.parquet"), @"");
+    assert_snapshot!(merge("1.parquet 2.jsonl 3.parquet -o merged.parquet"), @"");
+    assert_snapshot!(merge("b1 b2 b3 -o merged"), @"");
+    assert!(!sandbox.path("merged.parquet").exists());
+}
+
+#[test]
 fn what_does_not_belong_together_is_not_merged() {
     let sandbox = shards();
     let merge = |args: &str| sandbox.run(&format!("merge {args} -o merged.jsonl"));

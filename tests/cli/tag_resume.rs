@@ -29,7 +29,7 @@ const ARGS: &str =
 
 fn start(sandbox: &Sandbox, args: &str) -> Child {
     Command::new(env!("CARGO_BIN_EXE_vestnik"))
-        .args(args.split(' '))
+        .args(args.split_whitespace())
         .current_dir(sandbox.path(""))
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
@@ -45,18 +45,29 @@ fn random(state: &mut u64) -> u64 {
     *state >> 40
 }
 
-fn kill_and_resume(name: &str) {
+/// A run that is killed at random moments and resumed must make the files of an unbroken one; `args` may name the table
+/// `mentions{name}` as well.
+fn kill_and_resume(name: &str, dump: &str, args: &str, table: Option<&str>) {
     let sandbox = Sandbox::with_model();
-    sandbox.write("news.jsonl", dump(3000));
-    assert_eq!(sandbox.run(&format!("{ARGS} whole{name}")).code, 1);
-    let expected = (
-        sandbox.read(&format!("whole{name}")),
-        sandbox.read("aside.jsonl"),
-    );
-    std::fs::remove_file(sandbox.path("aside.jsonl")).unwrap();
+    sandbox.write("news.jsonl", dump);
+    let made = |folder: &str| {
+        let table = table.map(|table| format!("--entities-table {folder}{table}"));
+        let table = table.unwrap_or_default();
+        format!("{ARGS} {folder}out{name} {args} {table}")
+            .trim()
+            .to_owned()
+    };
+    std::fs::create_dir(sandbox.path("whole")).unwrap();
+    assert_eq!(sandbox.run(&made("whole/")).code, 1);
+    std::fs::rename(
+        sandbox.path("aside.jsonl"),
+        sandbox.path("whole-aside.jsonl"),
+    )
+    .unwrap();
+    let resumed = made("") + " --resume";
     let (mut state, mut kills) = (7, 0);
     let ended = loop {
-        let mut child = start(&sandbox, &format!("{ARGS} out{name} --resume"));
+        let mut child = start(&sandbox, &resumed);
         std::thread::sleep(Duration::from_millis(
             50 + random(&mut state) % 900 + 30 * kills,
         ));
@@ -68,12 +79,14 @@ fn kill_and_resume(name: &str) {
         kills += 1;
     };
     assert_eq!(ended.code(), Some(1), "after {kills} kills");
+    for file in [&format!("out{name}"), table.unwrap_or_default()] {
+        assert!(
+            file.is_empty() || sandbox.read(file) == sandbox.read(&format!("whole/{file}")),
+            "{file} differs after {kills} kills"
+        );
+    }
     assert!(
-        sandbox.read(&format!("out{name}")) == expected.0,
-        "the output differs after {kills} kills"
-    );
-    assert!(
-        sandbox.read("aside.jsonl") == expected.1,
+        sandbox.read("aside.jsonl") == sandbox.read("whole-aside.jsonl"),
         "the errors differ after {kills} kills"
     );
     let parts = format!("out{name}.parts");
@@ -82,12 +95,69 @@ fn kill_and_resume(name: &str) {
 
 #[test]
 fn a_killed_run_ends_with_the_same_bytes() {
-    kill_and_resume(".jsonl");
+    kill_and_resume(".jsonl", &dump(3000), "", None);
 }
 
 #[test]
 fn a_killed_run_ends_with_the_same_compressed_bytes() {
-    kill_and_resume(".jsonl.gz");
+    kill_and_resume(".jsonl.gz", &dump(2000), "", None);
+    kill_and_resume(".jsonl.zst", &dump(1000), "", None);
+}
+
+#[test]
+fn a_killed_run_ends_with_the_same_tables() {
+    kill_and_resume(
+        ".parquet",
+        &dump(1500),
+        "--output-format parquet",
+        Some("mentions.csv"),
+    );
+}
+
+#[test]
+fn a_killed_run_stops_at_the_same_article() {
+    // Half of the articles are passed over, and count for the limit all the same.
+    kill_and_resume(".jsonl", &dump(3000), "--limit 2200 --only-lang bg", None);
+}
+
+/// A dump in which most stories are printed again, near by and far away, some with a few words more.
+fn dump_with_reprints(n_records: usize) -> String {
+    let story = |n: usize| {
+        let words = (0..40).map(|word| format!("w{}", word * 7 + n * 1000));
+        let words = words.collect::<Vec<_>>().join(" ");
+        format!("Президент прибыл в Софию. {words} Kyiv waits.")
+    };
+    let mut dump = String::new();
+    for id in 0..n_records {
+        // Stories 0, 1, 2, … are each followed by some that were there before.
+        let number = match id % 3 {
+            0 => id / 3,
+            1 => id / 6,
+            _ => id / 3 - id % 7 % (id / 3 + 1),
+        };
+        let mut text = story(number);
+        if id % 5 == 0 {
+            text = format!("({id}) {text}");
+        }
+        match id % 50 {
+            7 => writeln!(dump, "{{\"id\":{id}}}"),
+            _ => writeln!(dump, "{}", json!({"id": id, "text": text})),
+        }
+        .unwrap();
+    }
+    dump
+}
+
+#[test]
+fn a_killed_run_knows_the_reprints_of_what_was_tagged_before() {
+    let dump = dump_with_reprints(6000);
+    kill_and_resume(".jsonl", &dump, "--dedup", None);
+    kill_and_resume(
+        ".parquet",
+        &dump_with_reprints(2000),
+        "--dedup=0.9",
+        Some("mentions.parquet"),
+    );
 }
 
 /// Tags until some articles are safe, then ends the process with a signal.

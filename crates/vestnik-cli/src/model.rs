@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::Result;
 use serde_json::Value;
@@ -43,6 +44,9 @@ pub(crate) struct ComputeArgs {
     /// Threads [default: number of cores]
     #[arg(long, value_name = "N", value_parser = threads::parse_count)]
     threads: Option<usize>,
+    /// The most time that one text may take, where the command has such an option.
+    #[arg(skip)]
+    text_time: Option<Duration>,
 }
 
 /// Arguments about how scores become entities.
@@ -101,6 +105,7 @@ impl ComputeArgs {
     fn options(&self) -> Options {
         let mut options = Options::default().with_device(self.device);
         options.dtype = self.dtype;
+        options.text_time = self.text_time;
         match self.batch_tokens {
             Some(tokens) => options.with_batch_tokens(tokens),
             None => options,
@@ -211,6 +216,12 @@ impl ModelArgs {
         } else {
             Engine::from(self.open(entities, tasks)?)
         })
+    }
+
+    /// The same arguments with a limit for the time that one text may take.
+    pub(crate) fn with_text_time(mut self, limit: Option<Duration>) -> Self {
+        self.compute.text_time = limit;
+        self
     }
 
     /// The same arguments for another model.

@@ -100,6 +100,26 @@ pub enum Error {
         /// What is wrong.
         reason: String,
     },
+    /// Parquet files of shards that cannot be one.
+    #[error(
+        "the column {column:?} is not the same in {} and {}",
+        first.display(),
+        second.display()
+    )]
+    ShardColumns {
+        /// One of the files.
+        first: PathBuf,
+        /// Another one.
+        second: PathBuf,
+        /// The first column that is not in both, with one type.
+        column: String,
+    },
+    /// The output of a shard has not the rows that it was written with.
+    #[error("{} has not the rows that its shard has", path.display())]
+    ShardRows {
+        /// The output.
+        path: PathBuf,
+    },
     /// A folder of parts belongs to a run with other inputs, another model or other options.
     #[error("{}: not the same run: {}", folder.display(), listed(differences))]
     ChangedRun {

@@ -92,8 +92,8 @@ pub use lines::MAX_LINE_BYTES;
 pub use loss::{Loss, LossKind, LostEntity};
 pub use near_duplicates::{NEAR_DUPLICATE, NearDuplicate, SHINGLE_WORDS, near_duplicates};
 pub use outputs::{
-    Lines, LossCounts, OutputFormat, OutputOptions, located, record_numbers, write_mentions,
-    write_output,
+    Lines, LossCounts, OutputFormat, OutputOptions, located, merge_mentions, merge_tables,
+    record_numbers, write_mentions, write_output,
 };
 pub use parts::{Batch, Difference, Identity, Manifest, PART_BYTES, Packing, Parts, read_lines};
 pub use problem::Problem;

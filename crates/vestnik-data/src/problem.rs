@@ -1,6 +1,7 @@
 //! What can be wrong with an input: the facts, and one message for each.
 
 use std::io;
+use std::time::Duration;
 
 use vestnik_core::{OffsetUnit, TagDefect, TagProblem};
 
@@ -25,7 +26,7 @@ pub enum Problem {
     },
     /// A Parquet file is damaged, cut, or compressed in a way that is not read.
     #[error(
-        "cannot be read as Parquet: {reason}; hint: it must be whole, its columns plain or compressed with snappy, zstd or gzip"
+        "cannot be read as Parquet: {reason}; hint: it must be whole, its columns plain or compressed with snappy, zstd, gzip, lz4 or brotli"
     )]
     DamagedParquet {
         /// The decoder's message.
@@ -123,6 +124,12 @@ pub enum Problem {
     NotTagged {
         /// What it said.
         reason: String,
+    },
+    /// It takes longer to be worked on than is allowed.
+    #[error("takes longer than the {} s that are allowed for an article", limit.as_secs_f64())]
+    TooSlow {
+        /// The time that is allowed.
+        limit: Duration,
     },
     /// A label is the empty string.
     #[error("{field} is empty, expected a label")]

@@ -1,5 +1,7 @@
 //! What can go wrong in inference.
 
+use std::time::Duration;
+
 use vestnik_text::Aggregation;
 
 use crate::device::DeviceChoice;
@@ -65,6 +67,15 @@ pub enum Error {
         /// Why not.
         #[source]
         source: vestnik_core::Error,
+    },
+    /// A text took longer than [`Options::text_time`](crate::Options) allows; the others of the call were not read to their
+    /// end.
+    #[error("reading the text took longer than the {} s that are allowed", limit.as_secs_f64())]
+    TimeLimit {
+        /// Which of the texts of the call, counted from 0.
+        text: usize,
+        /// The time that was allowed.
+        limit: Duration,
     },
     /// The threads that were asked for cannot be started.
     #[error("cannot start the threads")]

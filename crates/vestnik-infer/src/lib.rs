@@ -42,6 +42,7 @@ mod summary;
 mod task;
 mod text_features;
 mod text_states;
+mod time_limit;
 mod times;
 mod token;
 mod topic_scores;

@@ -70,7 +70,7 @@ impl MultiTask {
             tokenizer,
             window,
             device,
-            options.batch_tokens,
+            options,
         )?;
         // The encoder goes away: the reader has packed its weights.
         let (reader, heads) = (Arc::new(reader), Arc::new(model.into_heads()));

@@ -1,5 +1,7 @@
 //! Options of the pipelines.
 
+use std::time::Duration;
+
 pub use vestnik_engine::EngineDtype as Dtype;
 use vestnik_text::Aggregation;
 
@@ -28,6 +30,10 @@ pub struct Options {
     pub min_topic_score: Option<f64>,
     /// What to do. Default: all that the model can.
     pub tasks: Option<Vec<Task>>,
+    /// The most time that one text may take: that for its tokens, and its part of the forward passes, by its part of their
+    /// tokens. Looked at between passes; a call with a text that takes longer ends with
+    /// [`Error::TimeLimit`](crate::Error::TimeLimit). Which texts that are depends on the machine and its load. Default: none.
+    pub text_time: Option<Duration>,
 }
 
 impl Default for Options {
@@ -40,6 +46,7 @@ impl Default for Options {
             min_score: None,
             min_topic_score: None,
             tasks: None,
+            text_time: None,
         }
     }
 }
@@ -91,6 +98,13 @@ impl Options {
     #[must_use]
     pub fn with_tasks(mut self, tasks: impl IntoIterator<Item = Task>) -> Self {
         self.tasks = Some(tasks.into_iter().collect());
+        self
+    }
+
+    /// Sets the most time that one text may take.
+    #[must_use]
+    pub fn with_text_time(mut self, limit: Duration) -> Self {
+        self.text_time = Some(limit);
         self
     }
 }

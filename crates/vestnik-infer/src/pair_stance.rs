@@ -14,6 +14,7 @@ use crate::packing::pack;
 use crate::reader::to_host;
 use crate::stance_scores::StanceScores;
 use crate::states::States;
+use crate::time_limit::{Share, Spent, TimeLimit};
 
 /// A `…ForSequenceClassification` whose labels are stances, on pairs of a text and a target as it stands there.
 ///
@@ -29,6 +30,7 @@ pub(crate) struct PairStance {
     device: Device,
     max_tokens: usize,
     batch_tokens: usize,
+    time_limit: TimeLimit,
 }
 
 /// A target with the part of its text that is read with it.
@@ -55,6 +57,7 @@ impl PairStance {
             device,
             max_tokens: dir.max_tokens(),
             batch_tokens: options.batch_tokens,
+            time_limit: TimeLimit::new(options.text_time),
         })
     }
 
@@ -71,15 +74,20 @@ impl PairStance {
     }
 
     pub(crate) fn analyze(&self, requests: &[Request<'_>]) -> Result<Vec<Analysis>> {
+        let spent: Vec<Spent> = requests.iter().map(|_| Spent::default()).collect();
         let texts: Vec<TokenizedText> = requests
             .iter()
-            .map(|request| Ok(TokenizedText::new(&self.tokenizer, request.text)?))
+            .enumerate()
+            .map(|(index, request)| {
+                let tokenize = || Ok(TokenizedText::new(&self.tokenizer, request.text)?);
+                self.time_limit.alone(index, &spent[index], tokenize)
+            })
             .collect::<Result<_>>()?;
         let mut pairs = Vec::new();
         for (index, request) in requests.iter().enumerate() {
             pairs.extend(self.pairs(index, request, &texts[index])?);
         }
-        let stances = self.stances(&texts, &pairs)?;
+        let stances = self.stances(&texts, &pairs, &spent)?;
         let mut analyses: Vec<Analysis> = requests.iter().zip(&texts).map(blank).collect();
         for (pair, stance) in pairs.iter().zip(stances) {
             analyses[pair.place.0].targets[pair.place.1].stance = Some(stance);
@@ -130,14 +138,26 @@ impl PairStance {
         owner.map_or(0..0, |window| window.tokens)
     }
 
-    fn stances(&self, texts: &[TokenizedText], pairs: &[Pair]) -> Result<Vec<Stance>> {
+    fn stances(
+        &self,
+        texts: &[TokenizedText],
+        pairs: &[Pair],
+        spent: &[Spent],
+    ) -> Result<Vec<Stance>> {
         let length =
             |pair: &Pair| pair.window.len() + pair.target.len() + self.template.n_special();
         let lengths: Vec<usize> = pairs.iter().map(length).collect();
         let mut found = vec![None; pairs.len()];
         for batch in pack(&lengths, self.batch_tokens) {
             let of_batch: Vec<&Pair> = batch.iter().map(|&index| &pairs[index]).collect();
-            let logits = self.logits(texts, &of_batch)?;
+            let shares = batch.iter().map(|&index| Share {
+                text: pairs[index].place.0,
+                spent: &spent[pairs[index].place.0],
+                tokens: lengths[index],
+            });
+            let logits = self
+                .time_limit
+                .together(shares, || self.logits(texts, &of_batch))?;
             let rows = logits.chunks_exact(self.classifier.labels().len());
             for (index, row) in batch.into_iter().zip(rows) {
                 found[index] = Some(self.scores.stance(row));

@@ -9,9 +9,10 @@ use vestnik_text::{
 };
 
 use crate::error::{Error, Result};
-use crate::options::Dtype;
+use crate::options::{Dtype, Options};
 use crate::packing::pack;
 use crate::states::States;
+use crate::time_limit::{Share, Spent, TimeLimit};
 use crate::times::{Stopwatch, Times};
 
 /// Special tokens around each sequence: one before, one after.
@@ -29,6 +30,7 @@ pub(crate) struct Reader {
     window: WindowOptions,
     device: Device,
     batch_tokens: usize,
+    time_limit: TimeLimit,
     stopwatch: Stopwatch,
 }
 
@@ -38,6 +40,9 @@ pub(crate) struct Text<'a> {
     pub(crate) text: &'a str,
     pub(crate) tokens: TokenizedText,
     pub(crate) windows: Vec<Window>,
+    /// Its place among the texts of the call.
+    index: usize,
+    spent: Spent,
 }
 
 /// One window of one text.
@@ -69,9 +74,9 @@ impl Reader {
         tokenizer: Tokenizer,
         window: WindowOptions,
         device: Device,
-        batch_tokens: usize,
+        options: &Options,
     ) -> Result<Self> {
-        if batch_tokens == 0 {
+        if options.batch_tokens == 0 {
             return Err(Error::BatchTokens);
         }
         Ok(Self {
@@ -80,7 +85,8 @@ impl Reader {
             tokenizer,
             window,
             device,
-            batch_tokens,
+            batch_tokens: options.batch_tokens,
+            time_limit: TimeLimit::new(options.text_time),
             stopwatch: Stopwatch::default(),
         })
     }
@@ -119,17 +125,28 @@ impl Reader {
 
     /// Tokens, words and windows of texts, in their order.
     pub(crate) fn texts<'a>(&self, texts: &[&'a str]) -> Result<Vec<Text<'a>>> {
-        self.stopwatch
-            .tokenizing(|| texts.par_iter().map(|text| self.text(text)).collect())
+        self.stopwatch.tokenizing(|| {
+            texts
+                .par_iter()
+                .enumerate()
+                .map(|text| self.text(text))
+                .collect()
+        })
     }
 
-    fn text<'a>(&self, text: &'a str) -> Result<Text<'a>> {
-        let tokens = TokenizedText::new(&self.tokenizer, text)?;
-        let windows = windows(&tokens, &self.window);
+    fn text<'a>(&self, (index, text): (usize, &&'a str)) -> Result<Text<'a>> {
+        let spent = Spent::default();
+        let (tokens, windows) = self.time_limit.alone(index, &spent, || {
+            let tokens = TokenizedText::new(&self.tokenizer, text)?;
+            let windows = windows(&tokens, &self.window);
+            Ok((tokens, windows))
+        })?;
         Ok(Text {
             text,
             tokens,
             windows,
+            index,
+            spent,
         })
     }
 
@@ -153,8 +170,17 @@ impl Reader {
         let lengths: Vec<usize> = sequences.iter().map(length).collect();
         self.stopwatch.computing(|| {
             for batch in pack(&lengths, self.batch_tokens) {
-                let batch = batch.into_iter().map(|i| sequences[i]).collect();
-                heads(self.batch(texts, batch)?)?;
+                let shares = batch.iter().map(|&i| {
+                    let text = &texts[sequences[i].text];
+                    Share {
+                        text: text.index,
+                        spent: &text.spent,
+                        tokens: lengths[i],
+                    }
+                });
+                let of_batch = batch.iter().map(|&i| sequences[i]).collect();
+                self.time_limit
+                    .together(shares, || heads(self.batch(texts, of_batch)?))?;
             }
             Ok(())
         })

@@ -40,7 +40,7 @@ impl SequenceTopics {
                 tokenizer,
                 window,
                 device,
-                options.batch_tokens,
+                options,
             )?,
             classifier,
         })

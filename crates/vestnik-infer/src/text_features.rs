@@ -63,7 +63,7 @@ impl TextFeatures {
         Ok(Self {
             name: name.to_owned(),
             width: model.config().encoder.hidden_size,
-            reader: Reader::new(states, tokenizer, window, device, options.batch_tokens)?,
+            reader: Reader::new(states, tokenizer, window, device, options)?,
         })
     }
 

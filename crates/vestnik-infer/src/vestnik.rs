@@ -211,8 +211,8 @@ impl Vestnik {
     /// the other texts.
     ///
     /// # Errors
-    /// [`Error::Target`] for a target that is no part of its text, [`Error::Text`] if the tokenizer fails,
-    /// [`Error::Model`] or [`Error::Tensor`] if the model does.
+    /// [`Error::Target`] for a target that is no part of its text, [`Error::TimeLimit`] for a text that takes longer than the
+    /// options allow, [`Error::Text`] if the tokenizer fails, [`Error::Model`] or [`Error::Tensor`] if the model does.
     pub fn analyze_requests(&self, requests: &[Request<'_>]) -> Result<Vec<Analysis>> {
         requests.iter().try_for_each(Request::check)?;
         match &self.pool {

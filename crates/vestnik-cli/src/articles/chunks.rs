@@ -4,7 +4,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::thread;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Result, anyhow};
 use vestnik_data::{Article, ArticleReader, BytesRead, Problem, RecordPosition, Rejected};
 
 use super::stop::Stop;
@@ -26,6 +26,8 @@ const PATIENCE: Duration = Duration::from_millis(100);
 pub(crate) struct Chunk {
     pub(crate) articles: Vec<Article>,
     pub(crate) rejected: Vec<Rejected>,
+    /// Articles that were read up to here, those included that are not worked on.
+    pub(crate) n_read: u64,
     /// How far the input was read when the chunk was full.
     pub(crate) position: RecordPosition,
     /// The same in bytes as they lie on the disk.
@@ -88,7 +90,9 @@ pub(crate) struct Plan {
 ///
 /// The thread is not joined: a program that ends early does not wait for an input that is still open.
 pub(crate) struct Chunks {
-    receiver: Receiver<Result<Chunk>>,
+    /// `None` is the end of the input: a thread that fails says nothing.
+    receiver: Receiver<Option<Result<Chunk>>>,
+    ended: bool,
     stop: Stop,
 }
 
@@ -100,16 +104,27 @@ impl Chunks {
             let mut reading = match Reading::start(reader, plan) {
                 Ok(reading) => reading,
                 Err(error) => {
-                    let _ = sender.send(Err(error));
+                    let _ = sender.send(Some(Err(error)));
                     return;
                 }
             };
             // The other side may be gone; then nobody wants the rest.
-            while let Some(chunk) = reading.next_chunk()
-                && sender.send(Ok(chunk)).is_ok()
-            {}
+            while let Some(chunk) = reading.next_chunk() {
+                if sender.send(Some(Ok(chunk))).is_err() {
+                    return;
+                }
+            }
+            let _ = sender.send(None);
         });
-        Self { receiver, stop }
+        Self::new(receiver, stop)
+    }
+
+    fn new(receiver: Receiver<Option<Result<Chunk>>>, stop: Stop) -> Self {
+        Self {
+            receiver,
+            ended: false,
+            stop,
+        }
     }
 }
 
@@ -118,11 +133,15 @@ impl Iterator for Chunks {
 
     /// The next chunk; `None` at the end, or when the program was told to end.
     fn next(&mut self) -> Option<Result<Chunk>> {
-        while !self.stop.is_asked() {
+        while !self.stop.is_asked() && !self.ended {
             match self.receiver.recv_timeout(PATIENCE) {
-                Ok(chunk) => return Some(chunk),
+                Ok(Some(chunk)) => return Some(chunk),
+                Ok(None) => self.ended = true,
                 Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => return None,
+                Err(RecvTimeoutError::Disconnected) => {
+                    self.ended = true;
+                    return Some(Err(anyhow!("the reading thread failed")));
+                }
             }
         }
         None
@@ -133,6 +152,7 @@ struct Reading {
     reader: ArticleReader,
     bytes_read: BytesRead,
     plan: Plan,
+    n_read: u64,
 }
 
 impl Reading {
@@ -144,18 +164,20 @@ impl Reading {
             bytes_read: reader.bytes_read(),
             reader,
             plan,
+            n_read: 0,
         })
     }
 
     fn next_chunk(&mut self) -> Option<Chunk> {
         let mut chunk = Chunk::default();
-        while self.plan.limit > 0
+        while self.n_read < self.plan.limit
             && !chunk.is_full()
             && let Some(item) = self.reader.next()
         {
-            self.plan.limit -= u64::from(item.is_ok());
+            self.n_read += u64::from(item.is_ok());
             chunk.push(item, &self.plan.text_field);
         }
+        chunk.n_read = self.n_read;
         chunk.position = self.reader.record_position();
         chunk.bytes_read = self.bytes_read.get();
         let empty = chunk.articles.is_empty() && chunk.rejected.is_empty();
@@ -189,4 +211,27 @@ fn changed(message: String) -> anyhow::Error {
     Mistake::new(message)
         .hint("give the input that the run was started with, or start again with --force")
         .into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reader_that_fails_is_no_end_of_the_input() {
+        let (sender, receiver) = sync_channel(WAITING);
+        let failing = thread::spawn(move || {
+            let _ = sender.send(Some(Ok(Chunk::default())));
+            std::panic::resume_unwind(Box::new("a defect"));
+        });
+        let mut chunks = Chunks::new(receiver, Stop::default());
+        assert!(chunks.next().is_some_and(|chunk| chunk.is_ok()));
+        assert!(failing.join().is_err());
+        let error = chunks.next().and_then(Result::err);
+        assert_eq!(
+            error.map(|error| error.to_string()).as_deref(),
+            Some("the reading thread failed")
+        );
+        assert!(chunks.next().is_none());
+    }
 }

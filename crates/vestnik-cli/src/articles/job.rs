@@ -1,6 +1,7 @@
 //! The loop over chunks: work, what goes in and out of it, and how it ends.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
@@ -18,6 +19,9 @@ use crate::failure::{Mistake, one_line};
 use crate::output::note;
 use crate::progress::{Measures, Progress};
 
+/// The name of the count of articles that were read, those included that were not worked on: for `--limit`.
+pub(super) const READ: &str = "read";
+
 /// The work and what goes in and out of it.
 pub(super) struct Job<W> {
     work: W,
@@ -28,6 +32,8 @@ pub(super) struct Job<W> {
     earlier: BTreeMap<String, u64>,
     /// Articles of this process.
     articles: u64,
+    /// Articles that this process has read.
+    n_read: u64,
     /// Bytes of the input as it lies on the disk.
     bytes: u64,
     /// Whether lines say where their records were found.
@@ -93,6 +99,7 @@ impl<W: Work> Job<W> {
             progress,
             earlier,
             articles: 0,
+            n_read: 0,
             bytes: 0,
             located: false,
             languages: None,
@@ -196,15 +203,12 @@ impl<W: Work> Job<W> {
         }
         self.articles += lines.len() as u64;
         self.bytes = chunk.bytes_read;
+        self.n_read = chunk.n_read;
         Ok(Batch {
             lines: lines.into_iter().map(|line| line + "\n").collect(),
             errors,
             position: chunk.position,
-            counts: self
-                .counts()
-                .into_iter()
-                .map(|(name, count)| (name.to_owned(), count))
-                .collect(),
+            counts: self.counts_to_keep(),
         })
     }
 
@@ -294,23 +298,36 @@ impl<W: Work> Job<W> {
             Ok(lines) => return Ok((self.placed(lines, articles), Vec::new())),
             Err(error) => error,
         };
+        if let Some((slow, limit)) = too_slow(&together) {
+            return self.lines_without(articles, slow, limit);
+        }
         let (mut lines, mut failed) = (Vec::new(), Vec::new());
         for article in articles {
             match self.work.lines(std::slice::from_ref(article)) {
                 Ok(line) => lines.extend(self.placed(line, std::slice::from_ref(article))),
-                Err(error) => failed.push(reject(
-                    article.clone(),
-                    Problem::NotTagged {
-                        reason: one_line(&error),
-                    },
-                )),
+                Err(error) => failed.push(reject(article.clone(), not_tagged(&error))),
             }
         }
-        let never_worked = lines.is_empty() && (articles.len() > 1 || self.articles == 0);
+        let never_worked = lines.is_empty() && (articles.len() > 1 || self.count("articles") == 0);
         match never_worked {
             true => Err(together),
             false => Ok((lines, failed)),
         }
+    }
+
+    /// The lines of the articles before and behind one that takes too long, which is set aside.
+    fn lines_without(
+        &mut self,
+        articles: &[Article],
+        slow: usize,
+        limit: Duration,
+    ) -> Result<(Vec<String>, Vec<Rejected>)> {
+        let (mut lines, mut failed) = self.lines(&articles[..slow])?;
+        failed.push(reject(articles[slow].clone(), Problem::TooSlow { limit }));
+        let (more_lines, more_failed) = self.lines(&articles[slow + 1..])?;
+        lines.extend(more_lines);
+        failed.extend(more_failed);
+        Ok((lines, failed))
     }
 
     fn placed(&self, lines: Vec<String>, articles: &[Article]) -> Vec<String> {
@@ -343,6 +360,15 @@ impl<W: Work> Job<W> {
         counts
     }
 
+    /// The counts with which another process goes on.
+    fn counts_to_keep(&self) -> BTreeMap<String, u64> {
+        let n_read = self.n_read + self.earlier.get(READ).copied().unwrap_or_default();
+        let counts = self.counts().into_iter().chain([(READ, n_read)]);
+        counts
+            .map(|(name, count)| (name.to_owned(), count))
+            .collect()
+    }
+
     fn count(&self, name: &str) -> u64 {
         let counts = self.counts();
         counts
@@ -361,6 +387,24 @@ impl<W: Work> Job<W> {
         ];
         measures.splice(2..2, rates);
         measures
+    }
+}
+
+/// The article that took too long, if that is the error, and the time that it had.
+fn too_slow(error: &anyhow::Error) -> Option<(usize, Duration)> {
+    match error.downcast_ref() {
+        Some(vestnik_infer::Error::TimeLimit { text, limit }) => Some((*text, *limit)),
+        _ => None,
+    }
+}
+
+/// Why an article alone could not be worked on.
+fn not_tagged(error: &anyhow::Error) -> Problem {
+    match too_slow(error) {
+        Some((_, limit)) => Problem::TooSlow { limit },
+        None => Problem::NotTagged {
+            reason: one_line(error),
+        },
     }
 }
 
@@ -403,3 +447,6 @@ fn stopped(sink: Sink) -> Result<anyhow::Error> {
         }
     })
 }
+
+#[cfg(test)]
+mod tests;

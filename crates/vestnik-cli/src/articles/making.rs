@@ -8,7 +8,7 @@ use vestnik_data::{
     write_output,
 };
 
-use super::shards;
+use super::shards::{Content, ShardRecord};
 use crate::commands::data::segments;
 use crate::failure::Mistake;
 use crate::output::{note, refuse_existing};
@@ -93,7 +93,11 @@ impl Making {
         }
         if let Some(shard) = self.shard {
             let identity = parts.manifest().identity().clone();
-            shards::write(output, shard, identity, record_numbers(&lines)?)?;
+            let mut record = ShardRecord::new(shard, identity, record_numbers(&lines)?);
+            record.write(output, Content::of(self.format))?;
+            if let Some(table) = &self.entities_table {
+                record.write(table, Content::Mentions)?;
+            }
         }
         Ok(())
     }

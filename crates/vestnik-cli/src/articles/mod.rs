@@ -14,13 +14,14 @@ mod stop;
 use std::collections::BTreeMap;
 use std::io::{IsTerminal, stdin};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::Result;
 use clap::ValueEnum;
 use serde_json::{Map, Value};
 use vestnik_data::{
     Article, ArticleOptions, ArticleReader, InputFormat, OutputFormat, Problem, RecordFields,
-    STDIN, Selection, Shard, TextEncoding, TextSignature, expand_patterns, input_files,
+    STDIN, Selection, Shard, TextEncoding, expand_patterns, input_files,
 };
 
 use crate::Outcome;
@@ -112,9 +113,27 @@ pub(crate) struct ArticleArgs {
     /// Set articles with more bytes of text aside [default: 8388608]
     #[arg(long, value_name = "BYTES", value_parser = threads::parse_count)]
     max_text_bytes: Option<usize>,
+    /// Set articles aside that take longer to be tagged, in seconds: with it two runs may differ in which these are
+    /// [default: no limit]
+    #[arg(long, value_name = "SECONDS", value_parser = parse_seconds)]
+    max_seconds: Option<Duration>,
     /// Progress on standard error
     #[arg(long, value_enum, default_value_t)]
     progress: ProgressMode,
+}
+
+impl ArticleArgs {
+    /// The most time that one article may take.
+    pub(crate) fn max_time(&self) -> Option<Duration> {
+        self.max_seconds
+    }
+}
+
+/// Reads a time on the command line.
+fn parse_seconds(text: &str) -> Result<Duration, String> {
+    let seconds = text.parse().ok().filter(|&seconds: &f64| seconds > 0.0);
+    let time = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    time.ok_or_else(|| "a number of seconds above 0".to_owned())
 }
 
 /// `--on-error`.
@@ -131,6 +150,8 @@ enum OnError {
 pub(crate) trait Work {
     /// What decides about the results beside the options: the model, by name and hash.
     fn identity(&self) -> Result<BTreeMap<String, Value>>;
+    /// The fields that it writes, `vestnik` included.
+    fn fields(&self) -> Vec<&'static str>;
     /// Is told the first article before any is read.
     fn begin(&self, first: &Article, progress: &Progress);
     /// What is wrong with an article that cannot be worked on; it is set aside.
@@ -138,6 +159,9 @@ pub(crate) trait Work {
         None
     }
     /// The output lines of articles, one for each, without line ends.
+    ///
+    /// # Errors
+    /// [`vestnik_infer::Error::TimeLimit`] names the one that takes too long; the others can be done without it.
     fn lines(&mut self, articles: &[Article]) -> Result<Vec<String>>;
     /// Tokens read so far.
     fn tokens(&self) -> u64;
@@ -172,7 +196,7 @@ pub(crate) fn process<W: Work>(
         limit: args
             .limit
             .unwrap_or(u64::MAX)
-            .saturating_sub(earlier_count("articles")),
+            .saturating_sub(earlier_count(job::READ)),
         done: done.map(|done| (done.n_records(), done.records_hash().to_owned())),
     };
     let aside = Aside::new(
@@ -185,7 +209,7 @@ pub(crate) fn process<W: Work>(
     let located = sink.wants_places();
     let copies = args
         .dedup
-        .map(|share| copies(share, &sink, args))
+        .map(|share| copies(Copies::new(share, work.fields()), &sink, args))
         .transpose()?;
     let languages = (!args.no_lang).then(|| Languages::new(&args.only_lang));
     Job::new(work, Writer::start(sink), aside, progress, earlier)
@@ -196,8 +220,7 @@ pub(crate) fn process<W: Work>(
 }
 
 /// What may be copied, that of an earlier process included.
-fn copies(share: f64, sink: &Sink, args: &ArticleArgs) -> Result<Copies> {
-    let mut copies = Copies::new(share);
+fn copies(mut copies: Copies, sink: &Sink, args: &ArticleArgs) -> Result<Copies> {
     let [text_field] = args.text_field.as_slice() else {
         return Ok(copies);
     };
@@ -207,10 +230,10 @@ fn copies(share: f64, sink: &Sink, args: &ArticleArgs) -> Result<Copies> {
         let text = fields
             .raw_at(text_field)
             .and_then(|json| serde_json::from_str::<String>(json).ok());
-        let signature = text.as_deref().and_then(TextSignature::of);
-        if let (Some(text), Some(signature), false) =
-            (text, signature, fields.contains_key("targets"))
-        {
+        let signature = text
+            .as_deref()
+            .and_then(|text| reprints::signature(text, &fields));
+        if let (Some(text), Some(signature)) = (text, signature) {
             copies.learn(id_of(&fields, &args.id_field), &text, &signature, &line)?;
         }
     }

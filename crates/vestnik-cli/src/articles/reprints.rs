@@ -5,15 +5,15 @@ use std::collections::BTreeMap;
 use anyhow::Result;
 use serde_json::{Map, Value, json};
 use vestnik_core::{OffsetMap, OffsetUnit};
-use vestnik_data::{Article, RecordFields, Reprints, TextSignature};
+use vestnik_data::{Article, RecordFields, Reprints, TextSignature, hash_bytes};
 
 use super::line;
 
 /// How many articles back a reprint is recognised.
 const WINDOW: usize = 20_000;
 
-/// The fields of results.
-const RESULTS: [&str; 5] = ["entities", "topics", "summary", "classes", "vestnik"];
+/// Longer texts are always tagged: no agency writes them, and each of the last ones is held in memory.
+const MAX_TEXT_BYTES: usize = 256 * 1024;
 
 /// The mark of a copy, in `vestnik`.
 const COPIED: &str = "copied_from";
@@ -21,21 +21,26 @@ const COPIED: &str = "copied_from";
 /// An article that was tagged.
 struct Original {
     id: Option<String>,
-    text: String,
-    results: Map<String, Value>,
+    /// A hash of its text.
+    text: u64,
+    /// What was found, as JSON: as values it would take several times the memory.
+    results: String,
 }
 
 /// The articles that may be reprinted.
 pub(super) struct Copies {
     originals: Reprints<Original>,
+    /// The fields of results.
+    fields: Vec<&'static str>,
     n_copied: u64,
 }
 
 impl Copies {
-    /// `share` of the stretches of words must be the same.
-    pub(super) fn new(share: f64) -> Self {
+    /// `share` of the stretches of words must be the same; `fields` are those of results.
+    pub(super) fn new(share: f64, fields: Vec<&'static str>) -> Self {
         Self {
             originals: Reprints::new(share, WINDOW),
+            fields,
             n_copied: 0,
         }
     }
@@ -44,24 +49,29 @@ impl Copies {
         self.n_copied
     }
 
-    /// What can be recognised of an article; nothing of those with targets or fields of their own, which are always tagged.
+    /// What can be recognised of an article; nothing of those with several fields of text, which are always tagged.
     pub(super) fn signature(article: &Article) -> Option<TextSignature> {
-        let plain = article.parts.is_empty() && !article.fields.contains_key("targets");
-        plain.then(|| TextSignature::of(&article.text)).flatten()
+        match article.parts.as_slice() {
+            [] => signature(&article.text, &article.fields),
+            _ => None,
+        }
     }
 
     /// The line of an article that is a reprint.
     pub(super) fn copy(&mut self, article: &Article, signature: &TextSignature) -> Option<String> {
         let (original, share) = self.originals.find(signature)?;
-        let mut results = original.results.clone();
-        if original.text != article.text {
-            results.remove("summary");
+        let mut results: Map<String, Value> =
+            serde_json::from_str(&original.results).unwrap_or_default();
+        if original.text != hash_bytes(article.text.as_bytes()) {
+            results.shift_remove("summary");
             let unit = unit(&results);
             if let Some(Value::Array(entities)) = results.get_mut("entities") {
                 *entities = placed(entities, &article.text, unit);
             }
         }
         if let Some(Value::Object(made_by)) = results.get_mut("vestnik") {
+            // That of this article is added with its line.
+            made_by.shift_remove("lang");
             let share = (share * 1e4).round() / 1e4;
             made_by.insert(
                 COPIED.to_owned(),
@@ -81,20 +91,28 @@ impl Copies {
         line: &str,
     ) -> Result<()> {
         let fields = RecordFields::parse(record_of(line))?;
-        let results = RESULTS
-            .iter()
-            .filter_map(|name| Some(((*name).to_owned(), fields.get(name)?)));
+        let results = self.fields.iter();
+        let results = results.filter_map(|name| Some(((*name).to_owned(), fields.get(name)?)));
         let results: Map<String, Value> = results.collect();
         if results
             .get("vestnik")
             .is_none_or(|made_by| made_by.get(COPIED).is_none())
         {
-            let text = text.to_owned();
-            self.originals
-                .add(signature, Original { id, text, results });
+            let original = Original {
+                id,
+                text: hash_bytes(text.as_bytes()),
+                results: Value::Object(results).to_string(),
+            };
+            self.originals.add(signature, original);
         }
         Ok(())
     }
+}
+
+/// What can be recognised of the text of a record; nothing where its own targets say what is asked.
+pub(super) fn signature(text: &str, fields: &RecordFields) -> Option<TextSignature> {
+    let plain = text.len() <= MAX_TEXT_BYTES && !fields.contains_key("targets");
+    plain.then(|| TextSignature::of(text)).flatten()
 }
 
 /// The record of a line that may say where it was found.
@@ -118,14 +136,16 @@ fn unit(results: &Map<String, Value>) -> OffsetUnit {
 /// it has not is left out.
 fn placed(entities: &[Value], text: &str, unit: OffsetUnit) -> Vec<Value> {
     let offsets = OffsetMap::new(text, unit);
-    let mut seen: BTreeMap<&str, usize> = BTreeMap::new();
+    // Where to look for the next mention of the same words.
+    let mut behind: BTreeMap<&str, usize> = BTreeMap::new();
     let mut placed: Vec<(usize, Value)> = Vec::new();
     for entity in entities {
         let words = entity["text"].as_str().unwrap_or_default();
-        let n_before = seen.entry(words).or_default();
-        let place = text.match_indices(words).nth(*n_before);
-        *n_before += 1;
-        if let Some((start, _)) = place.filter(|_| !words.is_empty()) {
+        let from = behind.entry(words).or_default();
+        let place = text[*from..].find(words).filter(|_| !words.is_empty());
+        let start = place.map_or(text.len(), |place| *from + place);
+        *from = (start + words.len()).min(text.len());
+        if place.is_some() {
             let mut entity = entity.clone();
             entity["start"] = offsets.from_byte(start).into();
             entity["end"] = offsets.from_byte(start + words.len()).into();

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
-use vestnik_data::{Identity, Shard, write_beside};
+use vestnik_data::{Format, Identity, OutputFormat, Shard, write_beside};
 
 use crate::failure::Mistake;
 
@@ -18,10 +18,39 @@ pub(crate) struct ShardRecord {
     format_version: u32,
     /// `I/N`.
     shard: String,
+    /// What the output is made of.
+    pub(crate) content: Content,
     /// What made the run.
     pub(crate) identity: Identity,
     /// How many records of the input lie before each line of the output and behind the line before it.
     gaps: Vec<u64>,
+}
+
+/// What an output is made of, as far as merging goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Content {
+    /// A line an article.
+    Lines,
+    /// A row of Parquet an article.
+    Rows,
+    /// A row of CSV or Parquet a mention.
+    Mentions,
+    /// Something that belongs together in other ways.
+    Whole,
+}
+
+impl Content {
+    pub(super) fn of(format: OutputFormat) -> Self {
+        match format {
+            OutputFormat::JsonLines
+            | OutputFormat::Spacy
+            | OutputFormat::Annotated(Format::Doccano) => Self::Lines,
+            OutputFormat::Parquet => Self::Rows,
+            OutputFormat::Csv => Self::Mentions,
+            _ => Self::Whole,
+        }
+    }
 }
 
 /// The file beside an output.
@@ -31,29 +60,32 @@ pub(crate) fn path_of(output: &Path) -> PathBuf {
     name.into()
 }
 
-/// Writes the file of a shard whose lines come from the records of these numbers.
-pub(super) fn write(
-    output: &Path,
-    shard: Shard,
-    mut identity: Identity,
-    numbers: Vec<u64>,
-) -> Result<()> {
-    identity.0.remove("--shard");
-    let mut before = 0;
-    let gap = |number: u64| number - std::mem::replace(&mut before, number);
-    let record = ShardRecord {
-        format_version: FORMAT_VERSION,
-        shard: shard.to_string(),
-        identity,
-        gaps: numbers.into_iter().map(gap).collect(),
-    };
-    let json = serde_json::to_string(&record)?;
-    Ok(write_beside(&path_of(output), |out| {
-        writeln!(out, "{json}")
-    })?)
-}
-
 impl ShardRecord {
+    /// That of a shard whose articles come from the records of these numbers.
+    pub(super) fn new(shard: Shard, mut identity: Identity, numbers: Vec<u64>) -> Self {
+        // What is not the same for all shards.
+        identity.0.remove("--shard");
+        identity.0.remove("--entities-table");
+        let mut before = 0;
+        let gap = |number: u64| number - std::mem::replace(&mut before, number);
+        Self {
+            format_version: FORMAT_VERSION,
+            shard: shard.to_string(),
+            content: Content::Whole,
+            identity,
+            gaps: numbers.into_iter().map(gap).collect(),
+        }
+    }
+
+    /// Writes it beside an output.
+    pub(super) fn write(&mut self, output: &Path, content: Content) -> Result<()> {
+        self.content = content;
+        let json = serde_json::to_string(self)?;
+        Ok(write_beside(&path_of(output), |out| {
+            writeln!(out, "{json}")
+        })?)
+    }
+
     /// Reads the file beside an output.
     ///
     /// # Errors

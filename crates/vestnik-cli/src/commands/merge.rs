@@ -6,20 +6,20 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use vestnik_data::read_lines;
+use vestnik_data::{Error, OutputFormat, merge_mentions, merge_tables, read_lines};
 
 use crate::Outcome;
-use crate::articles::shards::ShardRecord;
+use crate::articles::shards::{Content, ShardRecord};
 use crate::failure::Mistake;
-use crate::output::{Output, note};
+use crate::output::{Output, note, refuse_existing};
 
 /// Arguments of `vestnik merge`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Outputs of `tag --shard 1/N` to `tag --shard N/N` as JSON lines, in any order
+    /// Outputs of `tag --shard 1/N` to `tag --shard N/N`, in any order: JSON lines, Parquet, or tables of mentions
     #[arg(value_name = "TAGGED", required = true)]
     shards: Vec<PathBuf>,
-    /// Write to FILE (.jsonl, also .gz, .zst, .bz2 or .xz) [default: standard output]
+    /// Write to FILE, of the format of the shards (also .gz, .zst, .bz2 or .xz) [default: standard output]
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
     /// Overwrite the output
@@ -36,37 +36,104 @@ pub(crate) fn run(args: &Args) -> Result<Outcome> {
         .collect::<Result<_>>()?;
     check_all_there(&args.shards, &records)?;
     check_same_run(&args.shards, &records)?;
-    let mut output = Output::open(args.output.as_deref(), args.force)?;
-    let mut shards: Vec<Open<'_>> = args
-        .shards
-        .iter()
-        .zip(&records)
-        .map(Open::new)
-        .collect::<Result<_>>()?;
-    let mut next: BinaryHeap<Reverse<(u64, usize)>> = BinaryHeap::new();
-    for (place, shard) in shards.iter_mut().enumerate() {
-        next.extend(shard.numbers.next().map(|number| Reverse((number, place))));
-    }
-    let mut n_lines = 0_u64;
-    while let Some(Reverse((_, place))) = next.pop() {
-        let shard = &mut shards[place];
-        writeln!(output, "{}", shard.next_line()?).context("cannot write the output")?;
-        next.extend(shard.numbers.next().map(|number| Reverse((number, place))));
-        n_lines += 1;
-    }
-    shards.iter_mut().try_for_each(Open::check_end)?;
-    output.commit()?;
+    let content = records[0].content;
+    check_can_be_merged(args, content)?;
+    let n_articles = match content {
+        Content::Lines | Content::Whole => merge_lines(args, &records)?,
+        Content::Rows => merge_tables(&args.shards, order(&records), table(args)?).map_err(told)?,
+        Content::Mentions => {
+            merge_mentions(&args.shards, order(&records), table(args)?).map_err(told)?
+        }
+    };
     note(&format!(
-        "{n_lines} articles of {} shards",
+        "{n_articles} articles of {} shards",
         args.shards.len()
     ));
     Ok(Outcome::Done)
 }
 
+/// For each article of the whole the place of the shard that has it.
+fn order(records: &[ShardRecord]) -> impl Iterator<Item = usize> {
+    let mut numbers: Vec<_> = records.iter().map(ShardRecord::numbers).collect();
+    let mut next: BinaryHeap<Reverse<(u64, usize)>> = BinaryHeap::new();
+    for (place, numbers) in numbers.iter_mut().enumerate() {
+        next.extend(numbers.next().map(|number| Reverse((number, place))));
+    }
+    std::iter::from_fn(move || {
+        let Reverse((_, place)) = next.pop()?;
+        next.extend(numbers[place].next().map(|number| Reverse((number, place))));
+        Some(place)
+    })
+}
+
+fn merge_lines(args: &Args, records: &[ShardRecord]) -> Result<u64> {
+    let mut output = Output::open(args.output.as_deref(), args.force)?;
+    let shards = args.shards.iter().zip(records);
+    let mut shards: Vec<Open<'_>> = shards.map(Open::new).collect::<Result<_>>()?;
+    let mut n_lines = 0;
+    for place in order(records) {
+        writeln!(output, "{}", shards[place].next_line()?).context("cannot write the output")?;
+        n_lines += 1;
+    }
+    shards.iter_mut().try_for_each(Open::check_end)?;
+    output.commit()?;
+    Ok(n_lines)
+}
+
+/// The place of a table.
+fn table(args: &Args) -> Result<&Path> {
+    let Some(output) = args.output.as_deref() else {
+        return Err(Mistake::new("a table cannot be written to standard output")
+            .hint("name a file with -o")
+            .into());
+    };
+    refuse_existing(output, args.force)?;
+    Ok(output)
+}
+
+/// What can be done about tables that do not fit.
+fn told(error: Error) -> anyhow::Error {
+    let hint = match &error {
+        Error::ShardColumns { .. } => {
+            "the values of each shard decide about its types: tag the shards to JSON lines, and merge those"
+        }
+        Error::ShardRows { .. } => "was it changed, or does it belong to another shard?",
+        _ => return error.into(),
+    };
+    Mistake::new(error.to_string()).hint(hint).into()
+}
+
+fn check_can_be_merged(args: &Args, content: Content) -> Result<()> {
+    let path = |path: &Path| path.display().to_string();
+    if content == Content::Whole {
+        let message = format!(
+            "{} is of a format that cannot be merged",
+            path(&args.shards[0])
+        );
+        return Err(Mistake::new(message)
+            .hint("tag the shards to JSON lines, Parquet or CSV")
+            .into());
+    }
+    // Lines may have any name, such as those of doccano.
+    let (format, named) = match content {
+        Content::Lines => (OutputFormat::JsonLines, &[][..]),
+        _ => (OutputFormat::of_output(&args.shards[0]), &args.shards[..]),
+    };
+    let is_other = |path: &&PathBuf| OutputFormat::of_output(path) != format;
+    match named.iter().chain(&args.output).find(is_other) {
+        None => Ok(()),
+        Some(other) => {
+            let message = format!("{} cannot become {}", path(&args.shards[0]), path(other));
+            Err(Mistake::new(message)
+                .hint("merging keeps the format of the shards")
+                .into())
+        }
+    }
+}
+
 /// An output that is being read.
 struct Open<'a> {
     path: &'a Path,
-    numbers: Box<dyn Iterator<Item = u64> + 'a>,
     lines: Box<dyn Iterator<Item = vestnik_data::Result<String>>>,
     n_lines: usize,
 }
@@ -75,7 +142,6 @@ impl<'a> Open<'a> {
     fn new((path, record): (&'a PathBuf, &'a ShardRecord)) -> Result<Self> {
         Ok(Self {
             path,
-            numbers: Box::new(record.numbers()),
             lines: Box::new(read_lines(path)?),
             n_lines: record.n_lines(),
         })
@@ -149,6 +215,14 @@ fn check_all_there(paths: &[PathBuf], records: &[ShardRecord]) -> Result<()> {
 
 fn check_same_run(paths: &[PathBuf], records: &[ShardRecord]) -> Result<()> {
     for (path, record) in paths.iter().zip(records).skip(1) {
+        if record.content != records[0].content {
+            let message = format!(
+                "{} and {} hold different things",
+                paths[0].display(),
+                path.display()
+            );
+            return Err(Mistake::new(message).into());
+        }
         if let Some(difference) = records[0].identity.differences(&record.identity).first() {
             let message = format!(
                 "{} and {} are not of the same run: {difference}",

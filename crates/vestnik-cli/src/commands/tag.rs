@@ -51,9 +51,10 @@ pub(crate) fn run(args: Args) -> Result<Outcome> {
             tasks: args.tasks,
             min_topic_score: args.min_topic_score,
         };
-        let vestnik = args.model.open(&args.entities, tasks)?;
+        let model = args.model.with_text_time(args.articles.max_time());
+        let vestnik = model.open(&args.entities, tasks)?;
         Ok(Tagging {
-            model: args.model,
+            model,
             vestnik,
             unit: args.offset_unit,
             summary: args.summary,
@@ -69,6 +70,10 @@ struct DryRun;
 impl Work for DryRun {
     fn identity(&self) -> Result<BTreeMap<String, Value>> {
         Ok(BTreeMap::new())
+    }
+
+    fn fields(&self) -> Vec<&'static str> {
+        vec!["vestnik"]
     }
 
     fn begin(&self, _: &Article, _: &Progress) {}
@@ -136,6 +141,10 @@ fn locate_in_fields(
     if article.parts.is_empty() {
         return;
     }
+    let parts = article.parts.iter();
+    let offsets: Vec<OffsetMap<'_>> = parts
+        .map(|part| OffsetMap::new(&article.text[part.start..part.end], unit))
+        .collect();
     let mentioned = analysis.summary(&article.text);
     let spans = [
         (
@@ -156,15 +165,14 @@ fn locate_in_fields(
         let records = added.get_mut(field).and_then(Value::as_array_mut);
         for (record, span) in records.into_iter().flatten().zip(spans) {
             // A name that goes over the end of a field is cut there.
-            let Some(part) = article.parts.iter().find(|part| span.start() < part.end) else {
+            let mut parts = article.parts.iter().zip(&offsets);
+            let Some((part, offsets)) = parts.find(|(part, _)| span.start() < part.end) else {
                 continue;
             };
-            let text = &article.text[part.start..part.end];
             let (from, to) = (
                 span.start().max(part.start),
                 span.end().clamp(part.start, part.end),
             );
-            let offsets = OffsetMap::new(text, unit);
             record[start] = offsets.from_byte(from - part.start).into();
             if field == "entities" {
                 record["end"] = offsets.from_byte(to - part.start).into();
@@ -178,6 +186,10 @@ fn locate_in_fields(
 impl Work for Tagging {
     fn identity(&self) -> Result<BTreeMap<String, Value>> {
         self.model.identity(self.vestnik.name())
+    }
+
+    fn fields(&self) -> Vec<&'static str> {
+        self.writer().fields().chain(["vestnik"]).collect()
     }
 
     fn begin(&self, first: &Article, progress: &Progress) {

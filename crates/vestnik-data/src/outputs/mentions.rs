@@ -14,7 +14,7 @@ use super::{Lines, OutputFormat};
 use crate::atomic::AtomicFile;
 use crate::error::{Error, Result};
 
-const COLUMNS: [&str; 11] = [
+pub(super) const COLUMNS: [&str; 11] = [
     "article",
     "id",
     "lang",
@@ -29,7 +29,7 @@ const COLUMNS: [&str; 11] = [
 ];
 
 /// Rows of a batch.
-const ROWS: usize = 20_000;
+pub(super) const ROWS: usize = 20_000;
 
 /// A mention, as it is written; what is not known is empty.
 struct Mention {

@@ -5,6 +5,7 @@ mod arrays;
 mod kinds;
 mod line;
 mod mentions;
+mod merge;
 mod same_table;
 mod spacy;
 mod table;
@@ -20,6 +21,7 @@ use crate::formats::{Format, Segmenter};
 
 pub use line::{located, record_numbers};
 pub use mentions::write_mentions;
+pub use merge::{merge_mentions, merge_tables};
 
 /// A format of tagged articles.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

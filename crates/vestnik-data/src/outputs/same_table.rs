@@ -16,7 +16,7 @@ use super::Lines;
 use super::arrays::array;
 use super::kinds::{Kind, join_fields};
 use super::line::{Line, parsed};
-use super::table::{TableFile, kinds};
+use super::table::{MADE_BY, TableFile, kinds};
 use crate::error::{Error, Result};
 
 /// Rows that are made at a time.
@@ -138,6 +138,9 @@ fn with_results(
         fields.push(Field::new(name, kind.data_type(), true).into());
         columns.push(array(kind, &values));
     }
-    let schema = Schema::new_with_metadata(fields, schema.metadata().clone());
+    let mut metadata = schema.metadata().clone();
+    // It is written again.
+    metadata.remove(MADE_BY);
+    let schema = Schema::new_with_metadata(fields, metadata);
     RecordBatch::try_new(Arc::new(schema), columns)
 }

@@ -38,12 +38,16 @@ fn document(mut record: Map<String, Value>) -> Value {
         .and_then(Value::as_str)
         .unwrap_or_default()
         .to_owned();
+    let maps = (
+        OffsetMap::new(&text, unit),
+        OffsetMap::new(&text, OffsetUnit::Char),
+    );
     let entities = record.remove("entities").unwrap_or_default();
     let ents: Vec<Value> = entities
         .as_array()
         .into_iter()
         .flatten()
-        .map(|entity| ent(entity, &text, unit))
+        .map(|entity| ent(entity, &maps.0, &maps.1))
         .collect();
     let topics = record.remove("topics").unwrap_or_default();
     let topics = topics.as_array().into_iter().flatten();
@@ -54,13 +58,9 @@ fn document(mut record: Map<String, Value>) -> Value {
     json!({"text": text, "ents": ents, "cats": cats, "_": record})
 }
 
-/// An entity in code points.
-fn ent(entity: &Value, text: &str, unit: OffsetUnit) -> Value {
+/// An entity, its offsets taken from one map to another.
+fn ent(entity: &Value, from: &OffsetMap<'_>, to: &OffsetMap<'_>) -> Value {
     let at = |name: &str| entity[name].as_u64().unwrap_or_default() as usize;
-    let (from, to) = (
-        OffsetMap::new(text, unit),
-        OffsetMap::new(text, OffsetUnit::Char),
-    );
     let chars = |name: &str| {
         from.to_byte(at(name))
             .map_or_else(|| at(name), |byte| to.from_byte(byte))

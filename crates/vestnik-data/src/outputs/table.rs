@@ -21,7 +21,9 @@ use crate::error::{Error, Result};
 use crate::record::RecordFields;
 
 /// Rows that are made at a time.
-const ROWS: usize = 1024;
+pub(super) const ROWS: usize = 1024;
+/// The key under which a file says that it was made by this program.
+pub(super) const MADE_BY: &str = "vestnik";
 /// Bytes of a row group, before it is written; a writer needs memory for one.
 const GROUP_BYTES: usize = 64 * 1024 * 1024;
 
@@ -119,7 +121,7 @@ fn properties() -> WriterProperties {
     let made_by = json!({"version": env!("CARGO_PKG_VERSION")}).to_string();
     WriterProperties::builder()
         .set_compression(Compression::ZSTD(level))
-        .set_key_value_metadata(Some(vec![KeyValue::new("vestnik".to_owned(), made_by)]))
+        .set_key_value_metadata(Some(vec![KeyValue::new(MADE_BY.to_owned(), made_by)]))
         .set_created_by(format!("vestnik {}", env!("CARGO_PKG_VERSION")))
         .build()
 }

@@ -293,12 +293,14 @@ impl Parts {
         self.lines().chain(error.map(Err)).chain(open)
     }
 
-    /// Removes the folder.
+    /// Removes the folder, the manifest first: half a folder is none that can be continued.
     ///
     /// # Errors
     /// [`Error::Io`].
     pub fn remove(self) -> Result<()> {
-        fs::remove_dir_all(&self.folder).map_err(|source| Error::io("remove", &self.folder, source))
+        fs::remove_file(self.folder.join(MANIFEST))
+            .and_then(|()| fs::remove_dir_all(&self.folder))
+            .map_err(|source| Error::io("remove", &self.folder, source))
     }
 }
 

@@ -1,6 +1,7 @@
 //! The fields of a record: read where they lie, written back as they were.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 use std::fmt;
 use std::ops::Range;
 
@@ -9,6 +10,9 @@ use serde_json::{Map, Value};
 use super::scan::{MAX_DEPTH, Place, Scan};
 use crate::json::{JsonType, parse_object};
 use crate::problem::Problem;
+
+/// So many names are compared with each other; a hostile record may have millions.
+const FEW_FIELDS: usize = 32;
 
 /// The fields of a JSON object in their order, with the text of the object.
 ///
@@ -179,14 +183,18 @@ fn defect(json: &str) -> Problem {
     }
 }
 
+/// The first field whose name has been there before.
 fn twice(fields: &[Field]) -> Option<&str> {
-    let repeated =
-        |(at, field): (usize, &Field)| fields[..at].iter().any(|other| other.name == field.name);
-    let places = fields.iter().enumerate();
-    places
-        .clone()
-        .find(|&place| repeated(place))
-        .map(|(_, field)| field.name.as_str())
+    let names = fields.iter().map(|field| field.name.as_str());
+    if fields.len() <= FEW_FIELDS {
+        let mut places = names.enumerate();
+        let earlier = |at: usize| fields[..at].iter();
+        let is_repeated =
+            |(at, name): &(usize, &str)| earlier(*at).any(|other| other.name == *name);
+        return places.find(is_repeated).map(|(_, name)| name);
+    }
+    let mut seen = HashSet::with_capacity(fields.len());
+    names.into_iter().find(|name| !seen.insert(*name))
 }
 
 /// The text of a JSON string that was checked; `None` for JSON of another type.
@@ -266,5 +274,14 @@ mod tests {
             "the field \"a\" is there twice, expected each field once"
         );
         assert!(RecordFields::parse(r#"{"a":{"b":1,"b":2}}"#).is_ok());
+    }
+
+    #[test]
+    fn a_record_of_very_many_fields_is_read_in_one_pass() {
+        let fields: Vec<String> = (0..400_000).map(|n| format!("\"f{n}\":1")).collect();
+        let many = |last: &str| format!("{{{},{last}}}", fields.join(","));
+        assert!(RecordFields::parse(many("\"text\":\"Sofia\"")).is_ok());
+        let problem = RecordFields::parse(many("\"f7\":2")).unwrap_err();
+        assert!(matches!(problem, Problem::FieldTwice { field } if field == "f7"));
     }
 }

@@ -15,6 +15,7 @@ use crate::options::Options;
 use crate::packing::pack;
 use crate::reader::to_host;
 use crate::states::States;
+use crate::time_limit::{Share, Spent, TimeLimit};
 use crate::token::{Token, tokens};
 use crate::vestnik::name_of;
 use entailment::Entailment;
@@ -46,6 +47,7 @@ pub struct ZeroShot {
     device: Device,
     max_tokens: usize,
     batch_tokens: usize,
+    time_limit: TimeLimit,
 }
 
 /// What is asked of texts: labels, and a sentence for each.
@@ -154,6 +156,7 @@ impl ZeroShot {
             device,
             max_tokens: dir.max_tokens(),
             batch_tokens: options.batch_tokens,
+            time_limit: TimeLimit::new(options.text_time),
         })
     }
 
@@ -203,17 +206,22 @@ impl ZeroShot {
     /// is the softmax of the label's entailment and contradiction.
     ///
     /// # Errors
-    /// [`Error::LongHypothesis`] for a sentence that leaves no room for a text; [`Error::Text`], [`Error::Model`] and
-    /// [`Error::Tensor`] as elsewhere.
+    /// [`Error::LongHypothesis`] for a sentence that leaves no room for a text; [`Error::TimeLimit`], [`Error::Text`],
+    /// [`Error::Model`] and [`Error::Tensor`] as elsewhere.
     pub fn classify_batch(&self, texts: &[&str], question: &Question) -> Result<Vec<Classified>> {
         let sentences = self.sentences(question)?;
         let options = WindowOptions {
             max_tokens: self.room(&sentences, question)?,
             context: 0,
         };
+        let spent: Vec<Spent> = texts.iter().map(|_| Spent::default()).collect();
         let mut readings = texts
             .iter()
-            .map(|text| self.read(text, &options, sentences.len()))
+            .enumerate()
+            .map(|(index, text)| {
+                let read = || self.read(text, &options, sentences.len());
+                self.time_limit.alone(index, &spent[index], read)
+            })
             .collect::<Result<Vec<_>>>()?;
         let pairs = pairs(&readings, sentences.len());
         let length = |pair: &Pair| {
@@ -222,8 +230,14 @@ impl ZeroShot {
         };
         let lengths: Vec<usize> = pairs.iter().map(length).collect();
         for batch in pack(&lengths, self.batch_tokens) {
-            let batch: Vec<Pair> = batch.into_iter().map(|index| pairs[index]).collect();
-            self.compute(&mut readings, &batch, &sentences)?;
+            let shares = batch.iter().map(|&index| Share {
+                text: pairs[index].text,
+                spent: &spent[pairs[index].text],
+                tokens: lengths[index],
+            });
+            let of_batch: Vec<Pair> = batch.iter().map(|&index| pairs[index]).collect();
+            let compute = || self.compute(&mut readings, &of_batch, &sentences);
+            self.time_limit.together(shares, compute)?;
         }
         Ok(readings
             .iter()

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use anyhow::Result;
 use vestnik_data::Article;
-use vestnik_infer::{ClassBasis, Classified, FewShot, TextFeatures, ZeroShot};
+use vestnik_infer::{ClassBasis, Classified, Error, FewShot, TextFeatures, ZeroShot};
 use vestnik_model::Device;
 
 use super::labels::Questions;
@@ -59,6 +59,17 @@ impl Classifier {
     }
 }
 
+/// An error about one of some articles, told of its place in the chunk.
+fn in_chunk(error: Error, places: &[usize]) -> Error {
+    match error {
+        Error::TimeLimit { text, limit } => Error::TimeLimit {
+            text: places[text],
+            limit,
+        },
+        error => error,
+    }
+}
+
 /// Articles by their language, each with its place in the chunk.
 fn classify_by_labels(
     zero_shot: &ZeroShot,
@@ -77,7 +88,8 @@ fn classify_by_labels(
             .iter()
             .map(|&place| articles[place].text.as_str())
             .collect();
-        let classified = zero_shot.classify_batch(&texts, question)?;
+        let classified = zero_shot.classify_batch(&texts, question);
+        let classified = classified.map_err(|error| in_chunk(error, &places))?;
         for (place, classified) in places.into_iter().zip(classified) {
             answers[place] = Some((classified, ClassBasis::Template(template.to_string())));
         }

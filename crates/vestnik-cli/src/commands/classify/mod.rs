@@ -42,13 +42,14 @@ pub(crate) fn run(args: Args) -> Result<Outcome> {
         false => Some(Questions::new(args.labels)?),
     };
     let examples = args.examples.read()?;
+    let model = args.model.with_text_time(args.articles.max_time());
     articles::process(&args.articles, || {
         Ok(Classification {
             classifier: match questions {
-                Some(questions) => Classifier::by_labels(args.model.open_zero_shot()?, questions)?,
-                None => args.examples.classifier(&args.model, &examples)?,
+                Some(questions) => Classifier::by_labels(model.open_zero_shot()?, questions)?,
+                None => args.examples.classifier(&model, &examples)?,
             },
-            model: args.model,
+            model,
             min_score: args.min_score,
             tokens: 0,
             without_label: 0,
@@ -89,6 +90,10 @@ impl Classification {
 impl Work for Classification {
     fn identity(&self) -> Result<BTreeMap<String, Value>> {
         self.model.identity(self.classifier.name())
+    }
+
+    fn fields(&self) -> Vec<&'static str> {
+        vec!["classes", "vestnik"]
     }
 
     fn begin(&self, first: &Article, progress: &Progress) {

@@ -91,19 +91,22 @@ fn items(value: Option<&Value>) -> impl Iterator<Item = &Value> {
 
 fn mentions(article: &Article, unit: OffsetUnit, entities: Option<&Value>) -> Vec<Mention> {
     let whole = OffsetMap::new(&article.text, unit);
+    let parts = article.parts.iter();
+    let parts: Vec<_> = parts
+        .map(|part| {
+            let text = &article.text[part.start..part.end];
+            (part, OffsetMap::new(text, unit))
+        })
+        .collect();
     let mut mentions: Vec<Mention> = items(entities)
         .filter_map(|entity| {
             let field = entity["field"].as_str();
-            let part = article
-                .parts
+            let part = parts
                 .iter()
-                .find(|part| Some(part.field.as_str()) == field);
+                .find(|(part, _)| Some(part.field.as_str()) == field);
             let offset = |name: &str| Some(entity[name].as_u64()? as usize);
             let byte = |name: &str| match part {
-                Some(part) => {
-                    let text = &article.text[part.start..part.end];
-                    Some(part.start + OffsetMap::new(text, unit).to_byte(offset(name)?)?)
-                }
+                Some((part, offsets)) => Some(part.start + offsets.to_byte(offset(name)?)?),
                 None => whole.to_byte(offset(name)?),
             };
             let (start, end) = (byte("start")?, byte("end")?);
