@@ -94,7 +94,12 @@ fn rows_of_parquet_keep_their_types_when_they_are_merged() {
 fn tables_that_do_not_fit_are_not_merged() {
     let sandbox = shards();
     let merge = |args: &str| sandbox.run(&format!("merge {args}"));
-    assert_snapshot!(merge("1.jsonl 2.jsonl 3.jsonl -o merged.parquet"), @"");
+    assert_snapshot!(merge("1.jsonl 2.jsonl 3.jsonl -o merged.parquet"), @r#"
+    exit 2
+    --- stderr
+    error: 1.jsonl cannot become merged.parquet
+    hint: merging keeps the format of the shards
+    "#);
     let news = String::from_utf8(sandbox.read("news.jsonl")).unwrap();
     sandbox.write(
         "news.jsonl",
@@ -109,10 +114,37 @@ fn tables_that_do_not_fit_are_not_merged() {
         let ran = sandbox.tag(&format!("news.jsonl -o {shard}.parquet --shard {shard}/3"));
         assert_eq!(ran.code, 0, "{ran}");
     }
-    assert_snapshot!(merge("1.parquet 2.parquet 3.parquet"), @"");
-    assert_snapshot!(merge("1.parquet 2.parquet 3.parquet -o merged.parquet"), @"");
-    assert_snapshot!(merge("1.parquet 2.jsonl 3.parquet -o merged.parquet"), @"");
-    assert_snapshot!(merge("b1 b2 b3 -o merged"), @"");
+    assert_snapshot!(merge("1.parquet 2.parquet 3.parquet"), @r#"
+    exit 2
+    --- stderr
+    error: a table cannot be written to standard output
+    hint: name a file with -o
+    "#);
+    let ran = merge("1.parquet 2.parquet 3.parquet -o merged.parquet");
+    // The shard with the text among its numbers decides which of the others it is compared with.
+    assert!(
+        ran.code == 2
+            && ran
+                .stderr
+                .starts_with("error: the column \"id\" is not the same in "),
+        "{ran}"
+    );
+    assert!(
+        ran.stderr
+            .ends_with("tag the shards to JSON lines, and merge those\n"),
+        "{ran}"
+    );
+    let ran = merge("1.parquet 2.jsonl 3.parquet -o merged.parquet");
+    assert_eq!(
+        (ran.code, ran.stderr.as_str()),
+        (2, "error: 1.parquet and 2.jsonl hold different things\n")
+    );
+    assert_snapshot!(merge("b1 b2 b3 -o merged"), @r#"
+    exit 2
+    --- stderr
+    error: b1 is of a format that cannot be merged
+    hint: tag the shards to JSON lines, Parquet or CSV
+    "#);
     assert!(!sandbox.path("merged.parquet").exists());
 }
 

@@ -125,6 +125,14 @@ pub enum Problem {
         /// What it said.
         reason: String,
     },
+    /// A web page that no parser gets through in a sensible time.
+    #[error("found more than {limit} {found}, expected at most that many")]
+    TooDeep {
+        /// What there is too much of.
+        found: &'static str,
+        /// The largest number allowed.
+        limit: usize,
+    },
     /// It takes longer to be worked on than is allowed.
     #[error("takes longer than the {} s that are allowed for an article", limit.as_secs_f64())]
     TooSlow {

@@ -129,6 +129,7 @@ fn kind(problem: &Problem) -> &'static str {
         Problem::InvalidJson { .. } | Problem::NotAnObject { .. } => "invalid JSON",
         Problem::FieldTwice { .. } => "field twice",
         Problem::TooLong { .. } => "too long",
+        Problem::TooDeep { .. } => "too deep",
         Problem::TooSlow { .. } => "too slow",
         problem if problem.ends_input() => "cannot be read",
         _ => "other",

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use rayon::prelude::*;
 use vestnik_data::Article;
 use whatlang::{Detector, Lang};
 
@@ -101,11 +102,11 @@ impl Languages {
 
     /// Notes the language of articles that do not say it, and passes over those in languages that are not wanted.
     pub(super) fn sort(&mut self, mut articles: Vec<Article>) -> Vec<Article> {
-        for article in &mut articles {
+        articles.par_iter_mut().for_each(|article| {
             if !article.fields.contains_key("lang") {
                 article.detected_lang = self.recognise(&article.text).map(str::to_owned);
             }
-        }
+        });
         if self.only.is_empty() {
             return articles;
         }

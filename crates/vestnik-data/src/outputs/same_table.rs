@@ -7,9 +7,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arrow_array::{ArrayRef, BooleanArray, RecordBatch};
-use arrow_schema::{Field, Schema, SchemaRef};
+use arrow_schema::{DataType, Field, Fields, Schema, SchemaRef};
 use arrow_select::filter::filter_record_batch;
-use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use parquet::arrow::arrow_reader::{
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder,
+};
 use serde_json::{Map, Value};
 
 use super::Lines;
@@ -60,7 +62,28 @@ pub(super) fn write(lines: Lines<'_>, path: &Path, inputs: &[PathBuf]) -> Result
 }
 
 fn builder(path: &Path) -> parquet::errors::Result<ParquetRecordBatchReaderBuilder<File>> {
-    ParquetRecordBatchReaderBuilder::try_new(File::open(path)?)
+    let file = File::open(path)?;
+    let plain = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
+    let plain = ArrowReaderMetadata::load(&file, plain)?;
+    let hinted = ArrowReaderMetadata::load(&file, ArrowReaderOptions::new())?;
+    let schema = as_stored(hinted.schema(), plain.schema());
+    let options = ArrowReaderOptions::new().with_schema(schema.into());
+    ParquetRecordBatchReaderBuilder::try_new_with_options(file, options)
+}
+
+/// The columns with the types of Arrow that the file tells beside those of Parquet; but days that Arrow counts in
+/// milliseconds stay days, as which no other reader would know them again.
+fn as_stored(hinted: &Schema, plain: &Schema) -> Schema {
+    let fields = hinted.fields().iter().zip(plain.fields());
+    let fields = fields.map(
+        |(field, plain)| match (field.data_type(), plain.data_type()) {
+            (DataType::Date64, DataType::Date32) => {
+                Arc::new(field.as_ref().clone().with_data_type(DataType::Date32))
+            }
+            _ => field.clone(),
+        },
+    );
+    Schema::new_with_metadata(fields.collect::<Fields>(), hinted.metadata().clone())
 }
 
 /// The columns of all inputs.

@@ -8,6 +8,8 @@ use std::collections::HashMap;
 use scraper::{ElementRef, Html, Selector};
 
 use super::encoding::TextEncoding;
+use super::html_bounds;
+use crate::problem::Problem;
 
 /// What a page says.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -30,7 +32,11 @@ const BLOCKS: &str = "h2, h3, h4, p, li, blockquote, pre";
 const SHORT: usize = 25;
 
 /// The article of a page; without text when there is none.
-pub(super) fn page(html: &str) -> Page {
+///
+/// # Errors
+/// [`Problem::TooDeep`] for a page that would take too long.
+pub(super) fn page(html: &str) -> Result<Page, Problem> {
+    html_bounds::check(html)?;
     let document = Html::parse_document(html);
     let root = document.root_element();
     let meta = |name: &str| {
@@ -46,14 +52,14 @@ pub(super) fn page(html: &str) -> Page {
             .map(str::to_owned)
     };
     let article = article(root).unwrap_or(root);
-    Page {
+    Ok(Page {
         title: title.unwrap_or_default().trim().to_owned(),
         text: text(article),
         lang: root
             .attr("lang")
             .map(|lang| lang.split('-').next().unwrap_or(lang).to_owned()),
         published: meta("article:published_time").or_else(time),
-    }
+    })
 }
 
 fn first<'a>(root: ElementRef<'a>, selector: &str) -> Option<ElementRef<'a>> {
@@ -159,7 +165,7 @@ mod tests {
              <div><article><h1>Мостове</h1>{paragraph}<h2>Още</h2>{paragraph}<script>var x = 1;</script></article></div>\
              <footer><p>Всички права запазени, {sentence}</p></footer></body></html>"
         );
-        let page = page(&html);
+        let page = page(&html).unwrap();
         assert_eq!(
             (page.title.as_str(), page.lang.as_deref()),
             ("Мостове", Some("bg"))
@@ -171,9 +177,11 @@ mod tests {
 
     #[test]
     fn a_page_without_text_has_none() {
-        assert_eq!(page("<html><body></body></html>").text, "");
-        assert_eq!(page("").text, "");
-        assert_eq!(page("<p>Рим</p>").text, "Рим");
+        let text = |html: &str| page(html).unwrap().text;
+        assert_eq!(text("<html><body></body></html>"), "");
+        assert_eq!(text(""), "");
+        assert_eq!(text("<p>Рим</p>"), "Рим");
+        assert!(page(&"<div>".repeat(1_000_000)).is_err());
     }
 
     #[test]

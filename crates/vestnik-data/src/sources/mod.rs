@@ -3,6 +3,7 @@
 mod delimited;
 mod encoding;
 mod html;
+mod html_bounds;
 mod json_lines;
 mod json_values;
 mod kind;

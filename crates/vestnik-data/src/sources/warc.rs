@@ -110,10 +110,13 @@ impl WarcRecords {
                 content(kind, &block)?
             }
         };
-        Some(Ok(RawRecord {
-            line: self.number,
-            json: Value::Object(self.fields(headers, &content)).to_string(),
-        }))
+        Some(match content {
+            Ok(content) => Ok(RawRecord {
+                line: self.number,
+                json: Value::Object(self.fields(headers, &content)).to_string(),
+            }),
+            Err(problem) => Err(self.rejected(headers, problem)),
+        })
     }
 
     fn fields(&self, headers: &Headers, content: &Content) -> Map<String, Value> {
@@ -214,7 +217,7 @@ struct Content {
 }
 
 /// The content of an answer of a web server that is a page or a text, and no error.
-fn response(block: &[u8]) -> Option<Content> {
+fn response(block: &[u8]) -> Option<Result<Content, Problem>> {
     let mut rest = block;
     let mut status = Vec::new();
     (&mut rest)
@@ -267,26 +270,26 @@ fn without_chunks(mut body: &[u8]) -> Option<Vec<u8>> {
 }
 
 /// The content of a page or a text; `None` for other types.
-fn content(content_type: &str, body: &[u8]) -> Option<Content> {
+fn content(content_type: &str, body: &[u8]) -> Option<Result<Content, Problem>> {
     let content_type = content_type.to_ascii_lowercase();
     let charset = content_type.split("charset=").nth(1);
     let encoding =
         charset.and_then(|name| name.trim_matches(['"', ' ']).parse::<TextEncoding>().ok());
     if content_type.starts_with("text/html") || content_type.starts_with("application/xhtml") {
-        let page = page(&decoded(body, encoding));
-        return Some(Content {
+        return Some(page(&decoded(body, encoding)).map(|page| Content {
             title: Some(page.title),
             text: page.text,
             lang: page.lang,
             published: page.published,
-        });
+        }));
     }
-    content_type.starts_with("text/plain").then(|| Content {
+    let text = || Content {
         title: None,
         text: decoded(body, encoding),
         lang: None,
         published: None,
-    })
+    };
+    content_type.starts_with("text/plain").then(|| Ok(text()))
 }
 
 #[cfg(test)]

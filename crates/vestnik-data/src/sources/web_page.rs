@@ -21,7 +21,7 @@ pub(super) fn article(file: &InputFile, source: Source, options: &ArticleOptions
     if bytes.len() > limit {
         return Err(rejected(Problem::TooLong { limit }));
     }
-    let page = page(&decoded(&bytes, options.encoding));
+    let page = page(&decoded(&bytes, options.encoding)).map_err(rejected)?;
     let fields = [
         (options.id_field.as_str(), Some(file.name.as_str())),
         ("date", page.published.as_deref()),

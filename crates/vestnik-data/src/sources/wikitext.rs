@@ -3,6 +3,8 @@
 //! Templates, tables, references, pictures and categories are left out; links and headings become their words. Templates
 //! are not expanded, so a word that a template makes is missing.
 
+use std::collections::HashMap;
+
 /// Names of elements whose content is no text of the page.
 const HIDDEN: [&str; 11] = [
     "ref",
@@ -23,6 +25,9 @@ const ELSEWHERE: &str = ":";
 
 /// An element that is longer was never closed; so many bytes are looked through for its end.
 const MAX_ELEMENT_BYTES: usize = 64 * 1024;
+
+/// A closing tag that is longer is none.
+const MAX_TAG_BYTES: usize = 1024;
 
 /// A link that is longer was never closed.
 const MAX_LINK_BYTES: usize = 4096;
@@ -85,89 +90,135 @@ fn next_mark(text: &str, open: &str, close: &str) -> Option<usize> {
         .find(|&at| text[at..].starts_with(open) || text[at..].starts_with(close))
 }
 
+/// Finds the next place of something, and looks at each byte once, however often it is asked: places only go on.
+struct Next<F> {
+    find: F,
+    /// What was found last, if anything was looked for; nothing more is `usize::MAX`.
+    found: Option<usize>,
+}
+
+impl<F: Fn(usize) -> Option<usize>> Next<F> {
+    /// `find` gives the first place from another place on.
+    fn new(find: F) -> Self {
+        Self { find, found: None }
+    }
+
+    fn from(&mut self, place: usize) -> Option<usize> {
+        let known = self.found.filter(|&found| found >= place);
+        let found = known.unwrap_or_else(|| (self.find)(place).unwrap_or(usize::MAX));
+        self.found = Some(found);
+        (found != usize::MAX).then_some(found)
+    }
+}
+
+fn next_of<'a>(text: &'a str, mark: &'static str) -> Next<impl Fn(usize) -> Option<usize> + 'a> {
+    Next::new(move |from| Some(from + text[from..].find(mark)?))
+}
+
 /// Leaves out elements whose content is no text, such as `<ref>…</ref>` and `<ref … />`.
 fn without_hidden(text: &str) -> String {
-    let (mut kept, mut rest) = (String::with_capacity(text.len()), text);
-    while let Some(start) = rest.find('<') {
-        let (before, tag) = rest.split_at(start);
-        kept.push_str(before);
-        rest = match hidden_element(tag) {
-            Some(length) => &tag[length..],
+    let mut tag_ends = next_of(text, ">");
+    let mut closing = HIDDEN.map(|name| Next::new(move |from| closing_tag(text, name, from)));
+    let (mut kept, mut at) = (String::with_capacity(text.len()), 0);
+    while let Some(step) = text[at..].find('<') {
+        let start = at + step;
+        kept.push_str(&text[at..start]);
+        let mut hidden_end = || {
+            let name = hidden_name(&text[start + 1..])?;
+            let end = tag_ends.from(start)?;
+            if text[..end].ends_with('/') {
+                return Some(end + 1);
+            }
+            let close = closing[name].from(start)?;
+            let rest = &text[close..text.floor_char_boundary(close + MAX_TAG_BYTES)];
+            let is_near = close - start <= MAX_ELEMENT_BYTES;
+            rest.find('>')
+                .filter(|_| is_near)
+                .map(|end| close + end + 1)
+        };
+        at = match hidden_end() {
+            Some(end) => end,
             None => {
                 kept.push('<');
-                &tag[1..]
+                start + 1
             }
         };
     }
-    kept + rest
+    kept + &text[at..]
 }
 
-/// The length of a hidden element at the start of a text.
-fn hidden_element(tag: &str) -> Option<usize> {
-    let name = HIDDEN.into_iter().find(|name| {
-        let rest = tag[1..].get(name.len()..);
-        tag[1..]
-            .get(..name.len())
+/// Which hidden element starts with this tag, of which the bracket is left out.
+fn hidden_name(tag: &str) -> Option<usize> {
+    HIDDEN.iter().position(|name| {
+        let rest = tag.get(name.len()..);
+        tag.get(..name.len())
             .is_some_and(|start| start.eq_ignore_ascii_case(name))
             && rest.is_some_and(|rest| rest.starts_with([' ', '>', '/', '\n']))
-    })?;
-    let end = tag.find('>')?;
-    if tag[..end].ends_with('/') {
-        return Some(end + 1);
-    }
-    let within = &tag[..tag.floor_char_boundary(MAX_ELEMENT_BYTES)];
-    let mut ends = within.match_indices("</").map(|(at, _)| at);
-    let is_close = |at: usize| {
-        within[at + 2..]
-            .get(..name.len())
+    })
+}
+
+/// The next `</name` in a text.
+fn closing_tag(text: &str, name: &str, from: usize) -> Option<usize> {
+    let mut ends = text[from..].match_indices("</").map(|(at, _)| from + at);
+    ends.find(|at| {
+        text.get(at + 2..at + 2 + name.len())
             .is_some_and(|end| end.eq_ignore_ascii_case(name))
-    };
-    let close = ends.find(|&at| is_close(at))?;
-    Some(close + within[close..].find('>')? + 1)
+    })
 }
 
 /// Links become the words that they show.
 fn links(text: &str) -> String {
-    let mut kept = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(start) = rest.find('[') {
-        kept.push_str(&rest[..start]);
-        rest = &rest[start..];
-        let (shown, length) = match link_length(rest) {
-            Some(length) if rest.starts_with("[[") => (inner_link(&rest[2..length - 2]), length),
-            Some(length) => (outer_link(&rest[1..length - 1]), length),
-            None => ("[".to_owned(), 1),
+    let ends = inner_link_ends(text);
+    let (mut kept, mut at) = (String::with_capacity(text.len()), 0);
+    while let Some(step) = text[at..].find('[') {
+        let start = at + step;
+        kept.push_str(&text[at..start]);
+        let is_inner = text[start..].starts_with("[[");
+        let end = match is_inner {
+            true => ends.get(&start).copied(),
+            false => outer_link_end(text, start),
         };
-        kept.push_str(&shown);
-        rest = &rest[length..];
+        at = match end.filter(|end| end - start <= MAX_LINK_BYTES) {
+            Some(end) if is_inner => {
+                kept.push_str(&inner_link(&text[start + 2..end - 2]));
+                end
+            }
+            Some(end) => {
+                kept.push_str(&outer_link(&text[start + 1..end - 1]));
+                end
+            }
+            None => {
+                kept.push('[');
+                start + 1
+            }
+        };
     }
-    kept + rest
+    kept + &text[at..]
 }
 
-/// The length of a link at the start of a text, its brackets included.
-fn link_length(text: &str) -> Option<usize> {
-    if !text.starts_with("[[") {
-        let is_link = ["[http://", "[https://", "[//", "[ftp://", "[mailto:"]
-            .iter()
-            .any(|start| text.starts_with(start));
-        return text[..text.floor_char_boundary(MAX_LINK_BYTES)]
-            .find([']', '\n'])
-            .filter(|&end| is_link && text[end..].starts_with(']'))
-            .map(|end| end + 1);
-    }
-    let text = &text[..text.floor_char_boundary(MAX_LINK_BYTES)];
-    let (mut depth, mut at) = (0_usize, 0);
+/// Where the links end that start with two brackets, by their starts.
+fn inner_link_ends(text: &str) -> HashMap<usize, usize> {
+    let (mut ends, mut open, mut at) = (HashMap::new(), Vec::new(), 0);
     while let Some(step) = next_mark(&text[at..], "[[", "]]") {
         at += step + 2;
-        depth = match text[at - 2..].starts_with("[[") {
-            true => depth + 1,
-            false => depth.saturating_sub(1),
-        };
-        if depth == 0 {
-            return Some(at);
+        if text[at - 2..].starts_with("[[") {
+            open.push(at - 2);
+        } else if let Some(start) = open.pop() {
+            ends.insert(start, at);
         }
     }
-    None
+    ends
+}
+
+/// Where a link to elsewhere ends, such as `[https://… words]`.
+fn outer_link_end(text: &str, start: usize) -> Option<usize> {
+    let link = &text[start..text.floor_char_boundary(start + MAX_LINK_BYTES)];
+    let mut starts = ["[http://", "[https://", "[//", "[ftp://", "[mailto:"].iter();
+    if !starts.any(|start| link.starts_with(start)) {
+        return None;
+    }
+    let end = link.find([']', '\n'])?;
+    link[end..].starts_with(']').then_some(start + end + 1)
 }
 
 /// What `[[target|words]]` shows; nothing for pictures, categories and other languages.
@@ -195,26 +246,27 @@ fn outer_link(link: &str) -> String {
 
 /// Leaves out tags, and keeps what stands between them.
 fn without_tags(text: &str) -> String {
-    let mut kept = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(start) = rest.find('<') {
-        kept.push_str(&rest[..start]);
-        rest = &rest[start..];
-        let is_tag = rest[1..].starts_with(|c: char| c.is_ascii_alphabetic() || c == '/');
-        match rest.find('>').filter(|_| is_tag) {
+    let mut tag_ends = next_of(text, ">");
+    let (mut kept, mut at) = (String::with_capacity(text.len()), 0);
+    while let Some(step) = text[at..].find('<') {
+        let start = at + step;
+        kept.push_str(&text[at..start]);
+        let tag = &text[start + 1..];
+        let is_tag = tag.starts_with(|c: char| c.is_ascii_alphabetic() || c == '/');
+        at = match tag_ends.from(start).filter(|_| is_tag) {
             Some(end) => {
-                if rest[1..].starts_with("br") {
+                if tag.starts_with("br") {
                     kept.push('\n');
                 }
-                rest = &rest[end + 1..];
+                end + 1
             }
             None => {
                 kept.push('<');
-                rest = &rest[1..];
+                start + 1
             }
-        }
+        };
     }
-    kept + rest
+    kept + &text[at..]
 }
 
 /// The references that authors write themselves.
@@ -267,6 +319,18 @@ fn lines(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn marks_without_end_are_read_in_one_pass() {
+        const MARKS: [&str; 12] = [
+            "<", "<a", "<ref>", "<ref ", "<!--", "[[", "]]", "{{", "}}", "{|", "''", "[http://",
+        ];
+        for mark in MARKS {
+            let text = mark.repeat(300_000);
+            assert!(plain_text(&text).len() <= text.len(), "{mark}");
+        }
+        assert_eq!(plain_text("[[[c]]] <ref>d</ref "), "[c] d</ref");
+    }
 
     #[test]
     fn marks_are_left_out_and_words_stay() {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use super::article::{Mention, Shown};
-use super::page::head;
+use super::page::{Colours, head};
 use super::plots::{Bar, bars, columns, stances};
 use super::times::Day;
 
@@ -108,16 +108,20 @@ impl Overview {
             self.period()
         );
         page.push_str("<div class=\"grid\">\n");
-        for label in self.labels.keys() {
+        let colours = Colours::of(self.labels.keys().map(String::as_str));
+        let mut labels: Vec<&String> = self.labels.keys().collect();
+        labels.sort_by_key(|label| colours.place(label));
+        for label in labels {
             page.push_str(&bars(
                 &format!("{label}: most mentioned"),
+                &colours.class(label),
                 &self.most_mentioned(label),
             ));
         }
-        page.push_str(&bars("Topics (articles)", &counted(&self.topics)));
-        page.push_str(&bars("Languages (articles)", &counted(&self.langs)));
-        page.push_str("</div>\n");
+        page.push_str(&bars("Topics (articles)", "bar", &counted(&self.topics)));
+        page.push_str(&bars("Languages (articles)", "bar", &counted(&self.langs)));
         page.push_str(&self.stances());
+        page.push_str("</div>\n");
         page.push_str(&self.courses());
         page.push_str("</div>\n</body>\n</html>\n");
         page
@@ -147,18 +151,15 @@ impl Overview {
 
     /// Stances towards the names that have most.
     fn stances(&self) -> String {
-        let with_stance = |name: &&Name| name.favour + name.against + name.neutral > 0;
-        let names: Vec<&Name> = self.names.values().filter(with_stance).collect();
+        let takes_sides = |name: &&Name| name.favour + name.against > 0;
+        let names: Vec<&Name> = self.names.values().filter(takes_sides).collect();
         let names = sorted(names, |name| name.favour + name.against);
         let rows: Vec<(String, [u64; 3])> = names
             .iter()
             .take(2 * LISTED)
             .map(|name| (name.text.clone(), [name.against, name.neutral, name.favour]))
             .collect();
-        stances(
-            "Stance towards names (share of mentions; those with most that is not neutral)",
-            &rows,
-        )
+        stances("Stance towards names (share of mentions)", &rows)
     }
 
     /// Articles, and mentions of the most frequent names, over time.
@@ -179,7 +180,7 @@ impl Overview {
             };
             periods
                 .iter()
-                .map(|period| (period.to_string(), in_period(period)))
+                .map(|period| (period.name(by_month), in_period(period)))
                 .collect()
         };
         let mut html = format!("<h2>Over time, by {unit}</h2>\n<div class=\"grid\">\n");

@@ -12,12 +12,19 @@ const SCRIPT: &str = include_str!("show.js");
 /// Colours there are for types.
 const N_COLOURS: usize = 6;
 
+/// Languages that are written from right to left.
+const RIGHT_TO_LEFT: [&str; 9] = ["ar", "ckb", "dv", "fa", "he", "ps", "sd", "ur", "yi"];
+
+/// Types in the order in which they are shown; others come behind them.
+const TYPES: [&str; 5] = ["PER", "ORG", "LOC", "EVT", "PRO"];
+
 /// Names in the list.
 const LISTED: usize = 60;
 
 /// The page; `more` articles than these were there.
 pub(super) fn page(articles: &[Shown], more: bool) -> String {
-    let colours = Colours::of(articles);
+    let mentions = articles.iter().flat_map(|article| &article.mentions);
+    let colours = Colours::of(mentions.map(|mention| mention.label.as_str()));
     let mut page = head("Tagged articles");
     let n_mentions: usize = articles.iter().map(|article| article.mentions.len()).sum();
     let first = if more { "the first " } else { "" };
@@ -48,29 +55,29 @@ pub(super) fn head(title: &str) -> String {
     )
 }
 
-/// A colour for each type: the same for the same types.
-struct Colours(BTreeMap<String, usize>);
+/// A colour for each type, and their order: the same for the same types.
+pub(super) struct Colours(BTreeMap<String, usize>);
 
 impl Colours {
     /// The types of the default model have the first colours, whichever of them are there.
-    fn of(articles: &[Shown]) -> Self {
-        let mut colours: BTreeMap<String, usize> = ["PER", "ORG", "LOC", "EVT", "PRO"]
-            .iter()
-            .enumerate()
-            .map(|(colour, label)| ((*label).to_owned(), colour))
+    pub(super) fn of<'l>(labels: impl Iterator<Item = &'l str>) -> Self {
+        let known = TYPES.iter().zip(0..);
+        let mut colours: BTreeMap<String, usize> = known
+            .map(|(label, place)| ((*label).to_owned(), place))
             .collect();
-        for mention in articles.iter().flat_map(|article| &article.mentions) {
+        for label in labels {
             let next = colours.len();
-            colours.entry(mention.label.clone()).or_insert(next);
+            colours.entry(label.to_owned()).or_insert(next);
         }
         Self(colours)
     }
 
-    fn class(&self, label: &str) -> String {
-        format!(
-            "t{}",
-            self.0.get(label).copied().unwrap_or_default() % N_COLOURS
-        )
+    pub(super) fn place(&self, label: &str) -> usize {
+        self.0.get(label).copied().unwrap_or_default()
+    }
+
+    pub(super) fn class(&self, label: &str) -> String {
+        format!("t{}", self.place(label) % N_COLOURS)
     }
 }
 
@@ -92,6 +99,8 @@ fn sidebar(articles: &[Shown], colours: &Colours) -> String {
     let mut html = String::from(
         "<aside>\n<label class=\"search\">Filter <input id=\"search\" type=\"search\" placeholder=\"name or word\"></label>\n<div class=\"labels\">\n",
     );
+    let mut labels: Vec<(&str, usize)> = labels.into_iter().collect();
+    labels.sort_by_key(|(label, _)| colours.place(label));
     for (label, n) in labels {
         let _ = writeln!(
             html,
@@ -116,7 +125,11 @@ fn sidebar(articles: &[Shown], colours: &Colours) -> String {
 
 fn section(article: &Shown, colours: &Colours) -> String {
     let lang = article.lang.as_deref().unwrap_or_default();
-    let mut html = format!("<article lang=\"{}\">\n<h2 dir=\"auto\">", escape(lang));
+    let mut html = format!(
+        "<article lang=\"{}\" dir=\"{}\">\n<h2 dir=\"auto\">",
+        escape(lang),
+        direction(lang)
+    );
     html.push_str(&escape(article.title.as_deref().unwrap_or(&article.id)));
     html.push_str("</h2>\n<p class=\"facts\">");
     let day = article.day.as_ref().map(ToString::to_string);
@@ -138,6 +151,14 @@ fn section(article: &Shown, colours: &Colours) -> String {
     html.push_str(&marked(article, colours));
     html.push_str("</div>\n</article>\n");
     html
+}
+
+/// Where lines begin in a language.
+fn direction(lang: &str) -> &'static str {
+    match RIGHT_TO_LEFT.contains(&lang) {
+        true => "rtl",
+        false => "ltr",
+    }
 }
 
 fn marked(article: &Shown, colours: &Colours) -> String {

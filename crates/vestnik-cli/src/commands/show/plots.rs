@@ -9,6 +9,8 @@ const NAMES: f64 = 190.0;
 const WIDTH: f64 = 560.0;
 const ROW: f64 = 24.0;
 const HEIGHT: f64 = 130.0;
+/// The widest column.
+const MOST_WIDTH: f64 = 48.0;
 
 /// A bar with its name.
 pub(super) struct Bar {
@@ -28,7 +30,7 @@ fn figure(caption: &str, width: f64, height: f64, content: &str) -> String {
 
 /// A name left of its bar, cut so that it fits; whole when the pointer rests on it.
 fn name(text: &str, y: f64) -> String {
-    let mut short: String = text.chars().take(22).collect();
+    let mut short: String = text.chars().take(20).collect();
     if short.len() < text.len() {
         short.push('…');
     }
@@ -40,8 +42,8 @@ fn name(text: &str, y: f64) -> String {
     )
 }
 
-/// Bars below each other. Nothing without bars.
-pub(super) fn bars(caption: &str, bars: &[Bar]) -> String {
+/// Bars below each other, in the colour of a class. Nothing without bars.
+pub(super) fn bars(caption: &str, class: &str, bars: &[Bar]) -> String {
     let Some(most) = bars
         .iter()
         .map(|bar| bar.value)
@@ -57,7 +59,7 @@ pub(super) fn bars(caption: &str, bars: &[Bar]) -> String {
         svg.push_str(&name(&bar.name, y + 16.0));
         let _ = writeln!(
             svg,
-            "<rect class=\"bar\" x=\"{NAMES}\" y=\"{:.1}\" width=\"{length:.1}\" height=\"{:.1}\"><title>{}</title></rect>\
+            "<rect class=\"{class}\" x=\"{NAMES}\" y=\"{:.1}\" width=\"{length:.1}\" height=\"{:.1}\"><title>{}</title></rect>\
              <text class=\"dim\" x=\"{:.1}\" y=\"{:.1}\">{}</text>",
             y + 3.0,
             ROW - 6.0,
@@ -99,7 +101,19 @@ pub(super) fn stances(caption: &str, rows: &[(String, [u64; 3])]) -> String {
             y + 16.0
         );
     }
-    figure(caption, WIDTH, rows.len() as f64 * ROW, &svg)
+    let y = rows.len() as f64 * ROW;
+    for (place, stance) in ["against", "neutral", "favour"].into_iter().enumerate() {
+        let x = NAMES + 100.0 * place as f64;
+        let _ = writeln!(
+            svg,
+            "<rect class=\"{stance}\" x=\"{x:.1}\" y=\"{:.1}\" width=\"10\" height=\"10\"/>\
+             <text class=\"dim\" x=\"{:.1}\" y=\"{:.1}\">{stance}</text>",
+            y + 8.0,
+            x + 15.0,
+            y + 18.0
+        );
+    }
+    figure(caption, WIDTH, y + ROW, &svg)
 }
 
 /// Columns over time.
@@ -123,7 +137,7 @@ pub(super) fn columns(caption: &str, periods: &[(String, u64)]) -> String {
             "<rect class=\"bar\" x=\"{:.2}\" y=\"{:.1}\" width=\"{:.2}\" height=\"{height:.1}\"><title>{period}: {n}</title></rect>",
             left + place as f64 * step,
             bottom - height,
-            (step * 0.86).max(0.5)
+            (step * 0.86).clamp(0.5, MOST_WIDTH)
         );
     }
     if let (Some((first, _)), Some((last, _))) = (periods.first(), periods.last()) {

@@ -56,6 +56,15 @@ impl Day {
         (year_of_era + era * 400 + i64::from(month <= 2), month, day)
     }
 
+    /// The day as text, or its month.
+    pub(super) fn name(self, by_month: bool) -> String {
+        let day = self.to_string();
+        match by_month {
+            true => day[..day.len() - 3].to_owned(),
+            false => day,
+        }
+    }
+
     /// The number of days since another one.
     pub(super) fn since(self, other: Self) -> i64 {
         self.0 - other.0
@@ -107,6 +116,10 @@ mod tests {
         let day = Day::of_json("\"2023-12-15\"").unwrap();
         assert_eq!(day.month().to_string(), "2023-12-01");
         assert_eq!(day.next(true).to_string(), "2024-01-01");
+        assert_eq!(
+            (day.name(true), day.name(false)),
+            ("2023-12".to_owned(), "2023-12-15".to_owned())
+        );
         assert_eq!(
             day.next(true).next(true).next(true).to_string(),
             "2024-03-01"
