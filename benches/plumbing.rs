@@ -102,7 +102,7 @@ fn plumbing(criterion: &mut Criterion) {
         });
     });
     group.bench_function("articles, by the clock", |bencher| {
-        bencher.iter(|| tag(folder.path()))
+        bencher.iter(|| tag(folder.path()));
     });
 }
 

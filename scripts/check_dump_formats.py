@@ -162,7 +162,7 @@ def check_pyarrow(checks):
     path = checks.path("pyarrow.parquet")
     codecs = [codec for codec in ("none", "snappy", "gzip", "zstd", "lz4", "brotli")]
     ways = {codec: {"compression": codec} for codec in codecs} | {
-        "format 1.0": {"version": "1.0", "coerce_timestamps": "us", "allow_truncated_timestamps": True},
+        "format 1.0": {"version": "1.0"},
         "pages 2.0": {"data_page_version": "2.0"},
         "no dictionaries": {"use_dictionary": False},
         "small groups": {"row_group_size": 7},

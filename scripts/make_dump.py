@@ -1,7 +1,7 @@
 """A dump of short articles, 1 % of them hostile, the same for the same seed.
 
     python3 scripts/make_dump.py 1000000 > dump.jsonl          # about 1.4 GB, in about two minutes
-    python3 scripts/make_dump.py 1000000 --kinds                # how many of each kind there are
+    python3 scripts/make_dump.py 1000000 --kinds                # how many of each kind there are; also on standard error
 
 Words are made of syllables, with the lengths of words and articles that news have (log-normal, median 90 words). Hostile
 records: broken UTF-8, NUL, no text, a text of a wrong type, a field twice, half of a surrogate pair, no JSON at all, a blank
@@ -101,9 +101,9 @@ def main():
             continue
         line = json.dumps(record, ensure_ascii=False).encode() if kind == "sound" else hostile(kind, record)
         out.write(line + b"\n")
-    if arguments.kinds:
-        articles = sum(kinds[kind] for kind in SOUND)
-        print(json.dumps(kinds | {"articles": articles, "set_aside": arguments.n - articles}))
+    articles = sum(kinds[kind] for kind in SOUND)
+    counts = json.dumps(kinds | {"articles": articles, "set_aside": arguments.n - articles})
+    print(counts, file=sys.stdout if arguments.kinds else sys.stderr)
 
 
 if __name__ == "__main__":

@@ -69,6 +69,28 @@ fn every_article_gets_the_labels_with_their_probabilities() {
 }
 
 #[test]
+fn each_article_that_takes_too_long_is_set_aside_once() {
+    let sandbox = sandbox();
+    let args = "--labels Bank news.jsonl --progress none --errors aside.jsonl";
+    let ran = sandbox.run(&format!(
+        "classify --model nli {args} --max-seconds 0.000000001"
+    ));
+    assert_eq!(ran.code, 2, "{ran}");
+    let aside = sandbox.records("aside.jsonl");
+    let lines: Vec<&Value> = aside.iter().map(|record| &record["line"]).collect();
+    assert_eq!(lines, [1, 2, 3]);
+    for record in &aside {
+        assert_eq!(
+            record["problem"],
+            "takes longer than the 0.000000001 s that are allowed for an article"
+        );
+    }
+    std::fs::remove_file(sandbox.path("aside.jsonl")).unwrap();
+    let ran = sandbox.run(&format!("classify --model nli {args} --max-seconds 1000"));
+    assert_eq!(ran.records().len(), 3);
+}
+
+#[test]
 fn several_labels_may_hold_and_unlikely_ones_are_left_out() {
     let sandbox = sandbox();
     sandbox.write("labels.txt", "\u{feff}London, Bank\r\n\n said \n");

@@ -117,6 +117,24 @@ fn defects_go_to_a_file_of_their_own() {
 }
 
 #[test]
+fn articles_that_take_too_long() {
+    let sandbox = Sandbox::with_model();
+    sandbox.write("news.jsonl", "{\"text\":\"Kyiv waits.\"}\n");
+    assert_snapshot!(sandbox.tag("news.jsonl --max-seconds 0.000000001"), @r#"
+    exit 2
+    --- stderr
+    device: cpu
+    error: news.jsonl:1: takes longer than the 0.000000001 s that are allowed for an article
+    "#);
+    assert_eq!(sandbox.tag("news.jsonl --max-seconds 1000").code, 0);
+    let ran = sandbox.tag("news.jsonl --max-seconds 0");
+    assert!(
+        ran.code == 2 && ran.stderr.contains("a number of seconds above 0"),
+        "{ran}"
+    );
+}
+
+#[test]
 fn on_error_fail_makes_no_output() {
     let sandbox = Sandbox::with_model();
     sandbox.write("news.jsonl", "{\"text\":\"Sofia\"}\nSofia\n");

@@ -100,8 +100,8 @@ fn a_killed_run_ends_with_the_same_bytes() {
 
 #[test]
 fn a_killed_run_ends_with_the_same_compressed_bytes() {
-    kill_and_resume(".jsonl.gz", &dump(1500), "", None);
-    kill_and_resume(".jsonl.zst", &dump(700), "", None);
+    kill_and_resume(".jsonl.gz", &dump(1000), "", None);
+    kill_and_resume(".jsonl.zst", &dump(500), "", None);
 }
 
 #[test]

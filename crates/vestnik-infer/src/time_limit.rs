@@ -119,7 +119,10 @@ mod tests {
     fn the_time_of_a_text_alone_is_its_own() {
         let spent = Spent::default();
         let limit = TimeLimit::new(Some(Duration::ZERO));
-        let work = || Ok(std::thread::sleep(Duration::from_millis(1)));
+        let work = || {
+            std::thread::sleep(Duration::from_millis(1));
+            Ok(())
+        };
         let stopped = limit.alone(3, &spent, work);
         assert!(matches!(stopped, Err(Error::TimeLimit { text: 3, .. })));
     }

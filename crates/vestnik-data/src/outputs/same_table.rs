@@ -72,17 +72,19 @@ fn builder(path: &Path) -> parquet::errors::Result<ParquetRecordBatchReaderBuild
 }
 
 /// The columns with the types of Arrow that the file tells beside those of Parquet; but days that Arrow counts in
-/// milliseconds stay days, as which no other reader would know them again.
+/// milliseconds stay days, and times keep the unit that they are stored in: other readers would not know them again.
 fn as_stored(hinted: &Schema, plain: &Schema) -> Schema {
     let fields = hinted.fields().iter().zip(plain.fields());
-    let fields = fields.map(
-        |(field, plain)| match (field.data_type(), plain.data_type()) {
-            (DataType::Date64, DataType::Date32) => {
-                Arc::new(field.as_ref().clone().with_data_type(DataType::Date32))
+    let fields = fields.map(|(field, plain)| {
+        let stored = match (field.data_type(), plain.data_type()) {
+            (DataType::Date64, DataType::Date32) => DataType::Date32,
+            (DataType::Timestamp(_, zone), DataType::Timestamp(unit, _)) => {
+                DataType::Timestamp(*unit, zone.clone())
             }
-            _ => field.clone(),
-        },
-    );
+            _ => return field.clone(),
+        };
+        Arc::new(field.as_ref().clone().with_data_type(stored))
+    });
     Schema::new_with_metadata(fields.collect::<Fields>(), hinted.metadata().clone())
 }
 
@@ -166,4 +168,61 @@ fn with_results(
     metadata.remove(MADE_BY);
     let schema = Schema::new_with_metadata(fields, metadata);
     RecordBatch::try_new(Arc::new(schema), columns)
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow_array::StringArray;
+    use arrow_schema::TimeUnit;
+    use parquet::arrow::ArrowWriter;
+    use parquet::basic::{BrotliLevel, Compression, GzipLevel, ZstdLevel};
+    use parquet::file::properties::WriterProperties;
+
+    use super::*;
+
+    #[test]
+    fn columns_keep_what_other_readers_know() {
+        let schema = |date: DataType, unit: TimeUnit, zone: &str| {
+            Schema::new(vec![
+                Field::new("day", date, true),
+                Field::new("time", DataType::Timestamp(unit, Some(zone.into())), true),
+                Field::new("text", DataType::LargeUtf8, false),
+            ])
+        };
+        let hinted = schema(DataType::Date64, TimeUnit::Second, "Europe/Sofia");
+        let plain = schema(DataType::Date32, TimeUnit::Nanosecond, "UTC");
+        let stored = schema(DataType::Date32, TimeUnit::Nanosecond, "Europe/Sofia");
+        assert_eq!(as_stored(&hinted, &plain), stored);
+        let plain = schema(DataType::Int64, TimeUnit::Second, "UTC");
+        assert_eq!(as_stored(&hinted, &plain), hinted);
+    }
+
+    #[test]
+    fn all_codecs_are_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let texts: ArrayRef = Arc::new(StringArray::from(vec!["Sofia"; 500]));
+        let rows = RecordBatch::try_from_iter([("text", texts)]).unwrap();
+        for (n, codec) in [
+            Compression::UNCOMPRESSED,
+            Compression::SNAPPY,
+            Compression::GZIP(GzipLevel::default()),
+            Compression::ZSTD(ZstdLevel::default()),
+            Compression::LZ4,
+            Compression::LZ4_RAW,
+            Compression::BROTLI(BrotliLevel::default()),
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            let path = folder.path().join(format!("{n}.parquet"));
+            let properties = WriterProperties::builder().set_compression(codec).build();
+            let file = File::create(&path).unwrap();
+            let mut writer = ArrowWriter::try_new(file, rows.schema(), Some(properties)).unwrap();
+            writer.write(&rows).unwrap();
+            writer.close().unwrap();
+            let reader = builder(&path).unwrap().build().unwrap();
+            let read: Vec<RecordBatch> = reader.map(std::result::Result::unwrap).collect();
+            assert_eq!(read, std::slice::from_ref(&rows), "{codec}");
+        }
+    }
 }

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use crate::report::escape;
 
 /// Room for the names left of bars.
-const NAMES: f64 = 190.0;
+const NAMES: f64 = 215.0;
 const WIDTH: f64 = 560.0;
 const ROW: f64 = 24.0;
 const HEIGHT: f64 = 130.0;
@@ -130,28 +130,32 @@ pub(super) fn columns(caption: &str, periods: &[(String, u64)]) -> String {
         "<path class=\"axis\" d=\"M{left} {bottom}H{WIDTH}\"/>\n<text class=\"dim\" x=\"{}\" y=\"14\" text-anchor=\"end\">{most}</text>\n",
         left - 6.0
     );
+    let width = (step * 0.86).clamp(0.5, MOST_WIDTH);
     for (place, (period, n)) in periods.iter().enumerate() {
         let height = (bottom - 6.0) * *n as f64 / most as f64;
+        let x = left + place as f64 * step + (step - width) / 2.0;
         let _ = writeln!(
             svg,
-            "<rect class=\"bar\" x=\"{:.2}\" y=\"{:.1}\" width=\"{:.2}\" height=\"{height:.1}\"><title>{period}: {n}</title></rect>",
-            left + place as f64 * step,
+            "<rect class=\"bar\" x=\"{x:.2}\" y=\"{:.1}\" width=\"{width:.2}\" height=\"{height:.1}\"><title>{period}: {n}</title></rect>",
             bottom - height,
-            (step * 0.86).clamp(0.5, MOST_WIDTH)
         );
     }
-    if let (Some((first, _)), Some((last, _))) = (periods.first(), periods.last()) {
+    // Below their columns where these are wide enough, else at the ends.
+    let ends = match step > 90.0 {
+        true => [
+            (left + step / 2.0, "middle"),
+            (WIDTH - step / 2.0, "middle"),
+        ],
+        false => [(left, "start"), (WIDTH, "end")],
+    };
+    let shown = periods.len().min(2);
+    let named = [periods.first(), periods.last()].into_iter().flatten();
+    for ((period, _), (x, anchor)) in named.take(shown).zip(ends) {
         let y = HEIGHT - 4.0;
         let _ = writeln!(
             svg,
-            "<text class=\"dim\" x=\"{left}\" y=\"{y}\">{first}</text>"
+            "<text class=\"dim\" x=\"{x:.1}\" y=\"{y}\" text-anchor=\"{anchor}\">{period}</text>"
         );
-        if periods.len() > 1 {
-            let _ = writeln!(
-                svg,
-                "<text class=\"dim\" x=\"{WIDTH}\" y=\"{y}\" text-anchor=\"end\">{last}</text>"
-            );
-        }
     }
     figure(caption, WIDTH, HEIGHT, &svg)
 }
