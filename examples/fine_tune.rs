@@ -3,7 +3,6 @@
 //! `models/vestnik-news`.
 
 use std::error::Error;
-use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use vestnik::{LabelSet, Vestnik};
@@ -46,12 +45,13 @@ fn main() -> Result<(), Box<dyn Error>> {
     let tags = TagSet::new(TagScheme::Bio, &LabelSet::new(&config.model.labels)?);
     let labels = LabelSet::new(tags.labels())?;
     let (model, _) = TokenClassifier::with_fresh_head(&base, &labels, config.seed, &Device::Cpu)?;
-    let mut trainer = Trainer::new(model, base.tokenizer()?, data, &config, out)?;
-    trainer.run(&mut |event| {
-        tell(event);
-        // `Break` ends the run after a checkpoint, from which `Trainer::resume` goes on.
-        ControlFlow::Continue(())
-    })?;
+    let trainer = Trainer::new(model, base.tokenizer()?, data, &config, out)?;
+    // Dropped before its end, the iterator ends the run after a checkpoint, from which `Trainer::resume` goes on.
+    let mut events = trainer.events()?;
+    for event in &mut events {
+        tell(&event);
+    }
+    events.finish()?;
     let vestnik = Vestnik::from_dir(out.join("model"))?;
     let found = vestnik
         .analyze("Maria Smith lives in Bath.")?

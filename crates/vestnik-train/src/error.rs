@@ -39,6 +39,16 @@ pub enum Error {
         #[source]
         source: io::Error,
     },
+    /// The thread of a run cannot be started.
+    #[error("cannot start a thread")]
+    Thread {
+        /// Why not.
+        #[source]
+        source: io::Error,
+    },
+    /// The thread of a run has failed.
+    #[error("the thread of the run has failed")]
+    ThreadGone,
     /// A run file is not TOML, or has an unknown key or a value of a wrong type.
     #[error("the run file cannot be read")]
     RunFile {

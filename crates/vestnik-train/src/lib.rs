@@ -6,7 +6,7 @@
 //! | train an encoder on raw texts | [`Pretrainer`], described by a [`PretrainConfig`] |
 //! | train only a part of a model | `[freeze]` and `[lora]` of both ([`vestnik_model::Adaptation`]) |
 //! | measure a tagger | [`evaluate`] |
-//! | follow a run | [`Event`], told to a callback and written to `log.jsonl` |
+//! | follow a run | [`Event`], told to a callback or an iterator ([`Events`]), and written to `log.jsonl` |
 //! | know how weights came about | [`RunRecord`], beside them as `run.json` |
 //!
 //! # What holds
@@ -22,6 +22,7 @@
 mod config;
 mod error;
 mod event;
+mod events;
 mod files;
 mod gradients;
 mod labelled;
@@ -55,6 +56,7 @@ pub use event::{
     EvaluationEvent, Event, FinishReason, HeadMeasures, MaskedLmMeasures, Measures,
     MultiTaskMeasures, NerMeasures, Sampling, Share, StartEvent, StepEvent,
 };
+pub use events::Events;
 pub use gradients::{Gradients, clip_factor};
 pub use labelled::{
     HeadEvaluation, ItemLogits, LabelledCorpus, LabelledItem, LabelledText, evaluate_head, held,

@@ -12,6 +12,7 @@ use vestnik_text::Tokenizer;
 
 use crate::config::{RunConfig, refused};
 use crate::error::Result;
+use crate::events::Events;
 use crate::labelled::LabelledCorpus;
 use crate::ner::{Teacher, TrainingCorpus};
 use crate::optimizer::AdamW;
@@ -104,6 +105,14 @@ impl Trainer {
     /// gradient explodes, [`crate::Error::Io`] when a file cannot be written.
     pub fn run(&mut self, on_event: &mut OnEvent<'_>) -> Result<RunRecord> {
         self.run.run(on_event)
+    }
+
+    /// Makes all updates that are left on a thread of its own, and gives their events as an iterator.
+    ///
+    /// # Errors
+    /// [`crate::Error::Thread`] if the thread cannot be started; what goes wrong in the run comes from [`Events::finish`].
+    pub fn events(mut self) -> Result<Events> {
+        Events::start(move |on_event| self.run(on_event))
     }
 
     /// The model as it is now: after [`Trainer::run`] that of the last step, not the best one.

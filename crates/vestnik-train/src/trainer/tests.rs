@@ -2,6 +2,7 @@
 
 mod adaptation;
 mod distillation;
+mod events;
 mod heads;
 mod losses;
 
