@@ -241,6 +241,14 @@ fn to_value(record: impl Serialize) -> Result<Value> {
     serde_json::to_value(record).map_err(|source| Error::Record { source })
 }
 
+/// Notes in the field `vestnik` of a record the language that its text was recognised in
+/// ([`recognise_language`](crate::recognise_language)); for records that say none themselves.
+pub fn add_language(fields: &mut Map<String, Value>, lang: &str) {
+    if let Some(Value::Object(provenance)) = fields.get_mut("vestnik") {
+        provenance.insert("lang".to_owned(), lang.into());
+    }
+}
+
 /// What an answer to the question which label holds rests on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]

@@ -5,7 +5,7 @@
 //! [`Collator`] packs them into a [`Batch`] of plain vectors. On the way back a [`Decoder`] makes entities of the scores of
 //! words; an [`Aggregator`] does so from the scores of tokens, in the ways of the `transformers` pipeline too.
 //! [`ner_examples`] labels the windows of annotated documents for training, with the same words and windows.
-//! [`TokenizerTraining`] learns a tokenizer from text.
+//! [`TokenizerTraining`] learns a tokenizer from text; [`recognise_language`] says which language one is in.
 //!
 //! **Units**: offsets are UTF-8 bytes of the original text, end-exclusive. A *word* is a stretch of text, a *token* a
 //! sub-word of the vocabulary; lengths of windows are tokens without the special ones.
@@ -46,6 +46,7 @@ mod collator;
 mod decoder;
 mod error;
 mod example;
+mod language;
 mod pair_template;
 mod sentences;
 mod span_place;
@@ -64,6 +65,7 @@ pub use collator::{Collator, Example, token_budget_batches};
 pub use decoder::Decoder;
 pub use error::{Error, Result, TokenizersError};
 pub use example::ner_examples;
+pub use language::recognise_language;
 pub use pair_template::PairTemplate;
 pub use sentences::sentences;
 pub use span_place::SpanPlace;

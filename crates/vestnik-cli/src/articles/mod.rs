@@ -23,6 +23,7 @@ use vestnik_data::{
     Article, ArticleOptions, ArticleReader, InputFormat, OutputFormat, Problem, RecordFields,
     STDIN, Selection, Shard, TextEncoding, expand_patterns, input_files,
 };
+use vestnik_infer::add_language;
 
 use crate::Outcome;
 use crate::failure::Mistake;
@@ -313,10 +314,8 @@ fn article_options(args: &ArticleArgs) -> ArticleOptions {
 
 /// The line of an article with what was found in it, fields of the same names replaced.
 pub(crate) fn line(article: &Article, mut added: Map<String, Value>) -> String {
-    if let (Some(lang), Some(Value::Object(made_by))) =
-        (&article.detected_lang, added.get_mut("vestnik"))
-    {
-        made_by.insert("lang".to_owned(), lang.as_str().into());
+    if let Some(lang) = &article.detected_lang {
+        add_language(&mut added, lang);
     }
     let values: Vec<(&str, String)> = added
         .iter()
