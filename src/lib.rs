@@ -14,7 +14,7 @@
 //! ```
 //!
 //! [`Vestnik::embedded`] opens the model that is built into the library (feature `embedded-model`, on by default),
-//! [`Vestnik::from_dir`] one in the Hugging Face layout. A [`Vestnik`] is `Send + Sync`: open it once and share it.
+//! [`Vestnik::from_dir`] one in the Hugging Face layout, `Vestnik::from_hub` (feature `hub`) one by its name on the hub. A [`Vestnik`] is `Send + Sync`: open it once and share it.
 //! [`Vestnik::analyze_batch`] is the faster way to read many articles. [`Options`] say where it computes and how scores
 //! become entities ([`Aggregation`]); [`Vestnik::builder`] says it step by step. [`Vestnik::analyze_iter`] reads streams,
 //! `AsyncVestnik` (feature `tokio`) answers asynchronous programs. [`ZeroShot`] and [`FewShot`] classify by labels of your own.
@@ -36,9 +36,11 @@ pub use vestnik_core::{
 };
 #[cfg(feature = "tokio")]
 pub use vestnik_infer::AsyncVestnik;
+#[cfg(feature = "hub")]
+pub use vestnik_infer::Hub;
 pub use vestnik_infer::{
     Aggregation, Analyses, Analysis, Builder, Cancellation, ClassBasis, ClassWriter, Classified,
-    DeviceChoice, Error, FewShot, HypothesisTemplate, MeanStance, Mentioned, OTHER_TOPIC, Options,
-    Question, RecordWriter, Request, Result, Target, Task, TextFeatures, TextVector, Token,
-    Vestnik, ZeroShot,
+    DeviceChoice, Dtype, Error, FewShot, HypothesisTemplate, MeanStance, Mentioned, OTHER_TOPIC,
+    Options, Question, RecordWriter, Request, Result, Target, Task, TextFeatures, TextVector,
+    Times, Token, Vestnik, ZeroShot, recognise_language,
 };

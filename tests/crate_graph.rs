@@ -25,6 +25,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "vestnik-text",
             "vestnik-model",
             "vestnik-engine",
+            // Optional: `Vestnik::from_hub`.
+            "vestnik-hub",
         ],
     ),
     ("vestnik-serve", &["vestnik-core", "vestnik-infer"]),
@@ -65,6 +67,8 @@ const RESERVED: &[(&str, &[&str])] = &[
         ],
     ),
     ("tokenizers", &["vestnik-text"]),
+    ("whatlang", &["vestnik-text"]),
+    ("tokio-rustls", &["vestnik-serve"]),
     ("hf-hub", &["vestnik-hub"]),
     ("ureq", &["vestnik-hub"]),
     ("anyhow", &["vestnik-cli"]),

@@ -393,3 +393,31 @@ fn a_killed_download_goes_on() {
     let path = world.cached(&format!("snapshots/{COMMIT}/model.safetensors"));
     assert_eq!(fs::read(path).unwrap(), world.tiny("model.safetensors"));
 }
+
+#[test]
+fn the_library_opens_a_model_by_its_name() {
+    let world = World::new();
+    let cache = world.sandbox.path("library");
+    let hub = vestnik::Hub::new(&world.server.endpoint(), &cache).unwrap();
+    let options = vestnik::Options::default().with_device(vestnik::DeviceChoice::Cpu);
+    let open =
+        |hub: &vestnik::Hub, name: &str| vestnik::Vestnik::from_hub_with(hub, name, &options);
+    let fetched = open(&hub, "org/news@main").unwrap();
+    assert_eq!(fetched.name(), "org/news@main");
+    let on_disk = vestnik::Vestnik::from_dir_with(world.sandbox.path("tiny"), &options).unwrap();
+    let text = "Мэр Киева Виталий Кличко заявил об этом.";
+    assert_eq!(
+        fetched.analyze(text).unwrap(),
+        on_disk.analyze(text).unwrap()
+    );
+    // Now it is in the cache.
+    drop(world.server);
+    let offline = hub.with_offline(true);
+    assert!(open(&offline, "org/news@main").is_ok());
+    for (name, part) in [("org/other", "org/other"), ("no name", "no name")] {
+        let error = open(&offline, name).unwrap_err();
+        assert!(matches!(error, vestnik::Error::Hub(_)), "{error:?}");
+        assert!(error.to_string().contains(part), "{error}");
+    }
+    assert!(vestnik::Vestnik::from_hub("no name").is_err());
+}

@@ -6,7 +6,7 @@ use vestnik_text::Aggregation;
 
 use crate::device::DeviceChoice;
 use crate::error::{Error, Result};
-use crate::options::Options;
+use crate::options::{Dtype, Options};
 use crate::task::Task;
 use crate::vestnik::Vestnik;
 
@@ -27,6 +27,8 @@ use crate::vestnik::Vestnik;
 #[must_use]
 pub struct Builder {
     dir: Option<PathBuf>,
+    #[cfg(feature = "hub")]
+    hub: Option<String>,
     name: Option<String>,
     options: Options,
     threads: Option<usize>,
@@ -36,6 +38,13 @@ impl Builder {
     /// The model directory. Default: the model that is built into this library.
     pub fn dir(mut self, path: impl Into<PathBuf>) -> Self {
         self.dir = Some(path.into());
+        self
+    }
+
+    /// A model by its name on the Hugging Face hub, in place of a directory: [`Vestnik::from_hub`].
+    #[cfg(feature = "hub")]
+    pub fn hub(mut self, name: impl Into<String>) -> Self {
+        self.hub = Some(name.into());
         self
     }
 
@@ -54,6 +63,12 @@ impl Builder {
     /// The device. Default: [`DeviceChoice::Auto`].
     pub fn device(mut self, device: DeviceChoice) -> Self {
         self.options.device = device;
+        self
+    }
+
+    /// The numbers in which products are computed. Default: [`Dtype::F32`].
+    pub fn dtype(mut self, dtype: Dtype) -> Self {
+        self.options.dtype = Some(dtype);
         self
     }
 
@@ -96,21 +111,28 @@ impl Builder {
     /// Opens the model.
     ///
     /// # Errors
-    /// As [`Vestnik::from_dir_with`] and [`Vestnik::embedded_with`]; [`Error::Threads`] if the threads cannot be started.
+    /// As [`Vestnik::from_dir_with`], [`Vestnik::embedded_with`] or [`Vestnik::from_hub`]; [`Error::Threads`] if the threads cannot be started.
     pub fn open(self) -> Result<Vestnik> {
         let pool = self.threads.map(|threads| {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
             pool.build().map_err(|source| Error::Threads { source })
         });
         let pool = pool.transpose()?;
-        let vestnik = match &self.dir {
-            Some(path) => Vestnik::from_dir_with(path, &self.options)?,
-            None => Vestnik::embedded_with(&self.options)?,
-        };
-        let vestnik = vestnik.with_pool(pool);
+        let vestnik = self.open_model()?.with_pool(pool);
         Ok(match self.name {
             Some(name) => vestnik.with_name(name),
             None => vestnik,
         })
+    }
+
+    fn open_model(&self) -> Result<Vestnik> {
+        #[cfg(feature = "hub")]
+        if let Some(name) = &self.hub {
+            return Vestnik::from_hub_with(&vestnik_hub::Hub::from_env()?, name, &self.options);
+        }
+        match &self.dir {
+            Some(path) => Vestnik::from_dir_with(path, &self.options),
+            None => Vestnik::embedded_with(&self.options),
+        }
     }
 }

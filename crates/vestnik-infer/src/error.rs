@@ -236,6 +236,10 @@ pub enum Error {
         /// What is wrong with them.
         problem: &'static str,
     },
+    /// From the hub: no such model, or it cannot be fetched.
+    #[cfg(feature = "hub")]
+    #[error(transparent)]
+    Hub(#[from] vestnik_hub::Error),
     /// From the label set: no labels, an empty one, or one that occurs twice.
     #[error(transparent)]
     Core(#[from] vestnik_core::Error),

@@ -8,7 +8,8 @@
 //!
 //! Results do not depend on which other texts are in the batch, nor on their order.
 //!
-//! This crate reads model directories, no corpora; it trains nothing and prints nothing.
+//! This crate reads model directories, no corpora; it trains nothing and prints nothing. With the feature `hub` it brings
+//! models from the Hugging Face hub; without it there is no network code.
 
 mod analyses;
 mod analysis;
@@ -20,6 +21,8 @@ mod device;
 mod embedded;
 mod error;
 mod few_shot;
+#[cfg(feature = "hub")]
+mod from_hub;
 mod head_fit;
 mod head_metadata;
 mod int8_errors;
@@ -69,7 +72,7 @@ pub use logistic_regression::LogisticRegression;
 pub use metadata::{Int8Metadata, Metadata, WindowMetadata};
 pub use options::{Dtype, Options};
 pub use pipeline::{NerPipeline, Reading, Tagged};
-pub use record::{ClassBasis, ClassWriter, RecordWriter};
+pub use record::{ClassBasis, ClassWriter, RecordWriter, add_language};
 pub use summary::{MeanStance, Mentioned};
 pub use task::Task;
 pub use text_features::{TextFeatures, TextVector};
@@ -77,7 +80,9 @@ pub use times::Times;
 pub use token::Token;
 pub use topic_scores::OTHER_TOPIC;
 pub use vestnik::{EMBEDDED_MODEL_NAME, Vestnik, embedded_model};
-pub use vestnik_text::Aggregation;
+#[cfg(feature = "hub")]
+pub use vestnik_hub::Hub;
+pub use vestnik_text::{Aggregation, recognise_language};
 
 /// Threads that calls from here are spread over.
 #[must_use]

@@ -128,11 +128,11 @@ impl Model {
         }
     }
 
-    pub(crate) fn times(&self) -> Option<Times> {
+    pub(crate) fn times(&self) -> Times {
         match self {
-            Self::MultiTask(model) => Some(model.reader().times()),
-            Self::Topics(model) => Some(model.reader().times()),
-            Self::Stance(_) => None,
+            Self::MultiTask(model) => model.reader().times(),
+            Self::Topics(model) => model.reader().times(),
+            Self::Stance(model) => model.times(),
         }
     }
 

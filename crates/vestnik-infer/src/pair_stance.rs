@@ -15,6 +15,7 @@ use crate::reader::to_host;
 use crate::stance_scores::StanceScores;
 use crate::states::States;
 use crate::time_limit::{Share, Spent, TimeLimit};
+use crate::times::{Stopwatch, Times};
 
 /// A `…ForSequenceClassification` whose labels are stances, on pairs of a text and a target as it stands there.
 ///
@@ -31,6 +32,7 @@ pub(crate) struct PairStance {
     max_tokens: usize,
     batch_tokens: usize,
     time_limit: TimeLimit,
+    stopwatch: Stopwatch,
 }
 
 /// A target with the part of its text that is read with it.
@@ -58,6 +60,7 @@ impl PairStance {
             max_tokens: dir.max_tokens(),
             batch_tokens: options.batch_tokens,
             time_limit: TimeLimit::new(options.text_time),
+            stopwatch: Stopwatch::default(),
         })
     }
 
@@ -73,8 +76,33 @@ impl PairStance {
         self.states.dtype()
     }
 
+    /// The time that was spent so far.
+    pub(crate) fn times(&self) -> Times {
+        self.stopwatch.times()
+    }
+
     pub(crate) fn analyze(&self, requests: &[Request<'_>]) -> Result<Vec<Analysis>> {
         let spent: Vec<Spent> = requests.iter().map(|_| Spent::default()).collect();
+        let (texts, pairs) = self
+            .stopwatch
+            .tokenizing(|| self.read(requests, &spent))?;
+        let stances = self
+            .stopwatch
+            .computing(|| self.stances(&texts, &pairs, &spent))?;
+        let mut analyses: Vec<Analysis> = requests.iter().zip(&texts).map(blank).collect();
+        for (pair, stance) in pairs.iter().zip(stances) {
+            analyses[pair.place.0].targets[pair.place.1].stance = Some(stance);
+        }
+        count_windows(&pairs, &mut analyses);
+        Ok(analyses)
+    }
+
+    /// Tokens of texts and their targets.
+    fn read(
+        &self,
+        requests: &[Request<'_>],
+        spent: &[Spent],
+    ) -> Result<(Vec<TokenizedText>, Vec<Pair>)> {
         let texts: Vec<TokenizedText> = requests
             .iter()
             .enumerate()
@@ -87,13 +115,7 @@ impl PairStance {
         for (index, request) in requests.iter().enumerate() {
             pairs.extend(self.pairs(index, request, &texts[index])?);
         }
-        let stances = self.stances(&texts, &pairs, &spent)?;
-        let mut analyses: Vec<Analysis> = requests.iter().zip(&texts).map(blank).collect();
-        for (pair, stance) in pairs.iter().zip(stances) {
-            analyses[pair.place.0].targets[pair.place.1].stance = Some(stance);
-        }
-        count_windows(&pairs, &mut analyses);
-        Ok(analyses)
+        Ok((texts, pairs))
     }
 
     /// The targets of a text that have tokens.

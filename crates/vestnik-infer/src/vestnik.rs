@@ -149,9 +149,9 @@ impl Vestnik {
         self.model.dtype()
     }
 
-    /// How long its texts took so far, part by part. `None` for a classifier of pairs.
+    /// How long its texts took so far, part by part.
     #[must_use]
-    pub fn times(&self) -> Option<Times> {
+    pub fn times(&self) -> Times {
         self.model.times()
     }
 

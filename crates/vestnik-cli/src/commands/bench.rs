@@ -89,7 +89,7 @@ pub(crate) fn run(args: &Args) -> Result<Outcome> {
 }
 
 fn read(vestnik: &Vestnik, texts: &[String]) -> Result<Round> {
-    let (start, before) = (Instant::now(), vestnik.times().unwrap_or_default());
+    let (start, before) = (Instant::now(), vestnik.times());
     let mut tokens = 0;
     for chunk in texts.chunks(CHUNK) {
         let chunk: Vec<&str> = chunk.iter().map(String::as_str).collect();
@@ -99,7 +99,7 @@ fn read(vestnik: &Vestnik, texts: &[String]) -> Result<Round> {
             .map(|analysis| analysis.tokens)
             .sum::<usize>();
     }
-    let times = vestnik.times().unwrap_or_default();
+    let times = vestnik.times();
     Ok(Round {
         tokens,
         seconds: start.elapsed(),

@@ -16,6 +16,7 @@ use crate::packing::pack;
 use crate::reader::to_host;
 use crate::states::States;
 use crate::time_limit::{Share, Spent, TimeLimit};
+use crate::times::{Stopwatch, Times};
 use crate::token::{Token, tokens};
 use crate::vestnik::name_of;
 use entailment::Entailment;
@@ -48,6 +49,7 @@ pub struct ZeroShot {
     max_tokens: usize,
     batch_tokens: usize,
     time_limit: TimeLimit,
+    stopwatch: Stopwatch,
 }
 
 /// What is asked of texts: labels, and a sentence for each.
@@ -157,6 +159,7 @@ impl ZeroShot {
             max_tokens: dir.max_tokens(),
             batch_tokens: options.batch_tokens,
             time_limit: TimeLimit::new(options.text_time),
+            stopwatch: Stopwatch::default(),
         })
     }
 
@@ -177,6 +180,12 @@ impl ZeroShot {
     #[must_use]
     pub fn device(&self) -> &Device {
         &self.device
+    }
+
+    /// How long its texts took so far, part by part.
+    #[must_use]
+    pub fn times(&self) -> Times {
+        self.stopwatch.times()
     }
 
     /// Refuses labels that the tokenizer does not see, as in a script that it was not made for: the sentence of each is that
@@ -215,30 +224,17 @@ impl ZeroShot {
             context: 0,
         };
         let spent: Vec<Spent> = texts.iter().map(|_| Spent::default()).collect();
-        let mut readings = texts
-            .iter()
-            .enumerate()
-            .map(|(index, text)| {
-                let read = || self.read(text, &options, sentences.len());
-                self.time_limit.alone(index, &spent[index], read)
-            })
-            .collect::<Result<Vec<_>>>()?;
-        let pairs = pairs(&readings, sentences.len());
-        let length = |pair: &Pair| {
-            let window = &readings[pair.text].windows[pair.window];
-            window.tokens.len() + sentences[pair.label].len() + self.template.n_special()
-        };
-        let lengths: Vec<usize> = pairs.iter().map(length).collect();
-        for batch in pack(&lengths, self.batch_tokens) {
-            let shares = batch.iter().map(|&index| Share {
-                text: pairs[index].text,
-                spent: &spent[pairs[index].text],
-                tokens: lengths[index],
-            });
-            let of_batch: Vec<Pair> = batch.iter().map(|&index| pairs[index]).collect();
-            let compute = || self.compute(&mut readings, &of_batch, &sentences);
-            self.time_limit.together(shares, compute)?;
-        }
+        let mut readings = self.stopwatch.tokenizing(|| {
+            let texts = texts.iter().enumerate();
+            texts
+                .map(|(index, text)| {
+                    let read = || self.read(text, &options, sentences.len());
+                    self.time_limit.alone(index, &spent[index], read)
+                })
+                .collect::<Result<Vec<_>>>()
+        })?;
+        self.stopwatch
+            .computing(|| self.compute_all(&mut readings, &sentences, &spent))?;
         Ok(readings
             .iter()
             .map(|reading| reading.answer(question))
@@ -291,6 +287,32 @@ impl ZeroShot {
             text,
             sums: vec![[0.0; 2]; n_labels],
         })
+    }
+
+    /// Reads every window with every sentence.
+    fn compute_all(
+        &self,
+        readings: &mut [Reading],
+        sentences: &[Vec<u32>],
+        spent: &[Spent],
+    ) -> Result<()> {
+        let pairs = pairs(readings, sentences.len());
+        let length = |pair: &Pair| {
+            let window = &readings[pair.text].windows[pair.window];
+            window.tokens.len() + sentences[pair.label].len() + self.template.n_special()
+        };
+        let lengths: Vec<usize> = pairs.iter().map(length).collect();
+        for batch in pack(&lengths, self.batch_tokens) {
+            let shares = batch.iter().map(|&index| Share {
+                text: pairs[index].text,
+                spent: &spent[pairs[index].text],
+                tokens: lengths[index],
+            });
+            let of_batch: Vec<Pair> = batch.iter().map(|&index| pairs[index]).collect();
+            let compute = || self.compute(readings, &of_batch, sentences);
+            self.time_limit.together(shares, compute)?;
+        }
+        Ok(())
     }
 
     fn compute(
