@@ -3,6 +3,9 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::process::{Child, ChildStderr, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
@@ -29,8 +32,8 @@ impl Serving {
             child,
             address: String::new(),
         };
-        let line = serving.line_with("listening on http://");
-        serving.address = line.rsplit("http://").next().unwrap().trim().to_owned();
+        let line = serving.line_with("listening on http");
+        serving.address = line.rsplit("://").next().unwrap().trim().to_owned();
         serving
     }
 
@@ -48,24 +51,31 @@ impl Serving {
         }
     }
 
-    fn send(&self, request: &str) -> String {
-        let mut stream = TcpStream::connect(&self.address).unwrap();
-        stream.write_all(request.as_bytes()).unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        answer
+    fn post(&self, path: &str, headers: &str, body: &Value) -> (String, Value) {
+        answer(send(&self.address, &post(path, headers, body)))
     }
 
-    fn post(&self, path: &str, headers: &str, body: &Value) -> (String, Value) {
-        let body = body.to_string();
-        let answer = self.send(&format!(
-            "POST {path} HTTP/1.1\r\nHost: t\r\nConnection: close\r\nContent-Type: application/json\r\n{headers}\
-             Content-Length: {}\r\n\r\n{body}",
-            body.len()
-        ));
-        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-        let status = head.split(' ').nth(1).unwrap().to_owned();
-        (status, serde_json::from_str(body).unwrap())
+    /// A measure of the server.
+    fn measure(&self, name: &str) -> f64 {
+        let request = "GET /metrics HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n";
+        let mut answer = String::new();
+        let mut stream = send(&self.address, request);
+        stream.read_to_string(&mut answer).unwrap();
+        let line = answer.lines().find_map(|line| line.strip_prefix(name));
+        line.map_or(0.0, |value| value.trim().parse().unwrap())
+    }
+
+    /// Waits until a measure is this.
+    #[track_caller]
+    fn wait_for(&self, name: &str, expected: f64) {
+        let begin = Instant::now();
+        while self.measure(name) != expected {
+            assert!(
+                begin.elapsed() < PATIENCE,
+                "{name} is {}",
+                self.measure(name)
+            );
+        }
     }
 
     fn signal(&self, name: &str) {
@@ -87,12 +97,44 @@ impl Serving {
     }
 }
 
+/// A request that asks for the connection to be closed.
+fn post(path: &str, headers: &str, body: &Value) -> String {
+    let body = body.to_string();
+    format!(
+        "POST {path} HTTP/1.1\r\nHost: t\r\nConnection: close\r\nContent-Type: application/json\r\n{headers}\
+         Content-Length: {}\r\n\r\n{body}",
+        body.len()
+    )
+}
+
+fn send(address: &str, request: &str) -> TcpStream {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.write_all(request.as_bytes()).unwrap();
+    stream
+}
+
+/// Status and body of what comes.
+fn answer(mut stream: TcpStream) -> (String, Value) {
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    let status = head.split(' ').nth(1).unwrap().to_owned();
+    (status, serde_json::from_str(body).unwrap())
+}
+
 impl Drop for Serving {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
+
+/// The longest that a test waits for the server to get somewhere.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// Texts that wait, and open connections, among the measures.
+const QUEUE: &str = "vestnik_queue_texts{model=\"tiny\"} ";
+const CONNECTIONS: &str = "vestnik_connections ";
 
 const TEXT: &str = "Мэр Киева Виталий Кличко заявил об этом.";
 
@@ -101,10 +143,8 @@ fn an_answer_is_the_line_of_tag() {
     let sandbox = Sandbox::with_model();
     let article = json!({"id": 1, "text": TEXT, "n": 1e3});
     sandbox.write("one.jsonl", article.to_string());
-    let mut expected = sandbox.tag("one.jsonl").records().remove(0);
-    // Languages are recognised where dumps are read, and not by the server.
-    assert!(expected["vestnik"]["lang"].take().is_string());
-    expected["vestnik"].as_object_mut().unwrap().remove("lang");
+    let expected = sandbox.tag("one.jsonl").records().remove(0);
+    assert!(expected["vestnik"]["lang"].is_string());
     let serving = Serving::start(&sandbox, "--model tiny");
     let (status, found) = serving.post("/v1/tag", "", &article);
     assert_eq!(status, "200");
@@ -159,6 +199,187 @@ fn a_hangup_opens_the_models_again() {
 }
 
 #[test]
+fn a_termination_answers_all_who_wait() {
+    let sandbox = Sandbox::with_model();
+    // Texts wait for company that never comes.
+    let serving = Serving::start(
+        &sandbox,
+        "--model tiny --max-wait-ms 600000 --batch-tokens 1000",
+    );
+    let alone = json!({"text": TEXT});
+    let waiting: Vec<TcpStream> = (0..8)
+        .map(|_| send(&serving.address, &post("/v1/tag", "", &alone)))
+        .collect();
+    serving.wait_for(QUEUE, 8.0);
+    serving.signal("-TERM");
+    for stream in waiting {
+        let (status, found) = answer(stream);
+        assert_eq!((status.as_str(), &found["text"]), ("200", &json!(TEXT)));
+    }
+    let (code, rest) = serving.end();
+    assert_eq!(code, Some(0), "{rest}");
+    assert!(rest.ends_with("stopped\n"), "{rest}");
+}
+
+#[test]
+fn hangups_under_load_lose_no_request() {
+    let sandbox = Sandbox::with_model();
+    let serving = Serving::start(&sandbox, "--model tiny --log-level warn");
+    let is_over = AtomicBool::new(false);
+    let client = || {
+        let mut statuses = Vec::new();
+        while !is_over.load(Ordering::Relaxed) {
+            let (status, _) = serving.post("/v1/tag", "", &json!({"text": TEXT}));
+            statuses.push(status);
+        }
+        statuses
+    };
+    let statuses = thread::scope(|scope| {
+        let clients: Vec<_> = (0..4).map(|_| scope.spawn(client)).collect();
+        for n_reloads in 1..=3 {
+            serving.signal("-HUP");
+            serving.wait_for(
+                "vestnik_reloads_total{result=\"done\"} ",
+                f64::from(n_reloads),
+            );
+        }
+        is_over.store(true, Ordering::Relaxed);
+        let statuses = clients
+            .into_iter()
+            .flat_map(|client| client.join().unwrap());
+        statuses.collect::<Vec<String>>()
+    });
+    assert!(statuses.len() >= 4);
+    assert!(
+        statuses.iter().all(|status| status == "200"),
+        "{statuses:?}"
+    );
+    serving.signal("-TERM");
+    let (code, rest) = serving.end();
+    assert_eq!((code, rest.as_str()), (Some(0), "stopped\n"));
+}
+
+#[test]
+fn clients_that_go_leave_nothing_behind() {
+    let sandbox = Sandbox::with_model();
+    let serving = Serving::start(
+        &sandbox,
+        "--model tiny --max-wait-ms 600000 --batch-tokens 1000 --max-connections 64",
+    );
+    let whole = post(
+        "/v1/tag",
+        "",
+        &json!({"documents": [{"text": TEXT}, {"text": TEXT}]}),
+    );
+    // What of a request comes before its client goes: a part of the head, all of it, a part of the body, everything.
+    let head = whole.find("\r\n\r\n").unwrap() + 4;
+    for _ in 0..3 {
+        let streams: Vec<TcpStream> = [5, head - 2, head, whole.len() - 9, whole.len()]
+            .into_iter()
+            .flat_map(|end| (0..4).map(move |_| end))
+            .map(|end| {
+                let end = whole.floor_char_boundary(end);
+                send(&serving.address, &whole[..end])
+            })
+            .collect();
+        serving.wait_for(QUEUE, 8.0);
+        drop(streams);
+        serving.wait_for(QUEUE, 0.0);
+        // The one that asks is still there.
+        serving.wait_for(CONNECTIONS, 1.0);
+    }
+    let enough = json!({"text": TEXT.repeat(70)});
+    assert_eq!(serving.post("/v1/tag", "", &enough).0, "200");
+    assert_eq!(
+        serving.measure("vestnik_cancelled_texts_total{model=\"tiny\"} "),
+        24.0
+    );
+}
+
+#[test]
+fn traces_are_appended_to_a_file() {
+    let sandbox = Sandbox::with_model();
+    sandbox.write("traces.jsonl", "{}\n");
+    let serving = Serving::start(&sandbox, "--model tiny --traces traces.jsonl");
+    serving.post("/v1/tag", "", &json!({"text": TEXT}));
+    let written = String::from_utf8(sandbox.read("traces.jsonl")).unwrap();
+    let lines: Vec<Value> = written
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(lines.len(), 2);
+    assert!(
+        lines[1]["resourceSpans"][0]["scopeSpans"][0]["spans"].is_array(),
+        "{written}"
+    );
+}
+
+#[cfg(feature = "tls")]
+#[test]
+fn a_certificate_makes_it_https() {
+    let sandbox = Sandbox::with_model();
+    for name in ["cert.pem", "key.pem", "other-key.pem"] {
+        sandbox.write(name, certificate(name));
+    }
+    let mut serving = Serving::start(
+        &sandbox,
+        "--model tiny --tls-cert cert.pem --tls-key key.pem",
+    );
+    let mut stream = send(
+        &serving.address,
+        &post("/v1/tag", "", &json!({"text": TEXT})),
+    );
+    let mut bytes = Vec::new();
+    let _ = stream.read_to_end(&mut bytes);
+    assert!(!bytes.starts_with(b"HTTP"), "{bytes:?}");
+    sandbox.write("key.pem", certificate("other-key.pem"));
+    serving.signal("-HUP");
+    let line = serving.line_with("the old one stays");
+    assert!(
+        line.contains("does not belong to the certificate"),
+        "{line}"
+    );
+    for (args, expected) in [
+        (
+            "--tls-cert none.pem --tls-key key.pem",
+            "none.pem: No such file",
+        ),
+        (
+            "--tls-cert cert.pem --tls-key none.pem",
+            "none.pem: No such file",
+        ),
+        (
+            "--tls-cert key.pem --tls-key key.pem",
+            "cannot use key.pem: there is no certificate in it",
+        ),
+        (
+            "--tls-cert cert.pem --tls-key cert.pem",
+            "cannot use cert.pem: there is no private key in it",
+        ),
+        (
+            "--tls-cert cert.pem --tls-key other-key.pem",
+            "cannot use other-key.pem: the private key does not belong",
+        ),
+        ("--tls-cert cert.pem", "--tls-key"),
+    ] {
+        let ran = sandbox.run(&format!("serve --model tiny --device cpu {args}"));
+        assert_eq!((ran.code, ran.stdout.as_str()), (2, ""), "{ran}");
+        assert!(ran.stderr.contains(expected), "{expected:?}: {ran}");
+    }
+}
+
+#[cfg(feature = "tls")]
+fn certificate(name: &str) -> Vec<u8> {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    std::fs::read(
+        folder
+            .join("crates/vestnik-serve/tests/fixtures/tls")
+            .join(name),
+    )
+    .unwrap()
+}
+
+#[test]
 fn keys_come_from_a_file() {
     let sandbox = Sandbox::with_model();
     sandbox.write("keys", "# ours\n0123456789abcdef\n");
@@ -192,6 +413,10 @@ fn mistakes_are_told_before_anything_is_served() {
             "a key has at least 16 characters",
         ),
         ("--model tiny --cors-origin *", "is no origin"),
+        (
+            "--model tiny --traces nowhere/traces.jsonl",
+            "cannot write the traces to nowhere/traces.jsonl",
+        ),
         (
             "--model tiny --max-queue 3",
             "the limit of texts that wait is 3",

@@ -26,13 +26,16 @@ impl FromRequest<App> for JsonObject {
         let (head, body) = request.into_parts();
         let is_compressed = check_head(&head.headers, &app.config)?;
         let bytes = read(body, &app.config).await?;
-        let bytes = if is_compressed {
-            decompress(&bytes, app.config.max_body_bytes)?.into()
-        } else {
-            bytes
-        };
-        parse(&bytes).map(Self)
+        parse(&bytes, is_compressed, &app.config).map(Self)
     }
+}
+
+/// The object in a body that has arrived.
+pub(crate) fn parse(bytes: &[u8], is_compressed: bool, config: &Config) -> Result<Object, Problem> {
+    if is_compressed {
+        return object(&decompress(bytes, config.max_body_bytes)?);
+    }
+    object(bytes)
 }
 
 /// Whether the body is compressed; what cannot be read, or is too long, is refused before it is read.
@@ -106,7 +109,7 @@ fn decompress(bytes: &[u8], limit: usize) -> Result<Vec<u8>, Problem> {
     Ok(text)
 }
 
-fn parse(bytes: &[u8]) -> Result<Object, Problem> {
+fn object(bytes: &[u8]) -> Result<Object, Problem> {
     match serde_json::from_slice(bytes) {
         Ok(Value::Object(object)) => Ok(object),
         Ok(other) => {

@@ -5,6 +5,9 @@ use std::time::Duration;
 
 use crate::auth::ApiKeys;
 use crate::error::{Error, Result};
+#[cfg(feature = "tls")]
+use crate::tls::Tls;
+use crate::traces::Traces;
 
 /// Settings of a server. `Config::default()` listens on loopback and asks for no key.
 #[derive(Clone, Debug)]
@@ -32,7 +35,7 @@ pub struct Config {
     pub batch_tokens: usize,
     /// How long a text waits for others to share its batch while the model is idle. Default: 2 ms.
     pub max_wait: Duration,
-    /// How long a request may take, from its body to its answer. Default: 60 s.
+    /// How long a request may take, from its head to its answer; a client may ask for less. Default: 60 s.
     pub request_timeout: Duration,
     /// How long the head of a request may take to arrive, and its body. Default: 15 s each.
     pub read_timeout: Duration,
@@ -40,8 +43,15 @@ pub struct Config {
     pub write_timeout: Duration,
     /// How long requests in progress may go on after the server was told to stop. Default: 30 s.
     pub drain_timeout: Duration,
+    /// Whether records say the language that their text is recognised in, if they have no field `lang`. Default: yes.
+    pub languages: bool,
     /// Whether the log says what the texts are. Default: no.
     pub log_text: bool,
+    /// Where traces of requests are written. Default: nowhere.
+    pub traces: Option<Traces>,
+    /// The certificate for HTTPS. Default: none, and HTTP.
+    #[cfg(feature = "tls")]
+    pub tls: Option<Tls>,
 }
 
 impl Default for Config {
@@ -62,7 +72,11 @@ impl Default for Config {
             read_timeout: Duration::from_secs(15),
             write_timeout: Duration::from_secs(15),
             drain_timeout: Duration::from_secs(30),
+            languages: true,
             log_text: false,
+            traces: None,
+            #[cfg(feature = "tls")]
+            tls: None,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The documents of a request: one as the request itself, or many as its `documents`.
 
 use serde_json::Value;
+use vestnik_infer::{add_language, recognise_language};
 
 use crate::config::Config;
 use crate::fields::{Object, kind_of, missing, take_list};
@@ -106,6 +107,18 @@ fn text_of(record: &Object, config: &Config) -> Result<(), Problem> {
             )))
         }
         None => Err(missing("text")),
+    }
+}
+
+/// Notes the language that the text of a record is recognised in, as `vestnik tag` does; one that the record says stays
+/// as it is.
+pub(crate) fn note_language(record: &mut Object, config: &Config) {
+    if !config.languages || record.contains_key("lang") {
+        return;
+    }
+    let text = record.get("text").and_then(Value::as_str);
+    if let Some(lang) = text.and_then(recognise_language) {
+        add_language(record, lang);
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use vestnik_core::Span;
 use vestnik_infer::{
-    Analysis, Classified, HypothesisTemplate, Question, Request, Token, Vestnik, ZeroShot,
+    Analysis, Classified, HypothesisTemplate, Question, Request, Times, Token, Vestnik, ZeroShot,
 };
 
 use crate::problem::{Kind, Problem};
@@ -60,6 +60,14 @@ impl Engine {
             Self::ZeroShot(zero_shot) => zero_shot.device().is_cpu(),
         };
         if is_cpu { "cpu" } else { "cuda" }
+    }
+
+    /// How long its texts took so far, part by part.
+    pub(crate) fn times(&self) -> Times {
+        match self {
+            Self::Tagger(vestnik) => vestnik.times(),
+            Self::ZeroShot(zero_shot) => zero_shot.times(),
+        }
     }
 
     /// The tagger that this is.

@@ -38,6 +38,30 @@ pub enum Error {
         /// What it may be.
         expected: &'static str,
     },
+    /// A certificate or key that cannot be read.
+    #[cfg(feature = "tls")]
+    #[error("cannot read the certificate and its key")]
+    Pem(#[source] crate::OpenError),
+    /// No certificate where one should be.
+    #[cfg(feature = "tls")]
+    #[error("there is no certificate in it (PEM)")]
+    NoCertificate,
+    /// No private key where one should be.
+    #[cfg(feature = "tls")]
+    #[error("there is no private key in it (PEM, not encrypted)")]
+    NoKey,
+    /// A private key of another certificate.
+    #[cfg(feature = "tls")]
+    #[error("the private key does not belong to the certificate")]
+    OtherKey,
+    /// A certificate or key of a kind that cannot be used.
+    #[cfg(feature = "tls")]
+    #[error("the certificate cannot be used")]
+    Certificate {
+        /// Why not.
+        #[source]
+        source: crate::OpenError,
+    },
     /// An origin for CORS that no browser sends.
     #[error("{origin:?} is no origin, expected one like https://example.org")]
     Origin {

@@ -13,6 +13,7 @@ use crate::engine::{Ask, Engine, Found};
 use crate::fair_queue::FairQueue;
 use crate::metrics::LaneMetrics;
 use crate::problem::{Kind, Problem};
+use crate::stages::{StageWatch, Stages};
 
 /// What a text has at least, in bytes, for the shares of clients: tokenising and decoding are not free.
 const LEAST_COST: usize = 64;
@@ -74,6 +75,10 @@ type Reply = oneshot::Receiver<Result<Answer, Problem>>;
 pub(crate) struct Answer {
     pub(crate) engine: Arc<Engine>,
     pub(crate) found: Found,
+    /// When the text came into the queue.
+    pub(crate) queued: Instant,
+    /// How it was read.
+    pub(crate) stages: Stages,
 }
 
 impl Lane {
@@ -238,7 +243,7 @@ impl Lane {
 
     /// Reads texts that can be read at once.
     fn read_group(&self, engine: &Arc<Engine>, group: Vec<Text>) -> usize {
-        let begin = Instant::now();
+        let watch = StageWatch::start(engine);
         let texts: Vec<(&str, &Ask)> = group
             .iter()
             .map(|text| (text.text.as_str(), &text.ask))
@@ -254,7 +259,10 @@ impl Lane {
             found => found,
         };
         match found {
-            Ok(found) => self.answer(engine, group, found, begin.elapsed()),
+            Ok(found) => {
+                let stages = watch.stop(engine, group.len());
+                self.answer(engine, group, found, stages)
+            }
             Err(problem) => {
                 fail(group, &problem);
                 0
@@ -267,14 +275,19 @@ impl Lane {
         engine: &Arc<Engine>,
         group: Vec<Text>,
         found: Vec<Found>,
-        took: Duration,
+        stages: Stages,
     ) -> usize {
-        self.metrics.batch(&found, took);
+        self.metrics.batch(&found, &stages);
         let tokens = found.iter().map(Found::tokens).sum();
         for (text, found) in group.into_iter().zip(found) {
-            let engine = Arc::clone(engine);
+            let answer = Answer {
+                engine: Arc::clone(engine),
+                found,
+                queued: text.since,
+                stages,
+            };
             // Whoever asked may have gone.
-            let _ = text.reply.send(Ok(Answer { engine, found }));
+            let _ = text.reply.send(Ok(answer));
         }
         tokens
     }

@@ -10,6 +10,7 @@
 mod app;
 mod auth;
 mod body;
+mod caller;
 mod config;
 mod documents;
 mod engine;
@@ -23,10 +24,20 @@ mod observe;
 mod problem;
 mod routes;
 mod server;
+mod stages;
 mod targets;
+#[cfg(feature = "tls")]
+mod tls;
+mod traces;
 
 pub use auth::ApiKeys;
 pub use config::Config;
 pub use engine::{Engine, ModelSource, OpenError};
 pub use error::{Error, Result};
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub use routes::read_body;
 pub use server::{Listening, Server};
+#[cfg(feature = "tls")]
+pub use tls::{Pem, Tls};
+pub use traces::Traces;

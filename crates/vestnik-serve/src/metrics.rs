@@ -12,6 +12,7 @@ use prometheus_client::registry::Registry;
 
 use crate::engine::Found;
 use crate::problem::Kind;
+use crate::stages::Stages;
 
 /// Names and values that tell the series of one measure apart.
 type Labels = Vec<(&'static str, String)>;
@@ -88,7 +89,7 @@ impl LaneFamilies {
     }
 
     fn register(&self, registry: &mut Registry) {
-        let stages = "Seconds of a text in a stage: queue, batch (of the batch it is in), render";
+        let stages = "Seconds of a stage: queue of a text; tokenize, compute and decode of a batch, together batch; render of a request";
         registry.register("stage_seconds", stages, self.stage_seconds.clone());
         registry.register(
             "batch_tokens",
@@ -237,12 +238,15 @@ impl LaneMetrics {
     }
 
     /// A batch was read.
-    pub(crate) fn batch(&self, found: &[Found], took: Duration) {
+    pub(crate) fn batch(&self, found: &[Found], stages: &Stages) {
         let tokens: usize = found.iter().map(Found::tokens).sum();
         let windowed = found.iter().filter(|found| found.windows() > 1).count();
         let labels = self.labels();
         let families = &self.families;
-        self.stage("batch", took);
+        self.stage("batch", stages.total());
+        for (stage, took) in stages.parts() {
+            self.stage(stage, took);
+        }
         families
             .batch_tokens
             .get_or_create_owned(&labels)

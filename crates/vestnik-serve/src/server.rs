@@ -12,7 +12,8 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::{GracefulConnection, GracefulShutdown};
+use hyper_util::server::graceful::{GracefulConnection, GracefulShutdown, Watcher};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio_io_timeout::TimeoutStream;
@@ -21,10 +22,12 @@ use tower::Service;
 use crate::app::App;
 use crate::auth::Peer;
 use crate::config::Config;
-use crate::engine::ModelSource;
+use crate::engine::{ModelSource, OpenError};
 use crate::error::{Error, Result};
 use crate::metrics::Metrics;
 use crate::models::Models;
+#[cfg(feature = "tls")]
+use crate::models::chain;
 use crate::routes;
 
 /// The most that the head of a request may take, in bytes.
@@ -144,34 +147,62 @@ impl Listening {
         // Answers are written at once, whole.
         let _ = stream.set_nodelay(true);
         let open = OpenConnection::new(self.server.app.clone(), place);
-        let served = connections.watch(self.serve(stream, peer));
+        let connection = Connection {
+            app: self.server.app.clone(),
+            router: self.server.router.clone(),
+            peer,
+        };
+        let watcher = connections.watcher();
         tokio::spawn(async move {
-            if let Err(error) = served.await {
+            if let Err(error) = connection.answer(stream, watcher).await {
                 tracing::debug!(%peer, %error, "connection ended");
             }
             drop(open);
         });
     }
+}
 
-    fn serve(
-        &self,
+/// What a connection is answered with.
+struct Connection {
+    app: App,
+    router: Router,
+    peer: SocketAddr,
+}
+
+impl Connection {
+    /// Answers requests until the client goes or the watcher says that it is over.
+    async fn answer(
+        self,
         stream: TcpStream,
-        peer: SocketAddr,
-    ) -> impl GracefulConnection<Error = hyper::Error> + Send + use<> {
-        let config = &self.server.app.config;
+        watcher: Watcher,
+    ) -> std::result::Result<(), OpenError> {
+        let config = &self.app.config;
         let mut stream = TimeoutStream::new(stream);
         stream.set_write_timeout(Some(config.write_timeout));
-        let router = self.server.router.clone();
+        let stream = Box::pin(stream);
+        #[cfg(feature = "tls")]
+        if let Some(tls) = &config.tls {
+            let stream = tls.accept(stream, config.read_timeout).await?;
+            return Ok(watcher.watch(self.serve(stream)).await?);
+        }
+        Ok(watcher.watch(self.serve(stream)).await?)
+    }
+
+    fn serve<S>(&self, stream: S) -> impl GracefulConnection<Error = hyper::Error> + Send + use<S>
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let (router, peer) = (self.router.clone(), self.peer);
         let service = service_fn(move |mut request: hyper::Request<Incoming>| {
             request.extensions_mut().insert(Peer(peer));
             router.clone().call(request.map(Body::new))
         });
         http1::Builder::new()
             .timer(TokioTimer::new())
-            .header_read_timeout(config.read_timeout)
+            .header_read_timeout(self.app.config.read_timeout)
             .max_headers(MAX_HEADERS)
             .max_buf_size(MAX_HEAD)
-            .serve_connection(TokioIo::new(Box::pin(stream)), service)
+            .serve_connection(TokioIo::new(stream), service)
     }
 }
 
@@ -204,12 +235,35 @@ fn end(thread: JoinHandle<()>) {
 async fn reload_when_told(app: App, mut reload: mpsc::Receiver<()>) {
     while reload.recv().await.is_some() {
         let app = app.clone();
-        let done = tokio::task::spawn_blocking(move || app.models.reload(&app.metrics));
+        let done = tokio::task::spawn_blocking(move || {
+            reload_certificate(&app);
+            app.models.reload(&app.metrics);
+        });
         if done.await.is_err() {
             tracing::error!("reloading failed");
         }
     }
 }
+
+#[cfg(feature = "tls")]
+fn reload_certificate(app: &App) {
+    let Some(tls) = &app.config.tls else {
+        return;
+    };
+    match tls.reload() {
+        Ok(()) => tracing::info!("the certificate was read again"),
+        Err(error) => {
+            let error = chain(&error);
+            tracing::error!(
+                error,
+                "the certificate was not read again, the old one stays"
+            );
+        }
+    }
+}
+
+#[cfg(not(feature = "tls"))]
+fn reload_certificate(_: &App) {}
 
 /// A connection that is counted as long as it is open.
 struct OpenConnection {

@@ -47,6 +47,11 @@ function fieldsOf(operation) {
   return fields;
 }
 
+function headersOf(operation) {
+  const headers = (operation.parameters ?? []).map(resolve).filter((parameter) => parameter.in === "header");
+  return new Map(headers.map((header) => [header.name, header]));
+}
+
 function fieldTable(fields) {
   const rows = [...fields].map(([name, field]) => {
     const standard = field.default === undefined ? "" : `; default: \`${JSON.stringify(field.default)}\``;
@@ -73,6 +78,10 @@ function show(path, method, operation) {
   const fields = fieldsOf(operation);
   if (fields.size > 0) {
     body.append(make("h3", {}, "Fields"), fieldTable(fields));
+  }
+  const headers = headersOf(operation);
+  if (headers.size > 0) {
+    body.append(make("h3", {}, "Headers"), fieldTable(headers));
   }
   const example = exampleOf(operation.requestBody?.content);
   if (example !== undefined) {

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use axum::Extension;
 use axum::extract::State;
 use axum::response::Response;
 use serde_json::Value;
@@ -10,10 +9,10 @@ use vestnik_infer::{ClassBasis, ClassWriter, Classified, HypothesisTemplate, Zer
 
 use super::{json, read};
 use crate::app::App;
-use crate::auth::Client;
 use crate::body::JsonObject;
+use crate::caller::Caller;
 use crate::config::Config;
-use crate::documents::Documents;
+use crate::documents::{Documents, note_language};
 use crate::engine::{Ask, Classification, Found};
 use crate::fields::{Object, missing, take_bool, take_names, take_score, take_string};
 use crate::lane::Answer;
@@ -23,7 +22,7 @@ use crate::problem::{Kind, Problem};
 /// Classifies documents by any labels.
 pub(super) async fn classify(
     State(app): State<App>,
-    Extension(client): Extension<Client>,
+    caller: Caller,
     JsonObject(mut request): JsonObject,
 ) -> Result<Response, Problem> {
     let model = take_string(&mut request, "model")?;
@@ -33,7 +32,7 @@ pub(super) async fn classify(
     let mut documents = Documents::take(request, &app.config)?;
     let questions = documents.each(|_, record| labels.question(record))?;
     let asks = questions.iter().cloned().map(Ask::Classify).collect();
-    let answers = read(&app, lane, &client, documents.texts(), asks).await?;
+    let answers = read(&app, lane, &caller, documents.texts(), asks).await?;
     for ((record, answer), question) in documents.records.iter_mut().zip(&answers).zip(&questions) {
         let (zero_shot, classified) = classified(answer)?;
         let writer = ClassWriter {
@@ -44,19 +43,20 @@ pub(super) async fn classify(
         writer
             .add(record, classified)
             .map_err(|error| Problem::from(&error))?;
+        note_language(record, &app.config);
     }
     Ok(json(&documents.into_value()))
 }
 
 /// What is asked, before the language of a document is known.
-struct Labels {
+pub(super) struct Labels {
     labels: Vec<String>,
     template: Option<HypothesisTemplate>,
     multi_label: bool,
 }
 
 impl Labels {
-    fn take(request: &mut Object, config: &Config) -> Result<Self, Problem> {
+    pub(super) fn take(request: &mut Object, config: &Config) -> Result<Self, Problem> {
         let labels = take_names(request, "labels")?.ok_or_else(|| missing("labels"))?;
         check_labels(&labels, config)?;
         Ok(Self {
@@ -67,7 +67,7 @@ impl Labels {
     }
 
     /// Without a template of its own a request gets that of the document's language.
-    fn question(&self, record: &Object) -> Result<Arc<Classification>, Problem> {
+    pub(super) fn question(&self, record: &Object) -> Result<Arc<Classification>, Problem> {
         let lang = record.get("lang").and_then(Value::as_str);
         let template = self.template.clone();
         let template = template.unwrap_or_else(|| HypothesisTemplate::of_language(lang));

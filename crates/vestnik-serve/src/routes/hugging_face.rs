@@ -3,7 +3,6 @@
 
 use std::sync::Arc;
 
-use axum::Extension;
 use axum::extract::{Path, State};
 use axum::response::Response;
 use serde_json::{Value, json as object};
@@ -14,8 +13,8 @@ use super::classify::{check_labels, classified, take_template};
 use super::tag::tagger;
 use super::{json, read};
 use crate::app::App;
-use crate::auth::Client;
 use crate::body::JsonObject;
+use crate::caller::Caller;
 use crate::config::Config;
 use crate::documents::{check_count, check_text};
 use crate::engine::{Ask, Classification};
@@ -29,25 +28,25 @@ use crate::problem::Problem;
 /// With the first model that is able to.
 pub(super) async fn infer(
     State(app): State<App>,
-    Extension(client): Extension<Client>,
+    caller: Caller,
     JsonObject(request): JsonObject,
 ) -> Result<Response, Problem> {
-    answer(&app, &client, None, request).await
+    answer(&app, &caller, None, request).await
 }
 
 /// With the model of this name.
 pub(super) async fn infer_with(
     State(app): State<App>,
     Path(model): Path<String>,
-    Extension(client): Extension<Client>,
+    caller: Caller,
     JsonObject(request): JsonObject,
 ) -> Result<Response, Problem> {
-    answer(&app, &client, Some(&model), request).await
+    answer(&app, &caller, Some(&model), request).await
 }
 
 async fn answer(
     app: &App,
-    client: &Client,
+    caller: &Caller,
     model: Option<&str>,
     mut request: Object,
 ) -> Result<Response, Problem> {
@@ -58,8 +57,8 @@ async fn answer(
         .iter()
         .try_for_each(|text| check_text(text, &app.config))?;
     let answers = match take_question(&mut parameters, &app.config)? {
-        Some(question) => zero_shot(app, client, model, question, texts).await?,
-        None => tag(app, client, model, parameters, texts).await?,
+        Some(question) => zero_shot(app, caller, model, question, texts).await?,
+        None => tag(app, caller, model, parameters, texts).await?,
     };
     let mut answers = answers;
     Ok(json(&match (are_many, answers.pop()) {
@@ -69,7 +68,7 @@ async fn answer(
 }
 
 /// A text, or a list of them.
-fn take_inputs(request: &mut Object) -> Result<(Vec<String>, bool), Problem> {
+pub(super) fn take_inputs(request: &mut Object) -> Result<(Vec<String>, bool), Problem> {
     match request.shift_remove("inputs") {
         Some(Value::String(text)) => Ok((vec![text], false)),
         Some(Value::Array(values)) => Ok((strings(values, "inputs")?, true)),
@@ -85,7 +84,7 @@ fn take_inputs(request: &mut Object) -> Result<(Vec<String>, bool), Problem> {
 
 async fn tag(
     app: &App,
-    client: &Client,
+    caller: &Caller,
     model: Option<&str>,
     mut parameters: Object,
     texts: Vec<String>,
@@ -96,7 +95,7 @@ async fn tag(
         lane,
     )?;
     let asks = vec![Ask::Tag(vec![]); texts.len()];
-    let answers = read(app, lane, client, texts.clone(), asks).await?;
+    let answers = read(app, lane, caller, texts.clone(), asks).await?;
     texts
         .iter()
         .zip(&answers)
@@ -188,7 +187,7 @@ pub(super) fn entities<'a>(
 }
 
 /// The question of a request for zero-shot classification; `None` for another one.
-fn take_question(
+pub(super) fn take_question(
     parameters: &mut Object,
     config: &Config,
 ) -> Result<Option<Classification>, Problem> {
@@ -204,7 +203,7 @@ fn take_question(
 
 async fn zero_shot(
     app: &App,
-    client: &Client,
+    caller: &Caller,
     model: Option<&str>,
     question: Classification,
     texts: Vec<String>,
@@ -212,7 +211,7 @@ async fn zero_shot(
     let question = Arc::new(question);
     let lane = app.models.find(model, Ability::Classify)?;
     let asks = vec![Ask::Classify(question); texts.len()];
-    let answers = read(app, lane, client, texts.clone(), asks).await?;
+    let answers = read(app, lane, caller, texts.clone(), asks).await?;
     texts
         .iter()
         .zip(&answers)

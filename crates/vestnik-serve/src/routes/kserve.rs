@@ -1,7 +1,6 @@
 //! The Open Inference Protocol, version 2, over HTTP (KServe, Triton and others): one input of texts, one output with a
 //! JSON record for each.
 
-use axum::Extension;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json as object};
@@ -11,11 +10,13 @@ use vestnik_infer::Task;
 use super::tag::{add, take_unit};
 use super::{json, read};
 use crate::app::App;
-use crate::auth::Client;
 use crate::body::JsonObject;
-use crate::documents::{check_count, check_text};
+use crate::caller::Caller;
+use crate::config::Config;
+use crate::documents::{check_count, check_text, note_language};
 use crate::engine::Ask;
 use crate::fields::{Object, kind_of, missing, strings, take_list, take_object, take_string};
+use crate::lane::Answer;
 use crate::models::Ability;
 use crate::problem::Problem;
 
@@ -72,7 +73,7 @@ pub(super) async fn model(
 pub(super) async fn infer(
     State(app): State<App>,
     Path(model): Path<String>,
-    Extension(client): Extension<Client>,
+    caller: Caller,
     JsonObject(mut request): JsonObject,
 ) -> Result<Response, Problem> {
     let lane = app.models.find(Some(&model), Ability::Tag)?;
@@ -86,9 +87,9 @@ pub(super) async fn infer(
         .iter()
         .try_for_each(|text| check_text(text, &app.config))?;
     let asks = vec![Ask::Tag(vec![]); texts.len()];
-    let answers = read(&app, lane, &client, texts.clone(), asks).await?;
+    let answers = read(&app, lane, &caller, texts.clone(), asks).await?;
     let each = texts.into_iter().zip(&answers);
-    let records = each.map(|(text, answer)| record(text, answer, unit));
+    let records = each.map(|(text, answer)| record(text, answer, unit, &app.config));
     Ok(json(&response(
         lane.name(),
         id,
@@ -111,15 +112,21 @@ fn response(model: &str, id: Option<String>, records: &[Value]) -> Value {
 }
 
 /// The tagged document as a string, since a tensor of bytes has no other form in JSON.
-fn record(text: String, answer: &crate::lane::Answer, unit: OffsetUnit) -> Result<Value, Problem> {
+fn record(
+    text: String,
+    answer: &Answer,
+    unit: OffsetUnit,
+    config: &Config,
+) -> Result<Value, Problem> {
     let mut record = Object::new();
     record.insert("text".to_owned(), text.into());
     add(&mut record, answer, unit, &Task::ALL)?;
+    note_language(&mut record, config);
     Ok(Value::Object(record).to_string().into())
 }
 
 /// The texts of the only input.
-fn texts_of(inputs: Vec<Value>) -> Result<Vec<String>, Problem> {
+pub(super) fn texts_of(inputs: Vec<Value>) -> Result<Vec<String>, Problem> {
     let [input] = <[Value; 1]>::try_from(inputs).map_err(|inputs| {
         Problem::validation(format!(
             "\"inputs\" has {} tensors, expected 1",

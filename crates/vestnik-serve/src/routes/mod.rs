@@ -1,12 +1,17 @@
 //! All routes, one file per family.
 
 mod classify;
+#[cfg(fuzzing)]
+mod fuzzing;
 mod hugging_face;
 mod info;
 mod kserve;
 mod page;
 mod tag;
 mod text_embeddings_inference;
+
+#[cfg(fuzzing)]
+pub use fuzzing::read_body;
 
 use axum::Router;
 use axum::http::header::{AUTHORIZATION, CONTENT_TYPE};
@@ -15,17 +20,18 @@ use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use serde_json::Value;
-use tokio::time::timeout;
 use tower_http::cors::CorsLayer;
 
 use crate::app::App;
-use crate::auth::{Client, authenticate};
+use crate::auth::authenticate;
+use crate::caller::{Caller, TIMEOUT_HEADER};
 use crate::config::Config;
 use crate::engine::Ask;
 use crate::error::{Error, Result};
 use crate::lane::{Answer, Lane};
 use crate::observe::observe;
 use crate::problem::{Kind, Problem};
+use crate::traces;
 
 /// All routes over the models.
 ///
@@ -87,6 +93,8 @@ fn cors(config: &Config) -> Result<Option<CorsLayer>> {
             CONTENT_TYPE,
             AUTHORIZATION,
             HeaderName::from_static("x-api-key"),
+            HeaderName::from_static(TIMEOUT_HEADER),
+            HeaderName::from_static(traces::HEADER),
         ])
         .allow_origin(origins.collect::<Result<Vec<_>>>()?);
     Ok(Some(layer))
@@ -119,7 +127,7 @@ async fn no_method() -> Problem {
 async fn read(
     app: &App,
     lane: &std::sync::Arc<Lane>,
-    client: &Client,
+    caller: &Caller,
     texts: Vec<String>,
     asks: Vec<Ask>,
 ) -> std::result::Result<Vec<Answer>, Problem> {
@@ -128,14 +136,10 @@ async fn read(
             tracing::info!(model = lane.name(), text, "text");
         }
     }
-    let pending = lane.submit(client, texts, asks)?;
-    let answers = timeout(app.config.request_timeout, pending.answers()).await;
-    answers.unwrap_or_else(|_| {
-        Err(Problem::new(
-            Kind::Timeout,
-            "the answer was not ready in time",
-        ))
-    })
+    let pending = lane.submit(&caller.client, texts, asks)?;
+    let answers = caller.in_time(pending.answers()).await??;
+    caller.note(lane.name(), &answers);
+    Ok(answers)
 }
 
 fn json(value: &Value) -> Response {

@@ -2,7 +2,6 @@
 
 use std::time::Instant;
 
-use axum::Extension;
 use axum::extract::State;
 use axum::response::Response;
 use vestnik_core::OffsetUnit;
@@ -10,9 +9,9 @@ use vestnik_infer::{RecordWriter, Task, Vestnik};
 
 use super::{json, read};
 use crate::app::App;
-use crate::auth::Client;
 use crate::body::JsonObject;
-use crate::documents::Documents;
+use crate::caller::Caller;
+use crate::documents::{Documents, note_language};
 use crate::engine::{Ask, Engine, Found};
 use crate::fields::{Object, take_names, take_string};
 use crate::lane::Answer;
@@ -23,7 +22,7 @@ use crate::targets;
 /// Tags documents.
 pub(super) async fn tag(
     State(app): State<App>,
-    Extension(client): Extension<Client>,
+    caller: Caller,
     JsonObject(mut request): JsonObject,
 ) -> Result<Response, Problem> {
     let model = take_string(&mut request, "model")?;
@@ -33,10 +32,11 @@ pub(super) async fn tag(
     let tasks = chosen(tasks, &lane.engine())?;
     let mut documents = Documents::take(request, &app.config)?;
     let asks = documents.each(|text, record| targets::of(text, record, unit).map(Ask::Tag))?;
-    let answers = read(&app, lane, &client, documents.texts(), asks).await?;
+    let answers = read(&app, lane, &caller, documents.texts(), asks).await?;
     let begin = Instant::now();
     for (record, answer) in documents.records.iter_mut().zip(&answers) {
         add(record, answer, unit, &tasks)?;
+        note_language(record, &app.config);
     }
     let response = json(&documents.into_value());
     lane.metrics().render(begin.elapsed());

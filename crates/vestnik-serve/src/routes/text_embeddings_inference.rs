@@ -1,6 +1,5 @@
 //! `POST /predict` and `POST /tokenize` as text-embeddings-inference has them.
 
-use axum::Extension;
 use axum::extract::State;
 use axum::response::Response;
 use serde_json::{Value, json as object};
@@ -10,8 +9,9 @@ use vestnik_infer::Token;
 use super::tag::tagger;
 use super::{json, read};
 use crate::app::App;
-use crate::auth::Client;
 use crate::body::JsonObject;
+use crate::caller::Caller;
+use crate::config::Config;
 use crate::documents::{check_count, check_text};
 use crate::engine::Ask;
 use crate::fields::{Object, kind_of, missing, strings, take_bool};
@@ -21,21 +21,21 @@ use crate::problem::{Kind, Problem};
 use crate::routes::hugging_face::{entities, topics};
 
 /// Inputs and whether they came in a list.
-struct Inputs {
-    texts: Vec<String>,
+pub(super) struct Inputs {
+    pub(super) texts: Vec<String>,
     are_many: bool,
 }
 
 /// What is found in each text, as labels with scores.
 pub(super) async fn predict(
     State(app): State<App>,
-    Extension(client): Extension<Client>,
+    caller: Caller,
     JsonObject(mut request): JsonObject,
 ) -> Result<Response, Problem> {
-    let inputs = take_inputs(&mut request, &app, as_batch)?;
+    let inputs = take_inputs(&mut request, &app.config, as_batch)?;
     let lane = app.models.find(None, Ability::Tag)?;
     let asks = vec![Ask::Tag(vec![]); inputs.texts.len()];
-    let answers = read(&app, lane, &client, inputs.texts.clone(), asks).await?;
+    let answers = read(&app, lane, &caller, inputs.texts.clone(), asks).await?;
     let each = inputs.texts.iter().zip(&answers);
     let predictions = each.map(|(text, answer)| prediction(text, answer));
     Ok(json(&one_or_many(
@@ -63,10 +63,11 @@ fn prediction(text: &str, answer: &Answer) -> Result<Value, Problem> {
 /// The tokens of each text, as its model reads them.
 pub(super) async fn tokenize(
     State(app): State<App>,
+    caller: Caller,
     JsonObject(mut request): JsonObject,
 ) -> Result<Response, Problem> {
     let with_special = take_bool(&mut request, "add_special_tokens")?.unwrap_or(true);
-    let inputs = take_inputs(&mut request, &app, as_list)?;
+    let inputs = take_inputs(&mut request, &app.config, as_list)?;
     let engine = app.models.find(None, Ability::Any)?.engine();
     let tokenized = tokio::task::spawn_blocking(move || {
         let each = inputs.texts.iter().map(|text| {
@@ -77,7 +78,8 @@ pub(super) async fn tokenize(
         each.collect::<Result<Value, Problem>>()
     });
     let failed = |_| Problem::new(Kind::Backend, "the tokenizer failed on this text");
-    Ok(json(&tokenized.await.map_err(failed)??))
+    let tokenized = caller.in_time(tokenized).await?;
+    Ok(json(&tokenized.map_err(failed)??))
 }
 
 fn tokens_of(text: &str, tokens: impl Iterator<Item = Token>) -> Value {
@@ -95,9 +97,9 @@ fn tokens_of(text: &str, tokens: impl Iterator<Item = Token>) -> Value {
 }
 
 /// Takes `inputs` out; a list of them is read by `of_list`.
-fn take_inputs(
+pub(super) fn take_inputs(
     request: &mut Object,
-    app: &App,
+    config: &Config,
     of_list: fn(Vec<Value>) -> Result<Vec<String>, Problem>,
 ) -> Result<Inputs, Problem> {
     let (texts, are_many) = match request.shift_remove("inputs") {
@@ -110,19 +112,17 @@ fn take_inputs(
         }
         None => return Err(missing("inputs")),
     };
-    check_count(texts.len(), &app.config)?;
-    texts
-        .iter()
-        .try_for_each(|text| check_text(text, &app.config))?;
+    check_count(texts.len(), config)?;
+    texts.iter().try_for_each(|text| check_text(text, config))?;
     Ok(Inputs { texts, are_many })
 }
 
-fn as_list(values: Vec<Value>) -> Result<Vec<String>, Problem> {
+pub(super) fn as_list(values: Vec<Value>) -> Result<Vec<String>, Problem> {
     strings(values, "inputs")
 }
 
 /// A list of lists of one text each: two texts in one list are a pair there.
-fn as_batch(values: Vec<Value>) -> Result<Vec<String>, Problem> {
+pub(super) fn as_batch(values: Vec<Value>) -> Result<Vec<String>, Problem> {
     let each = values.into_iter().enumerate().map(|(place, value)| match value {
         Value::Array(texts) if texts.len() == 1 => Ok(strings(texts, "inputs")?.remove(0)),
         _ => Err(Problem::validation(format!(

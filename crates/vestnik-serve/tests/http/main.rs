@@ -11,3 +11,6 @@ mod openapi;
 mod queueing;
 mod tagging;
 mod test_server;
+#[cfg(feature = "tls")]
+mod tls;
+mod traces;

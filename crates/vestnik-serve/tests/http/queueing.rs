@@ -124,6 +124,37 @@ fn a_request_whose_time_is_over_leaves_the_queue() {
 }
 
 #[test]
+fn a_client_may_give_less_time() {
+    let server = TestServer::with(waiting(), vec![tagger_source()]);
+    let post = |headers: &str, text: &str| {
+        let body = json!({"text": text}).to_string();
+        let headers = format!("{JSON}{headers}");
+        send(
+            server.address,
+            &request("POST", "/v1/tag", &headers, body.as_bytes()),
+        )
+    };
+    post("X-Request-Timeout-Ms: 30\r\n", "Иван").expect_error(504, "timeout", "not ready in time");
+    server.wait_for_queue(0);
+    let enough = "Мария в Варне. ".repeat(30);
+    assert_eq!(post("x-request-timeout-ms: 60000\r\n", &enough).status, 200);
+    for value in ["", "0", "-1", "1.5", "soon", "99999999999999999999999"] {
+        let headers = format!("X-Request-Timeout-Ms: {value}\r\n");
+        post(&headers, &enough).expect_error(422, "validation", "X-Request-Timeout-Ms");
+    }
+}
+
+#[test]
+fn no_client_gives_more_time_than_the_server() {
+    let mut config = waiting();
+    config.request_timeout = Duration::from_millis(50);
+    let server = TestServer::with(config, vec![tagger_source()]);
+    let headers = format!("{JSON}X-Request-Timeout-Ms: 18446744073709551615\r\n");
+    let late = request("POST", "/v1/tag", &headers, b"{\"text\": \"a\"}");
+    send(server.address, &late).expect_error(504, "timeout", "not ready in time");
+}
+
+#[test]
 fn the_end_waits_for_those_who_wait() {
     let mut server = TestServer::with(waiting(), vec![tagger_source()]);
     let mut streams = Vec::new();
@@ -218,6 +249,10 @@ fn what_was_measured_can_be_read() {
         "vestnik_texts_total{model=\"bert\"} 1",
         "vestnik_windowed_texts_total{model=\"bert\"} 1",
         "vestnik_stage_seconds_count{model=\"bert\",stage=\"queue\"} 1",
+        "vestnik_stage_seconds_count{model=\"bert\",stage=\"batch\"} 1",
+        "vestnik_stage_seconds_count{model=\"bert\",stage=\"tokenize\"} 1",
+        "vestnik_stage_seconds_count{model=\"bert\",stage=\"compute\"} 1",
+        "vestnik_stage_seconds_count{model=\"bert\",stage=\"decode\"} 1",
         "vestnik_stage_seconds_count{model=\"bert\",stage=\"render\"} 1",
         "vestnik_entities_total{model=\"bert\",label=",
         "vestnik_queue_texts{model=\"bert\"} 0",
@@ -229,4 +264,24 @@ fn what_was_measured_can_be_read() {
         );
     }
     assert!(metrics.body.ends_with("# EOF\n"));
+    // The parts are real, and make the whole.
+    let sum = |model: &str, stage: &str| -> f64 {
+        let name = format!("vestnik_stage_seconds_sum{{model=\"{model}\",stage=\"{stage}\"}} ");
+        let body = server.get("/metrics").body;
+        let line = body.lines().find_map(|line| line.strip_prefix(&name));
+        line.unwrap_or_else(|| panic!("no {name} in {body}"))
+            .parse()
+            .unwrap()
+    };
+    let question = json!({"text": "Матч закончился.", "labels": ["sport", "war"]});
+    server.post("/v1/classify", &question).ok();
+    for model in ["bert", "nli"] {
+        let parts = ["tokenize", "compute", "decode"].map(|stage| sum(model, stage));
+        assert!(parts[0] > 0.0 && parts[1] > 0.0, "{model}: {parts:?}");
+        let all: f64 = parts.iter().sum();
+        assert!(
+            (all - sum(model, "batch")).abs() < 1e-6,
+            "{model}: {parts:?}"
+        );
+    }
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 use vestnik_core::OffsetUnit;
-use vestnik_infer::RecordWriter;
+use vestnik_infer::{RecordWriter, add_language, recognise_language};
 
 use crate::test_server::{TestServer, config, tagger, tagger_source};
 
@@ -25,6 +25,9 @@ fn expected(fields: Value, unit: OffsetUnit) -> Value {
     RecordWriter::new(&vestnik, unit)
         .add(&mut fields, &text, &analysis)
         .unwrap();
+    if let Some(lang) = recognise_language(&text) {
+        add_language(&mut fields, lang);
+    }
     fields.into()
 }
 
@@ -43,6 +46,34 @@ fn one_document_comes_back_as_tag_writes_it() {
     let found = server.post("/v1/tag", &json!({"text": TEXTS[3]})).ok();
     assert!(!found["entities"].as_array().unwrap().is_empty(), "{found}");
     assert!(found["vestnik"]["windows"].as_u64().unwrap() > 1, "{found}");
+}
+
+#[test]
+fn languages_are_recognised_where_documents_do_not_say_theirs() {
+    let server = TestServer::start();
+    let text = "Мэр Киева Виталий Кличко заявил об этом в среду.";
+    let lang = |body: Value| server.post("/v1/tag", &body).ok()["vestnik"]["lang"].clone();
+    assert_eq!(lang(json!({"text": text})), "ru");
+    for said in [json!("bg"), json!(7), Value::Null] {
+        let found = server
+            .post("/v1/tag", &json!({"text": text, "lang": said}))
+            .ok();
+        assert_eq!(
+            (&found["lang"], &found["vestnik"]["lang"]),
+            (&said, &Value::Null)
+        );
+    }
+    let classified = json!({"text": text, "labels": ["a"]});
+    assert_eq!(
+        server.post("/v1/classify", &classified).ok()["vestnik"]["lang"],
+        "ru"
+    );
+
+    let mut config = config();
+    config.languages = false;
+    let server = TestServer::with(config, vec![tagger_source()]);
+    let found = server.post("/v1/tag", &json!({"text": text})).ok();
+    assert!(found["vestnik"]["lang"].is_null(), "{found}");
 }
 
 #[test]

@@ -115,8 +115,12 @@ impl TestServer {
     /// Opens the models again and waits until that is done.
     pub(crate) fn reload(&self) {
         let before = self.reloads();
-        self.reload.blocking_send(()).unwrap();
+        self.tell_to_reload();
         self.wait_until(|| self.reloads() > before);
+    }
+
+    pub(crate) fn tell_to_reload(&self) {
+        self.reload.blocking_send(()).unwrap();
     }
 
     fn reloads(&self) -> u64 {

@@ -1,12 +1,13 @@
 //! Arguments of `vestnik serve`, and the configuration they become.
 
+use std::fs::OpenOptions;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use vestnik_infer::Task;
-use vestnik_serve::{ApiKeys, Config};
+use vestnik_serve::{ApiKeys, Config, Traces};
 
 use super::log::LogArgs;
 use crate::failure::Mistake;
@@ -43,9 +44,18 @@ pub(crate) struct Args {
     /// File with an API key a line, one of which every request has to show (also in VESTNIK_API_KEYS)
     #[arg(long, value_name = "FILE")]
     api_keys: Option<PathBuf>,
+    #[cfg(feature = "tls")]
+    #[command(flatten)]
+    tls: super::tls::TlsArgs,
     /// Origin whose pages may call the server, https://example.org; several times for several
     #[arg(long, value_name = "ORIGIN")]
     cors_origin: Vec<String>,
+    /// Do not recognise languages
+    #[arg(long)]
+    no_lang: bool,
+    /// Append a trace of each request to a model to FILE, as OTLP JSON lines for OpenTelemetry
+    #[arg(long, value_name = "FILE")]
+    traces: Option<PathBuf>,
     #[command(flatten)]
     limits: LimitArgs,
     #[command(flatten)]
@@ -97,6 +107,15 @@ impl Args {
             .map(|model| self.compute.with_model(model))
     }
 
+    /// How clients reach the server.
+    pub(super) fn scheme(&self) -> &'static str {
+        #[cfg(feature = "tls")]
+        if self.tls.is_given() {
+            return "https";
+        }
+        "http"
+    }
+
     /// What the models do.
     pub(super) fn tasks(&self) -> TaskOptions {
         TaskOptions {
@@ -111,7 +130,13 @@ impl Args {
         config.address = SocketAddr::new(self.host, self.port);
         config.api_keys = keys(self.api_keys.as_deref())?;
         config.cors_origins.clone_from(&self.cors_origin);
+        config.languages = !self.no_lang;
         config.log_text = self.log.log_text;
+        config.traces = self.traces.as_deref().map(traces).transpose()?;
+        #[cfg(feature = "tls")]
+        {
+            config.tls = self.tls.open()?;
+        }
         set(&mut config.batch_tokens, self.compute.batch_tokens());
         self.limits.apply(&mut config);
         if !self.host.is_loopback() && config.api_keys.is_none() {
@@ -143,6 +168,13 @@ fn set<T>(setting: &mut T, value: Option<T>) {
     if let Some(value) = value {
         *setting = value;
     }
+}
+
+/// The file that traces are appended to.
+fn traces(path: &Path) -> Result<Traces> {
+    let file = OpenOptions::new().create(true).append(true).open(path);
+    let file = file.with_context(|| format!("cannot write the traces to {}", path.display()))?;
+    Ok(Traces::new(file))
 }
 
 /// Keys from the file and from the environment.

@@ -3,6 +3,8 @@
 mod args;
 mod log;
 mod signals;
+#[cfg(feature = "tls")]
+mod tls;
 
 use anyhow::{Context, Result};
 use vestnik_serve::{ModelSource, Server};
@@ -26,7 +28,7 @@ pub(crate) fn run(args: &Args) -> Result<Outcome> {
         .enable_all()
         .build()
         .context("cannot start the threads of the server")?;
-    runtime.block_on(serve(server))?;
+    runtime.block_on(serve(server, args.scheme()))?;
     Ok(Outcome::Done)
 }
 
@@ -42,11 +44,11 @@ fn source(model: ModelArgs, entities: &EntityArgs, tasks: TaskOptions) -> ModelS
 }
 
 /// Answers until a signal ends it. A second one ends it at once, as it does any program.
-async fn serve(server: Server) -> Result<()> {
+async fn serve(server: Server, scheme: &str) -> Result<()> {
     let stop = signals::stop()?;
     let reload = signals::reload()?;
     let listening = server.listen().await?;
-    note(&format!("listening on http://{}", listening.address()));
+    note(&format!("listening on {scheme}://{}", listening.address()));
     listening.run(stop, reload).await;
     note("stopped");
     Ok(())

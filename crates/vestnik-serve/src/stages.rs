@@ -1,0 +1,61 @@
+//! When texts were read together, and how long the parts of that took.
+
+use std::time::{Duration, Instant};
+
+use crate::engine::Engine;
+use vestnik_infer::Times;
+
+/// The reading of a batch, or of a part of it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Stages {
+    pub(crate) begin: Instant,
+    /// Texts that were read together.
+    pub(crate) texts: usize,
+    pub(crate) tokenize: Duration,
+    pub(crate) compute: Duration,
+    /// What is left: scores become answers.
+    pub(crate) decode: Duration,
+}
+
+impl Stages {
+    /// All of it.
+    pub(crate) fn total(&self) -> Duration {
+        self.tokenize + self.compute + self.decode
+    }
+
+    /// The parts by their names, in their order.
+    pub(crate) fn parts(&self) -> [(&'static str, Duration); 3] {
+        [
+            ("tokenize", self.tokenize),
+            ("compute", self.compute),
+            ("decode", self.decode),
+        ]
+    }
+}
+
+/// Measures the reading of texts. An engine is used by one thread, so that all it adds up meanwhile is theirs.
+pub(crate) struct StageWatch {
+    begin: Instant,
+    before: Times,
+}
+
+impl StageWatch {
+    pub(crate) fn start(engine: &Engine) -> Self {
+        Self {
+            before: engine.times(),
+            begin: Instant::now(),
+        }
+    }
+
+    pub(crate) fn stop(self, engine: &Engine, texts: usize) -> Stages {
+        let took = self.begin.elapsed();
+        let spent = engine.times().since(self.before);
+        Stages {
+            begin: self.begin,
+            texts,
+            tokenize: spent.tokenize,
+            compute: spent.compute,
+            decode: took.saturating_sub(spent.tokenize + spent.compute),
+        }
+    }
+}
