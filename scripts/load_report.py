@@ -38,8 +38,8 @@ def markdown(results):
             f"{step['answers_per_second']:.1f}",
             f"{step['tokens_per_second']:.0f}",
             f"{share:.0f} %",
-            f"{step['p50_ms']:.0f}",
-            f"{step['p99_ms']:.0f}",
+            whole(step["p50_ms"]),
+            whole(step["p99_ms"]),
             f"{step['texts_per_batch']:.1f}",
             by_status(step["statuses"]),
             step["socket_errors"],
@@ -61,6 +61,11 @@ def markdown(results):
     return "\n".join(lines)
 
 
+def whole(number):
+    """Nothing where no answer came in time."""
+    return "" if number is None else f"{number:.0f}"
+
+
 def by_status(statuses):
     return ", ".join(f"{status}: {count}" for status, count in sorted(statuses.items()))
 
@@ -71,7 +76,7 @@ def plot(results):
     speed = Panel(0, "tokens/s", connections, 0, 1.1 * max(results["bench"]["tokens_per_second"], *(s["tokens_per_second"] for s in steps)))
     speed.line([step["tokens_per_second"] for step in steps], "#1f6feb", "vestnik serve")
     speed.level(results["bench"]["tokens_per_second"], "#8250df", "vestnik bench")
-    latencies = [step[name] for step in steps for name in ("p50_ms", "p99_ms")]
+    latencies = [step[name] for step in steps for name in ("p50_ms", "p99_ms") if step[name]]
     low, high = 10 ** math.floor(math.log10(min(latencies))), 10 ** math.ceil(math.log10(max(latencies)))
     latency = Panel(WIDTH, "latency, ms", connections, low, high, log=True)
     latency.line([step["p50_ms"] for step in steps], "#1f6feb", "p50")
@@ -114,7 +119,7 @@ class Panel:
         return HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * share
 
     def line(self, values, colour, label):
-        points = [(self.x(place), self.y(value)) for place, value in enumerate(values)]
+        points = [(self.x(place), self.y(value)) for place, value in enumerate(values) if value is not None]
         path = "L".join(f"{x:.1f} {y:.1f}" for x, y in points)
         self.parts.append(f'<path d="M{path}" fill="none" stroke="{colour}" stroke-width="2"/>')
         self.parts += [f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3" fill="{colour}"/>' for x, y in points]

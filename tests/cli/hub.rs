@@ -403,7 +403,7 @@ fn the_library_opens_a_model_by_its_name() {
     let open =
         |hub: &vestnik::Hub, name: &str| vestnik::Vestnik::from_hub_with(hub, name, &options);
     let fetched = open(&hub, "org/news@main").unwrap();
-    assert_eq!(fetched.name(), "org/news@main");
+    assert_eq!(fetched.name(), "org/news");
     let on_disk = vestnik::Vestnik::from_dir_with(world.sandbox.path("tiny"), &options).unwrap();
     let text = "Мэр Киева Виталий Кличко заявил об этом.";
     assert_eq!(

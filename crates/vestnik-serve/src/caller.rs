@@ -60,9 +60,16 @@ fn asked(headers: &HeaderMap) -> Result<Option<Duration>, Problem> {
     let Some(value) = headers.get(TIMEOUT_HEADER) else {
         return Ok(None);
     };
-    let millis = value.to_str().ok().and_then(|text| text.parse().ok());
-    let millis = millis.filter(|&millis: &u64| millis > 0).ok_or_else(|| {
-        Problem::validation("X-Request-Timeout-Ms is no whole number of milliseconds from 1")
-    })?;
-    Ok(Some(Duration::from_millis(millis)))
+    millis(value.as_bytes())
+        .map(|millis| Some(Duration::from_millis(millis)))
+        .ok_or_else(|| {
+            Problem::validation("X-Request-Timeout-Ms is no whole number of milliseconds from 1")
+        })
+}
+
+/// A whole number from 1; one that is too large for a computer is as good as the largest.
+fn millis(text: &[u8]) -> Option<u64> {
+    let is_number = !text.is_empty() && text.iter().all(u8::is_ascii_digit);
+    let text = std::str::from_utf8(text).ok().filter(|_| is_number)?;
+    Some(text.parse().unwrap_or(u64::MAX)).filter(|&millis| millis > 0)
 }

@@ -138,7 +138,7 @@ fn a_client_may_give_less_time() {
     server.wait_for_queue(0);
     let enough = "Мария в Варне. ".repeat(30);
     assert_eq!(post("x-request-timeout-ms: 60000\r\n", &enough).status, 200);
-    for value in ["", "0", "-1", "1.5", "soon", "99999999999999999999999"] {
+    for value in ["", "0", "00", "-1", "+1", "1.5", "soon"] {
         let headers = format!("X-Request-Timeout-Ms: {value}\r\n");
         post(&headers, &enough).expect_error(422, "validation", "X-Request-Timeout-Ms");
     }
@@ -149,7 +149,7 @@ fn no_client_gives_more_time_than_the_server() {
     let mut config = waiting();
     config.request_timeout = Duration::from_millis(50);
     let server = TestServer::with(config, vec![tagger_source()]);
-    let headers = format!("{JSON}X-Request-Timeout-Ms: 18446744073709551615\r\n");
+    let headers = format!("{JSON}X-Request-Timeout-Ms: 99999999999999999999999\r\n");
     let late = request("POST", "/v1/tag", &headers, b"{\"text\": \"a\"}");
     send(server.address, &late).expect_error(504, "timeout", "not ready in time");
 }
