@@ -3,8 +3,8 @@
     pip install requests huggingface_hub 'tritonclient[http]'
     python scripts/check_clients.py target/release/vestnik
 
-Starts the program with its built-in model on a free port, asks each client for the names of one text, and compares the
-answers with those of /v1/tag. Exit code 0: all agree.
+Starts the program with its built-in model on a free port, asks each client for the names of one text, or its topics, and
+compares the answers with those of /v1/tag. Exit code 0: all agree.
 """
 
 import re
@@ -33,9 +33,10 @@ def places(entities, label):
     return [(entity["start"], entity["end"], entity[label]) for entity in entities]
 
 
-def with_requests(address, expected):
+def with_requests(address, expected, topics):
     found = requests.post(f"{address}/predict", json={"inputs": TEXT}, timeout=60).json()
-    assert places(found, "label") == expected
+    assert [topic["label"] for topic in found] == [topic["label"] for topic in topics], found
+    assert all(abs(one["score"] - other["score"]) < 1e-3 for one, other in zip(found, topics))
     tokens = requests.post(f"{address}/tokenize", json={"inputs": TEXT}, timeout=60).json()[0]
     for token in tokens:
         assert token["special"] or TEXT[token["start"]:token["stop"]] == token["text"], token
@@ -68,14 +69,14 @@ def main():
     try:
         tagged = requests.post(f"{address}/v1/tag", json={"text": TEXT}, timeout=60).json()
         expected = places(tagged["entities"], "label")
-        assert len(expected) > 3, tagged
-        model = with_requests(address, expected)
+        assert len(expected) > 3 and tagged["topics"], tagged
+        model = with_requests(address, expected, tagged["topics"])
         with_hugging_face(address, expected)
         with_triton(address, model, expected)
     finally:
         server.terminate()
     assert server.wait(60) == 0
-    print(f"requests, huggingface_hub and tritonclient agree on {len(expected)} names")
+    print(f"requests, huggingface_hub and tritonclient agree on {len(expected)} names and the topics")
 
 
 main()

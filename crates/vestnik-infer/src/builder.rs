@@ -111,7 +111,7 @@ impl Builder {
     /// Opens the model.
     ///
     /// # Errors
-    /// As [`Vestnik::from_dir_with`], [`Vestnik::embedded_with`] or [`Vestnik::from_hub`]; [`Error::Threads`] if the threads cannot be started.
+    /// As [`Vestnik::from_dir_with`], [`Vestnik::embedded_with`] or `Vestnik::from_hub`; [`Error::Threads`] if the threads cannot be started.
     pub fn open(self) -> Result<Vestnik> {
         let pool = self.threads.map(|threads| {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
