@@ -106,8 +106,8 @@ const checks = {
     await page.keyboard.press("ArrowRight");
     assert.ok(await page.isVisible("#json-text"));
     assert.equal(await page.getAttribute("#tab-json", "aria-selected"), "true");
-    const { text, entities, vestnik } = JSON.parse(await page.textContent("#json-text"));
-    assert.deepEqual({ text, entities, vestnik }, await answer(address, await page.inputValue("#text")));
+    const shown = JSON.parse(await page.textContent("#json-text"));
+    assert.deepEqual(shown, await answer(address, await page.inputValue("#text")));
     await page.keyboard.press("ArrowLeft");
     assert.ok(await page.isVisible("#article"));
     await page.focus("#name-list button");
