@@ -264,3 +264,29 @@ fn names(tasks: &[Task]) -> String {
     let names: Vec<&str> = tasks.iter().map(|task| task.as_str()).collect();
     names.join(", ")
 }
+
+impl Error {
+    /// The same about texts that stand behind `n` others of a call.
+    pub(crate) fn behind(self, n: usize) -> Self {
+        match self {
+            Self::TimeLimit { text, limit } => Self::TimeLimit {
+                text: text + n,
+                limit,
+            },
+            other => other,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_is_told_by_its_place_among_all() {
+        let limit = Duration::from_secs(1);
+        let error = Error::TimeLimit { text: 1, limit }.behind(40);
+        assert!(matches!(error, Error::TimeLimit { text: 41, .. }));
+        assert!(matches!(Error::BatchTokens.behind(40), Error::BatchTokens));
+    }
+}

@@ -123,7 +123,11 @@ impl MultiTask {
         let analyses = shares(requests)
             .into_par_iter()
             .with_max_len(1)
-            .map(|share| self.analyze_share(&requests[share]))
+            .map(|share| {
+                let first = share.start;
+                self.analyze_share(&requests[share])
+                    .map_err(|error| error.behind(first))
+            })
             .collect::<Result<Vec<_>>>()?;
         Ok(analyses.into_iter().flatten().collect())
     }
@@ -134,7 +138,9 @@ impl MultiTask {
         let lengths = texts.iter().map(|text| text.tokens.tokens.len());
         let mut analyses = Vec::with_capacity(texts.len());
         for group in groups(lengths, self.held_tokens) {
-            analyses.extend(self.analyze_group(&texts[group.clone()], &requests[group])?);
+            let first = group.start;
+            let of_group = self.analyze_group(&texts[group.clone()], &requests[group]);
+            analyses.extend(of_group.map_err(|error| error.behind(first))?);
         }
         Ok(analyses)
     }

@@ -83,9 +83,7 @@ impl PairStance {
 
     pub(crate) fn analyze(&self, requests: &[Request<'_>]) -> Result<Vec<Analysis>> {
         let spent: Vec<Spent> = requests.iter().map(|_| Spent::default()).collect();
-        let (texts, pairs) = self
-            .stopwatch
-            .tokenizing(|| self.read(requests, &spent))?;
+        let (texts, pairs) = self.stopwatch.tokenizing(|| self.read(requests, &spent))?;
         let stances = self
             .stopwatch
             .computing(|| self.stances(&texts, &pairs, &spent))?;

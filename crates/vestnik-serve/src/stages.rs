@@ -13,7 +13,7 @@ pub(crate) struct Stages {
     pub(crate) texts: usize,
     pub(crate) tokenize: Duration,
     pub(crate) compute: Duration,
-    /// What is left: scores become answers.
+    /// Scores become answers.
     pub(crate) decode: Duration,
 }
 
@@ -50,12 +50,15 @@ impl StageWatch {
     pub(crate) fn stop(self, engine: &Engine, texts: usize) -> Stages {
         let took = self.begin.elapsed();
         let spent = engine.times().since(self.before);
+        // Threads spend time side by side; the parts of the clock's are those of theirs.
+        let all = (spent.tokenize + spent.compute + spent.decode).as_secs_f64();
+        let part = |part: Duration| took.mul_f64(part.as_secs_f64() / all.max(f64::MIN_POSITIVE));
         Stages {
             begin: self.begin,
             texts,
-            tokenize: spent.tokenize,
-            compute: spent.compute,
-            decode: took.saturating_sub(spent.tokenize + spent.compute),
+            tokenize: part(spent.tokenize),
+            compute: part(spent.compute),
+            decode: part(spent.decode),
         }
     }
 }
