@@ -102,7 +102,7 @@ impl<'a> Probe<'a> {
             self.tokenizer.clone(),
             window_options(metadata.as_ref(), self.dir.max_tokens())?,
             Device::Cpu,
-            Options::default().batch_tokens,
+            &Options::default(),
         )?;
         let mut states = Vec::new();
         reader.read(&reader.texts(texts)?, |batch| {
