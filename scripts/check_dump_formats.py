@@ -130,11 +130,11 @@ def all_types():
         "date64": every([day.date(), None], pa.date64()),
         "time32": every([day.time().replace(microsecond=0), None], pa.time32("s")),
         "time64": every([day.time(), None], pa.time64("us")),
-        "time_ns": every([1, None], pa.time64("ns")),
+        "time_ns": every([1000, None], pa.time64("ns")),
         "timestamp_s": every([1, None], pa.timestamp("s")),
         "timestamp_ms": every([1, None], pa.timestamp("ms", "Europe/Sofia")),
         "timestamp_us": every([day, None], pa.timestamp("us")),
-        "timestamp_ns": every([1, None], pa.timestamp("ns", "UTC")),
+        "timestamp_ns": every([1000, None], pa.timestamp("ns", "UTC")),
         "duration": every([dt.timedelta(seconds=1), None], pa.duration("ms")),
         "binary": every([b"\xff\x00", b"text", None], pa.binary()),
         "large_binary": every([b"\xff\x00", None], pa.large_binary()),
@@ -170,13 +170,15 @@ def check_pyarrow(checks):
         "page index": {"write_page_index": True},
         "checksums": {"write_page_checksum": True},
         "no arrow schema": {"store_schema": False},
-        "old nanoseconds": {"use_deprecated_int96_timestamps": True},
         "lists as of old": {"use_compliant_nested_type": False},
     }
     for name, options in ways.items():
         pq.write_table(table, path, **options)
         checks.round_trip(f"pyarrow {name}, round trip", path)
         checks.texts(f"pyarrow {name}", path, TEXTS)
+    # pyarrow forgets the zones of such times when it reads them; we do not.
+    pq.write_table(table.drop_columns(["timestamp_ms", "timestamp_ns"]), path, use_deprecated_int96_timestamps=True)
+    checks.round_trip("pyarrow old nanoseconds, round trip", path)
     few = table.select(["text", "int32", "int64", "float32", "float64", "binary"])
     encodings = {"text": "DELTA_BYTE_ARRAY", "int32": "DELTA_BINARY_PACKED", "int64": "BYTE_STREAM_SPLIT",
                  "float32": "BYTE_STREAM_SPLIT", "float64": "BYTE_STREAM_SPLIT", "binary": "DELTA_LENGTH_BYTE_ARRAY"}
