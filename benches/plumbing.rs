@@ -108,7 +108,7 @@ fn plumbing(criterion: &mut Criterion) {
 
 criterion_group! {
     name = benches;
-    config = Criterion::default().sample_size(10);
+    config = Criterion::default().sample_size(10).measurement_time(Duration::from_secs(15));
     targets = plumbing
 }
 criterion_main!(benches);
