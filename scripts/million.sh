@@ -8,7 +8,7 @@
 # For each run: articles a second, articles a second of processor time, memory at the start, in the middle and at the end, and
 # records set aside by reason. Fails when a record is neither in the output nor among those set aside, or is there twice, or
 # when others are set aside than the hostile ones.
-# Takes about 4 GB of disk in $TMPDIR for a million records.
+# Takes about 5 GB of disk in $TMPDIR for a million records.
 set -euo pipefail
 
 vestnik=$(realpath "$1")
