@@ -2,9 +2,9 @@
 
 use vestnik_model::EmbeddedModel;
 
-/// The default model, if this build has it.
+/// The default model, if this build has it. No constant: of that every use would have a copy.
 #[cfg(feature = "embedded-model")]
-pub(crate) const MODEL: Option<EmbeddedModel> = Some(EmbeddedModel {
+pub(crate) static MODEL: Option<EmbeddedModel> = Some(EmbeddedModel {
     name: crate::EMBEDDED_MODEL_NAME,
     config: include_bytes!("../../../models/vestnik-news/config.json"),
     weights: include_bytes!("../../../models/vestnik-news/model.safetensors"),
@@ -14,7 +14,7 @@ pub(crate) const MODEL: Option<EmbeddedModel> = Some(EmbeddedModel {
 
 /// The default model, if this build has it.
 #[cfg(not(feature = "embedded-model"))]
-pub(crate) const MODEL: Option<EmbeddedModel> = None;
+pub(crate) static MODEL: Option<EmbeddedModel> = None;
 
 /// The files of the default model, for those who want to know whether it is the same as another time; `None` if this
 /// build has none.

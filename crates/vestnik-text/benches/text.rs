@@ -21,7 +21,7 @@ fn article() -> String {
 
 fn tokenizer() -> Tokenizer {
     let path = format!("{ROOT}/models/vestnik-news/tokenizer.json");
-    Tokenizer::from_bytes(std::fs::read(path).unwrap()).unwrap()
+    Tokenizer::from_bytes(&std::fs::read(path).unwrap()).unwrap()
 }
 
 fn encode(criterion: &mut Criterion) {

@@ -1,3 +1,5 @@
+//! Tests of what no caller sees: which articles are set aside for their time.
+
 use super::*;
 use crate::articles::OnError;
 use crate::progress::ProgressMode;
