@@ -17,7 +17,7 @@ use crate::rows::Norm;
 use crate::tensors::Tensors;
 use crate::workspace::RowScratch;
 
-/// Numbers that are converted at once.
+/// Numbers, or rows of them, that are converted at once.
 const PIECE: usize = 1024;
 
 /// The sum of each token's embeddings, normalized, and brought to the hidden width where the tables are narrower.
@@ -136,11 +136,18 @@ enum Table {
 
 impl Table {
     fn new(parameters: &Parameters, name: &str) -> Result<Self> {
-        let numbers = Tensors::new(parameters).read(name)?;
-        Ok(match halves(&numbers) {
-            Some(halves) => Self::Halves(halves),
-            None => Self::Floats(numbers),
-        })
+        let tensor = parameters.get(name).ok_or_else(|| Tensors::missing(name))?;
+        let n_rows = tensor.dims()[0];
+        let mut table = Vec::with_capacity(tensor.elem_count());
+        // Piece by piece: a copy of the whole table in `f32` would be the most memory that a model ever takes.
+        for start in (0..n_rows).step_by(PIECE) {
+            let rows = tensor.narrow(0, start, PIECE.min(n_rows - start))?;
+            let Some(halves) = halves(&rows.flatten_all()?.to_vec1()?) else {
+                return Tensors::new(parameters).read(name).map(Self::Floats);
+            };
+            table.extend(halves);
+        }
+        Ok(Self::Halves(table))
     }
 
     fn copy(&self, ids: &[u32], width: usize, out: &mut Output<'_>) {
