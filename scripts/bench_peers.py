@@ -331,6 +331,7 @@ def torch_runner(arguments: argparse.Namespace, dtype: str):
 
 
 def onnx_runner(arguments: argparse.Namespace, dtype: str):
+    import onnx
     import onnxruntime
 
     path = fused(arguments.folder)
@@ -339,8 +340,15 @@ def onnx_runner(arguments: argparse.Namespace, dtype: str):
 
         path, plain = arguments.folder / "int8.onnx", path
         if not path.exists():
-            external = plain.stat().st_size > 1 << 30
-            quantize_dynamic(plain, path, weight_type=QuantType.QInt8, per_channel=True, use_external_data_format=external)
+            quantize_dynamic(
+                plain,
+                path,
+                weight_type=QuantType.QInt8,
+                per_channel=True,
+                use_external_data_format=plain.stat().st_size > 1 << 30,
+                # What the optimizer's own operations give, which shape inference does not know.
+                extra_options={"DefaultTensorType": onnx.TensorProto.FLOAT},
+            )
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = arguments.threads
     options.add_session_config_entry("session.intra_op.allow_spinning", "1")
