@@ -23,16 +23,21 @@ pub struct Int8Errors {
     pub layers: Vec<f64>,
     /// Of all layers.
     pub all: f64,
+    /// The layers whose own error is above the bound.
+    pub int8: Int8Metadata,
+    /// Of all layers but those.
+    pub kept: f64,
     /// Tokens that were read, special ones included.
     pub tokens: usize,
 }
 
 impl Int8Errors {
-    /// Measures a model on texts; the more they are like those that it is for, the better.
+    /// Measures a model on texts, with a bound for the error of a layer; the more the texts are like those that the model is
+    /// for, the better.
     ///
     /// # Errors
     /// [`Error::NoTexts`](crate::Error::NoTexts) when no text has a token; else as opening a model and reading with it.
-    pub fn measure(dir: &ModelDir, texts: &[&str]) -> Result<Self> {
+    pub fn measure(dir: &ModelDir, texts: &[&str], bound: f64) -> Result<Self> {
         let probe = Probe::open(dir)?;
         let exact = probe.states(texts, Dtype::F32, vec![])?;
         if exact.is_empty() {
@@ -44,34 +49,24 @@ impl Int8Errors {
         };
         let n_layers = probe.model.config().encoder.num_hidden_layers;
         let alone = |layer| (0..n_layers).filter(|other| *other != layer).collect();
+        let layers: Vec<f64> = (0..n_layers)
+            .map(|layer| error(alone(layer)))
+            .collect::<Result<_>>()?;
+        let all = error(vec![])?;
+        let f32_layers: Vec<usize> = (0..n_layers)
+            .filter(|layer| layers[*layer] > bound)
+            .collect();
+        let kept = match f32_layers.is_empty() {
+            true => all,
+            false => error(f32_layers.clone())?,
+        };
         Ok(Self {
-            layers: (0..n_layers)
-                .map(|layer| error(alone(layer)))
-                .collect::<Result<_>>()?,
-            all: error(vec![])?,
+            layers,
+            all,
+            int8: Int8Metadata { f32_layers },
+            kept,
             tokens: exact.len() / probe.model.config().encoder.hidden_size,
         })
-    }
-
-    /// The error of a model with these layers in `f32`, on the same texts.
-    ///
-    /// # Errors
-    /// As [`Int8Errors::measure`].
-    pub fn with_f32_layers(dir: &ModelDir, texts: &[&str], layers: &[usize]) -> Result<f64> {
-        let probe = Probe::open(dir)?;
-        let exact = probe.states(texts, Dtype::F32, vec![])?;
-        let states = probe.states(texts, Dtype::Int8, layers.to_vec())?;
-        Ok(relative_error(&states, &exact))
-    }
-
-    /// The layers whose own error is above a bound.
-    #[must_use]
-    pub fn above(&self, bound: f64) -> Int8Metadata {
-        let layers = self.layers.iter().enumerate();
-        let above = layers.filter(|(_, error)| **error > bound);
-        Int8Metadata {
-            f32_layers: above.map(|(layer, _)| layer).collect(),
-        }
     }
 }
 

@@ -62,22 +62,17 @@ pub(crate) fn run(args: &Args) -> Result<Outcome> {
     };
     let texts = args.texts.read()?;
     let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
-    let errors = Int8Errors::measure(&dir, &texts)?;
-    let int8 = errors.above(args.most);
-    let kept = match int8.f32_layers.as_slice() {
-        [] => errors.all,
-        layers => Int8Errors::with_f32_layers(&dir, &texts, layers)?,
-    };
+    let errors = Int8Errors::measure(&dir, &texts, args.most)?;
     if !args.dry_run {
-        let mut json = serde_json::to_vec_pretty(&metadata.with_int8(int8.clone()))?;
+        let mut json = serde_json::to_vec_pretty(&metadata.with_int8(errors.int8.clone()))?;
         json.push(b'\n');
         write_file(&args.model.join(SETTINGS_FILE), &json)?;
     }
     let summary = Summary {
         layers: errors.layers,
         all: errors.all,
-        f32_layers: int8.f32_layers,
-        kept,
+        f32_layers: errors.int8.f32_layers,
+        kept: errors.kept,
         tokens: errors.tokens,
     };
     print(&match args.json {
