@@ -65,21 +65,29 @@ fn kill_and_resume(name: &str, dump: &str, args: &str, table: Option<&str>) {
     )
     .unwrap();
     let resumed = made("") + " --resume";
+    let (output, parts) = (format!("out{name}"), format!("out{name}.parts"));
     let (mut state, mut kills) = (7, 0);
-    let ended = loop {
+    loop {
         let mut child = start(&sandbox, &resumed);
         std::thread::sleep(Duration::from_millis(
             50 + random(&mut state) % 900 + 30 * kills,
         ));
-        if let Some(status) = child.try_wait().unwrap() {
-            break status;
-        }
         child.kill().unwrap();
-        child.wait().unwrap();
+        let ended = child.wait_with_output().unwrap();
+        if let Some(code) = ended.status.code() {
+            let stderr = String::from_utf8_lossy(&ended.stderr);
+            assert_eq!(code, 1, "after {kills} kills: {stderr}");
+            break;
+        }
         kills += 1;
-    };
-    assert_eq!(ended.code(), Some(1), "after {kills} kills");
-    for file in [&format!("out{name}"), table.unwrap_or_default()] {
+        let manifest = sandbox.path(&format!("{parts}/manifest.json"));
+        if sandbox.path(&output).exists() && !manifest.exists() {
+            // The kill came when all was done: there is nothing to resume, and nothing is done again.
+            assert_eq!(sandbox.run(&resumed).code, 2);
+            break;
+        }
+    }
+    for file in [&output, table.unwrap_or_default()] {
         assert!(
             file.is_empty() || sandbox.read(file) == sandbox.read(&format!("whole/{file}")),
             "{file} differs after {kills} kills"
@@ -89,7 +97,6 @@ fn kill_and_resume(name: &str, dump: &str, args: &str, table: Option<&str>) {
         sandbox.read("aside.jsonl") == sandbox.read("whole-aside.jsonl"),
         "the errors differ after {kills} kills"
     );
-    let parts = format!("out{name}.parts");
     assert!(!sandbox.names().contains(&parts));
 }
 
@@ -311,9 +318,14 @@ fn resuming_what_never_began_begins_and_what_is_done_is_done() {
     assert_snapshot!(sandbox.tag("news.jsonl -o out.jsonl --resume"), @r#"
     exit 2
     --- stderr
-    error: out.jsonl exists
-    hint: --force overwrites it
+    error: out.jsonl exists, and no run of it is left to resume
+    hint: it is complete if a run made it: they appear whole or not at all; --force makes it again
     "#);
+    // What is left when the kill comes while the folder of a run that is done is being removed.
+    std::fs::create_dir(sandbox.path("out.jsonl.parts")).unwrap();
+    sandbox.write("out.jsonl.parts/errors.jsonl", "");
+    assert_eq!(sandbox.tag("news.jsonl -o out.jsonl --resume").code, 2);
+    assert_eq!(sandbox.names(), ["news.jsonl", "out.jsonl"]);
     assert_snapshot!(sandbox.tag("news.jsonl --resume"), @r#"
     exit 2
     --- stderr

@@ -46,9 +46,7 @@ impl Making {
         if !self.format.is_folder() {
             return refuse_existing(output, force);
         }
-        let in_use = output.is_file()
-            || std::fs::read_dir(output).is_ok_and(|mut files| files.next().is_some());
-        match in_use {
+        match self.is_made(output) {
             false => Ok(()),
             true => Err(Mistake::new(format!(
                 "{} exists and is no empty folder",
@@ -60,6 +58,13 @@ impl Making {
             ))
             .into()),
         }
+    }
+
+    /// Whether there is an output already.
+    pub(crate) fn is_made(&self, output: &Path) -> bool {
+        let holds_files =
+            || std::fs::read_dir(output).is_ok_and(|mut files| files.next().is_some());
+        output.is_file() || (self.format.is_folder() && holds_files())
     }
 
     /// Says early what would be in the way at the end.

@@ -52,22 +52,32 @@ impl Target {
     /// An output exists, and neither `--force` nor `--resume` is given; a run was not ended, and nothing is said about it;
     /// `--resume` without an output.
     pub(crate) fn check(&self) -> Result<()> {
-        if let Some(errors) = self.errors.as_deref() {
-            refuse_existing(errors, self.force || self.unfinished()?.is_some())?;
-        }
         let Some(output) = self.output.as_deref() else {
             if self.resume {
                 return Err(Mistake::new("--resume needs an output")
                     .hint("what goes to standard output cannot be continued: name a file with -o")
                     .into());
             }
-            return Ok(());
+            return self.refuse_existing_errors();
         };
         match self.unfinished()? {
             Some(_) if self.resume || self.force => Ok(()),
             Some(manifest) => Err(unfinished(output, &manifest)),
-            None => self.making.refuse_existing(output, self.force),
+            None if self.resume && !self.force && self.making.is_made(output) => {
+                // A kill may have come when all was done but for this.
+                Parts::clear(&Parts::folder_of(output))?;
+                Err(nothing_to_resume(output))
+            }
+            None => {
+                self.making.refuse_existing(output, self.force)?;
+                self.refuse_existing_errors()
+            }
         }
+    }
+
+    fn refuse_existing_errors(&self) -> Result<()> {
+        let errors = self.errors.as_deref();
+        errors.map_or(Ok(()), |errors| refuse_existing(errors, self.force))
     }
 
     /// The run that was started and not ended.
@@ -127,6 +137,17 @@ fn resuming(error: Error) -> anyhow::Error {
         _ => "--force starts again",
     };
     Mistake::new(one_line(&error.into())).hint(hint).into()
+}
+
+fn nothing_to_resume(output: &Path) -> anyhow::Error {
+    Mistake::new(format!(
+        "{} exists, and no run of it is left to resume",
+        output.display()
+    ))
+    .hint(
+        "it is complete if a run made it: they appear whole or not at all; --force makes it again",
+    )
+    .into()
 }
 
 fn unfinished(output: &Path, manifest: &Manifest) -> anyhow::Error {

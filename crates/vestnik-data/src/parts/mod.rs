@@ -113,12 +113,8 @@ impl Parts {
                 folder: parent.to_path_buf(),
             });
         }
+        Self::clear(folder)?;
         let failed = |source| Error::io("write", folder, source);
-        if folder.exists() {
-            refuse_other_files(folder)?;
-            drop(lock(folder)?);
-            fs::remove_dir_all(folder).map_err(failed)?;
-        }
         fs::create_dir(folder).map_err(failed)?;
         sync_folder(folder).map_err(failed)?;
         let lock = lock(folder)?;
@@ -134,6 +130,19 @@ impl Parts {
         };
         parts.commit()?;
         Ok(parts)
+    }
+
+    /// Removes what an earlier run left, if anything.
+    ///
+    /// # Errors
+    /// [`Error::PartsInUse`], [`Error::DamagedParts`] when it is no folder of parts, [`Error::Io`].
+    pub fn clear(folder: &Path) -> Result<()> {
+        if !folder.exists() {
+            return Ok(());
+        }
+        refuse_other_files(folder)?;
+        drop(lock(folder)?);
+        fs::remove_dir_all(folder).map_err(|source| Error::io("remove", folder, source))
     }
 
     /// Goes on with a folder: what is behind the last commit is cut off.
