@@ -17,7 +17,11 @@ fn model() -> EncoderModel {
 
 fn engine(model: &EncoderModel, dtype: EngineDtype) -> Engine {
     let options = EngineOptions::default().with_dtype(dtype);
-    let engine = Engine::new(&model.config().encoder, model.parameters(), &options);
+    let engine = Engine::new(
+        &model.config().encoder,
+        model.parameters().clone(),
+        &options,
+    );
     engine.expect("its tensors")
 }
 

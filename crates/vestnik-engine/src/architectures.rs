@@ -33,7 +33,7 @@ pub(crate) struct Parts {
 pub(crate) fn load(
     options: &EngineOptions,
     config: &EncoderConfig,
-    parameters: &Parameters,
+    parameters: &mut Parameters,
 ) -> Result<Parts> {
     match (config.architecture, &config.options) {
         (Architecture::Bert, _) => bert(options, config, parameters, "bert."),
@@ -100,7 +100,7 @@ const DISTILBERT: LayerNames = LayerNames {
 fn bert(
     options: &EngineOptions,
     config: &EncoderConfig,
-    parameters: &Parameters,
+    parameters: &mut Parameters,
     prefix: &str,
 ) -> Result<Parts> {
     let is_narrow =
@@ -125,7 +125,7 @@ fn bert(
 fn distilbert(
     options: &EngineOptions,
     config: &EncoderConfig,
-    parameters: &Parameters,
+    parameters: &mut Parameters,
 ) -> Result<Parts> {
     let names = Names {
         words: "embeddings.word_embeddings.weight",
@@ -142,7 +142,7 @@ fn deberta(
     options: &EngineOptions,
     config: &EncoderConfig,
     own: &DebertaV2Options,
-    parameters: &Parameters,
+    parameters: &mut Parameters,
 ) -> Result<Parts> {
     let is_narrow = config.embedding_size != config.hidden_size;
     let embeddings = Names {
@@ -181,12 +181,13 @@ fn deberta(
 fn post_norm(
     options: &EngineOptions,
     config: &EncoderConfig,
-    parameters: &Parameters,
+    parameters: &mut Parameters,
     (prefix, embeddings): (&str, &Names<'_>),
     (layers, names): (&str, &LayerNames),
 ) -> Result<Parts> {
-    let tensors = Tensors::new(parameters);
     let arithmetic = Arithmetic::new(options);
+    let embeddings = Embeddings::load(arithmetic, config, parameters, prefix, embeddings)?;
+    let tensors = Tensors::new(parameters);
     let layer = |index: usize| {
         let arithmetic = arithmetic.of_layer(index, options);
         let name = |part: &str| format!("{layers}.{index}.{part}");
@@ -209,7 +210,7 @@ fn post_norm(
         })
     };
     Ok(Parts {
-        embeddings: Embeddings::load(arithmetic, config, parameters, prefix, embeddings)?,
+        embeddings,
         layers: in_parallel(config.num_hidden_layers, layer)?,
         convolution: None,
         final_norm: None,
@@ -221,11 +222,19 @@ fn modernbert(
     options: &EngineOptions,
     config: &EncoderConfig,
     own: &ModernBertOptions,
-    parameters: &Parameters,
+    parameters: &mut Parameters,
 ) -> Result<Parts> {
+    let names = Names {
+        words: "embeddings.tok_embeddings.weight",
+        norm: "embeddings.norm",
+        projection: None,
+        has_positions: false,
+        projects_first: false,
+    };
+    let arithmetic = Arithmetic::new(options);
+    let embeddings = Embeddings::load(arithmetic, config, parameters, "model.", &names)?;
     let tensors = Tensors::new(parameters);
     let norm = |name: &str| tensors.norm(name, config.layer_norm_eps);
-    let arithmetic = Arithmetic::new(options);
     let layer = |index: usize| {
         let arithmetic = arithmetic.of_layer(index, options);
         let name = |part: &str| format!("model.layers.{index}.{part}");
@@ -247,18 +256,11 @@ fn modernbert(
             rotary: Some(usize::from(is_local)),
         })
     };
-    let names = Names {
-        words: "embeddings.tok_embeddings.weight",
-        norm: "embeddings.norm",
-        projection: None,
-        has_positions: false,
-        projects_first: false,
-    };
     let head_width = config.hidden_size / config.num_attention_heads;
     let bases = [own.global_rope_theta, own.local_rope_theta];
     let rotary = bases.map(|base| Rotary::new(base, head_width, config.max_tokens()));
     Ok(Parts {
-        embeddings: Embeddings::load(arithmetic, config, parameters, "model.", &names)?,
+        embeddings,
         layers: in_parallel(config.num_hidden_layers, layer)?,
         convolution: None,
         final_norm: Some(norm("model.final_norm")?),

@@ -55,24 +55,26 @@ impl Embeddings {
     pub(crate) fn load(
         arithmetic: Arithmetic,
         config: &EncoderConfig,
-        parameters: &Parameters,
+        parameters: &mut Parameters,
         prefix: &str,
         names: &Names<'_>,
     ) -> Result<Self> {
+        let mut table = |name: &str| Table::take(parameters, &format!("{prefix}{name}"));
+        let words = table(names.words)?;
+        let types = (config.type_vocab_size > 0)
+            .then(|| table("embeddings.token_type_embeddings.weight"))
+            .transpose()?;
+        let positions = names
+            .has_positions
+            .then(|| table("embeddings.position_embeddings.weight"))
+            .transpose()?;
         let tensors = Tensors::new(parameters);
-        let table = |name: &str| Table::new(parameters, &format!("{prefix}{name}"));
-        let norm = format!("{prefix}{}", names.norm);
         let projection = names.projection.map(|name| format!("{prefix}{name}"));
         Ok(Self {
-            words: table(names.words)?,
-            types: (config.type_vocab_size > 0)
-                .then(|| table("embeddings.token_type_embeddings.weight"))
-                .transpose()?,
-            positions: names
-                .has_positions
-                .then(|| table("embeddings.position_embeddings.weight"))
-                .transpose()?,
-            norm: tensors.norm(&norm, config.layer_norm_eps)?,
+            words,
+            types,
+            positions,
+            norm: tensors.norm(&format!("{prefix}{}", names.norm), config.layer_norm_eps)?,
             width: config.embedding_size,
             projection: projection
                 .map(|name| tensors.linear(arithmetic, &[&name]))
@@ -135,15 +137,17 @@ enum Table {
 }
 
 impl Table {
-    fn new(parameters: &Parameters, name: &str) -> Result<Self> {
-        let tensor = parameters.get(name).ok_or_else(|| Tensors::missing(name))?;
+    fn take(parameters: &mut Parameters, name: &str) -> Result<Self> {
+        let tensor = parameters
+            .take(name)
+            .ok_or_else(|| Tensors::missing(name))?;
         let n_rows = tensor.dims()[0];
         let mut table = Vec::with_capacity(tensor.elem_count());
         // Piece by piece: a copy of the whole table in `f32` would be the most memory that a model ever takes.
         for start in (0..n_rows).step_by(PIECE) {
             let rows = tensor.narrow(0, start, PIECE.min(n_rows - start))?;
             let Some(halves) = halves(&rows.flatten_all()?.to_vec1()?) else {
-                return Tensors::new(parameters).read(name).map(Self::Floats);
+                return Ok(Self::Floats(tensor.flatten_all()?.to_vec1()?));
             };
             table.extend(halves);
         }

@@ -54,16 +54,17 @@ struct Group<'a> {
 }
 
 impl Engine {
-    /// Packs the weights of an encoder: `parameters` under the names of a Hugging Face checkpoint, on the CPU.
+    /// Packs the weights of an encoder: `parameters` under the names of a Hugging Face checkpoint, on the CPU. Where nobody
+    /// else holds them, their memory is given back as they are packed, tables of embeddings first.
     ///
     /// # Errors
     /// [`crate::Error::Argument`] when tensors are missing.
     pub fn new(
         config: &EncoderConfig,
-        parameters: &Parameters,
+        mut parameters: Parameters,
         options: &EngineOptions,
     ) -> Result<Self> {
-        let parts = architectures::load(options, config, parameters)?;
+        let parts = architectures::load(options, config, &mut parameters)?;
         Ok(Self {
             config: config.clone(),
             parts,

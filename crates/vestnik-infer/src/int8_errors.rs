@@ -92,8 +92,9 @@ impl<'a> Probe<'a> {
         let options = EngineOptions::default()
             .with_dtype(dtype)
             .with_f32_layers(f32_layers);
+        let (config, parameters) = (self.model.config(), self.model.parameters());
         let reader = Reader::new(
-            States::packed(&self.model, &options)?,
+            States::packed(&config.encoder, parameters.clone(), &options)?,
             self.tokenizer.clone(),
             window_options(metadata.as_ref(), self.dir.max_tokens())?,
             Device::Cpu,

@@ -65,15 +65,9 @@ impl MultiTask {
             .collect();
         let tokenizer = dir.tokenizer()?;
         let (model, _) = MultiTaskModel::load_frozen(dir, &needed, &device)?;
-        let reader = Reader::new(
-            States::new(dir, &model, &device, options)?,
-            tokenizer,
-            window,
-            device,
-            options,
-        )?;
-        // The encoder goes away: the reader has packed its weights.
-        let (reader, heads) = (Arc::new(reader), Arc::new(model.into_heads()));
+        let (states, heads) = States::new(dir, model, &device, options)?;
+        let reader = Reader::new(states, tokenizer, window, device, options)?;
+        let (reader, heads) = (Arc::new(reader), Arc::new(heads));
         let ner = tasks.contains(&Task::Ner).then(|| {
             let calibration = metadata.and_then(|metadata| metadata.calibration.clone());
             let calibration = calibration.unwrap_or_default();

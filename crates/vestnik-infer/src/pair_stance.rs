@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use vestnik_core::{Span, Stance};
-use vestnik_model::{Device, Mode, ModelDir, SequenceClassifier};
+use vestnik_model::{Device, Mode, ModelDir, SequenceClassificationHead, SequenceClassifier};
 use vestnik_text::{PairTemplate, SpanPlace, TokenizedText, Tokenizer, WindowOptions, windows};
 
 use crate::analysis::{Analysis, Request, Target};
@@ -24,7 +24,7 @@ use crate::times::{Stopwatch, Times};
 #[derive(Debug)]
 pub(crate) struct PairStance {
     states: States,
-    classifier: SequenceClassifier,
+    head: SequenceClassificationHead,
     tokenizer: Tokenizer,
     template: PairTemplate,
     scores: StanceScores,
@@ -50,11 +50,12 @@ impl PairStance {
         }
         let tokenizer = dir.tokenizer()?;
         let (classifier, _) = SequenceClassifier::load_frozen(dir, &device)?;
+        let (states, head) = States::new(dir, classifier, &device, options)?;
         Ok(Self {
-            scores: StanceScores::new(classifier.labels(), &HeadCalibration::default())?,
-            states: States::new(dir, &classifier, &device, options)?,
+            scores: StanceScores::new(head.labels(), &HeadCalibration::default())?,
+            states,
             template: PairTemplate::new(&tokenizer)?,
-            classifier,
+            head,
             tokenizer,
             device,
             max_tokens: dir.max_tokens(),
@@ -178,7 +179,7 @@ impl PairStance {
             let logits = self
                 .time_limit
                 .together(shares, || self.logits(texts, &of_batch))?;
-            let rows = logits.chunks_exact(self.classifier.labels().len());
+            let rows = logits.chunks_exact(self.head.labels().len());
             for (index, row) in batch.into_iter().zip(rows) {
                 found[index] = Some(self.scores.stance(row));
             }
@@ -193,7 +194,7 @@ impl PairStance {
         });
         let batch = self.template.batch(ids);
         let states = self.states.of(&batch)?;
-        to_host(&self.classifier.logits(&states, &batch, Mode::Inference)?)
+        to_host(&self.head.forward(&states, &batch, Mode::Inference)?)
     }
 }
 

@@ -1,7 +1,7 @@
 //! A classifier of whole texts as a model of topics.
 
 use vestnik_core::Topic;
-use vestnik_model::{Device, Mode, ModelDir, SequenceClassifier};
+use vestnik_model::{Device, Mode, ModelDir, SequenceClassificationHead, SequenceClassifier};
 use vestnik_text::{Tokenizer, WindowOptions};
 
 use crate::analysis::{Analysis, Request};
@@ -18,7 +18,7 @@ use crate::window_means::WindowMeans;
 #[derive(Debug)]
 pub(crate) struct SequenceTopics {
     reader: Reader,
-    classifier: SequenceClassifier,
+    head: SequenceClassificationHead,
     scores: TopicScores,
 }
 
@@ -31,18 +31,12 @@ impl SequenceTopics {
     ) -> Result<Self> {
         let tokenizer = dir.tokenizer()?;
         let (classifier, _) = SequenceClassifier::load_frozen(dir, &device)?;
-        let (labels, problem_type) = (classifier.labels(), classifier.problem_type());
+        let (states, head) = States::new(dir, classifier, &device, options)?;
         let identity = HeadCalibration::default();
         Ok(Self {
-            scores: TopicScores::new(labels, problem_type, &identity, options)?,
-            reader: Reader::new(
-                States::new(dir, &classifier, &device, options)?,
-                tokenizer,
-                window,
-                device,
-                options,
-            )?,
-            classifier,
+            scores: TopicScores::new(head.labels(), head.problem_type(), &identity, options)?,
+            reader: Reader::new(states, tokenizer, window, device, options)?,
+            head,
         })
     }
 
@@ -80,8 +74,8 @@ impl SequenceTopics {
 
     fn add(&self, batch: &ReadBatch, logits: &mut WindowMeans) -> Result<()> {
         let of_batch = self
-            .classifier
-            .logits(&batch.states, &batch.batch, Mode::Inference)?;
+            .head
+            .forward(&batch.states, &batch.batch, Mode::Inference)?;
         let of_batch = to_host(&of_batch)?;
         let rows = of_batch.chunks_exact(self.scores.labels().len());
         for ((sequence, _), row) in batch.windows().zip(rows) {

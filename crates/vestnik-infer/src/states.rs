@@ -1,7 +1,7 @@
 //! The states of tokens: the one place of this crate that runs an encoder.
 
 use vestnik_engine::{Engine, EngineOptions};
-use vestnik_model::{Device, Encoder, Mode, Model, ModelDir, Tensor};
+use vestnik_model::{Device, Encoder, EncoderConfig, Mode, Model, ModelDir, Parameters, Tensor};
 use vestnik_text::Batch;
 
 use crate::error::{Error, Result};
@@ -24,14 +24,18 @@ enum Computer {
 }
 
 impl States {
+    /// Takes the encoder of a model, and gives back its head. On the CPU nothing else is kept of the model: its weights are
+    /// packed.
+    ///
     /// # Errors
     /// [`Error::Dtype`] when the options ask for numbers that this encoder is not computed in on this device.
     pub(crate) fn new<H>(
         dir: &ModelDir,
-        model: &Model<H>,
+        model: Model<H>,
         device: &Device,
         options: &Options,
-    ) -> Result<Self> {
+    ) -> Result<(Self, H)> {
+        let (encoder, parameters, head) = model.into_parts();
         let computer = match options.dtype.unwrap_or_default() {
             dtype if device.is_cpu() => {
                 let metadata = dir.settings().map(Metadata::parse).transpose()?;
@@ -39,17 +43,23 @@ impl States {
                 let options = EngineOptions::default()
                     .with_dtype(dtype)
                     .with_f32_layers(int8.unwrap_or_default().f32_layers);
-                return Self::packed(model, &options);
+                drop(encoder);
+                let states = Self::packed(&dir.config().encoder, parameters, &options)?;
+                return Ok((states, head));
             }
-            Dtype::F32 => Computer::Composed(Box::new(model.encoder().clone())),
+            Dtype::F32 => Computer::Composed(Box::new(encoder)),
             dtype => return Err(Error::Dtype { dtype }),
         };
-        Ok(Self { computer })
+        Ok((Self { computer }, head))
     }
 
     /// On the CPU.
-    pub(crate) fn packed<H>(model: &Model<H>, options: &EngineOptions) -> Result<Self> {
-        let engine = Engine::new(&model.config().encoder, model.parameters(), options)?;
+    pub(crate) fn packed(
+        config: &EncoderConfig,
+        parameters: Parameters,
+        options: &EngineOptions,
+    ) -> Result<Self> {
+        let engine = Engine::new(config, parameters, options)?;
         let computer = Computer::Engine(Box::new(engine));
         Ok(Self { computer })
     }

@@ -59,10 +59,10 @@ impl TextFeatures {
         let tokenizer = dir.tokenizer()?;
         let device = options.device.open()?;
         let (model, _) = EncoderModel::load_frozen(dir, &device)?;
-        let states = States::new(dir, &model, &device, options)?;
+        let (states, _) = States::new(dir, model, &device, options)?;
         Ok(Self {
             name: name.to_owned(),
-            width: model.config().encoder.hidden_size,
+            width: dir.config().encoder.hidden_size,
             reader: Reader::new(states, tokenizer, window, device, options)?,
         })
     }

@@ -113,10 +113,10 @@ impl Parameters {
             .filter(|(name, _)| !self.trainable.contains_key(*name))
     }
 
-    /// Takes a tensor away.
-    pub(crate) fn remove(&mut self, name: &str) {
+    /// Takes a tensor away, so that its memory is free when the caller has done with it.
+    pub fn take(&mut self, name: &str) -> Option<Var> {
         self.trainable.remove(name);
-        self.tensors.remove(name);
+        self.tensors.remove(name)
     }
 
     /// All tensors of the model, sorted by name, whether they learn or not.

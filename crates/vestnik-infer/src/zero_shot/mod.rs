@@ -7,7 +7,7 @@ mod template;
 use std::path::Path;
 
 use vestnik_core::LabelSet;
-use vestnik_model::{Device, Mode, ModelDir, SequenceClassifier};
+use vestnik_model::{Device, Mode, ModelDir, SequenceClassificationHead, SequenceClassifier};
 use vestnik_text::{PairTemplate, TokenizedText, Tokenizer, Window, WindowOptions, windows};
 
 use crate::error::{Error, Result};
@@ -41,7 +41,7 @@ const FEWEST_TOKENS: usize = 16;
 pub struct ZeroShot {
     name: String,
     states: States,
-    classifier: SequenceClassifier,
+    head: SequenceClassificationHead,
     tokenizer: Tokenizer,
     template: PairTemplate,
     entailment: Entailment,
@@ -148,12 +148,14 @@ impl ZeroShot {
         if options.batch_tokens == 0 {
             return Err(Error::BatchTokens);
         }
+        let entailment = Entailment::find(classifier.labels())?;
+        let (states, head) = States::new(&dir, classifier, &device, options)?;
         Ok(Self {
             name: name_of(path.as_ref()),
-            entailment: Entailment::find(classifier.labels())?,
+            entailment,
             template: PairTemplate::new(&tokenizer)?,
-            states: States::new(&dir, &classifier, &device, options)?,
-            classifier,
+            states,
+            head,
             tokenizer,
             device,
             max_tokens: dir.max_tokens(),
@@ -328,9 +330,9 @@ impl ZeroShot {
         });
         let batch = self.template.batch(ids);
         let states = self.states.of(&batch)?;
-        let logits = self.classifier.logits(&states, &batch, Mode::Inference)?;
+        let logits = self.head.forward(&states, &batch, Mode::Inference)?;
         let logits = to_host(&logits)?;
-        let rows = logits.chunks_exact(self.classifier.labels().len());
+        let rows = logits.chunks_exact(self.head.labels().len());
         for (pair, row) in pairs.iter().zip(rows) {
             let reading = &mut readings[pair.text];
             let weight = reading.windows[pair.window].tokens.len() as f32;

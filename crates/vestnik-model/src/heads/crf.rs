@@ -71,7 +71,7 @@ impl Crf {
     /// Takes the tensors of a field away.
     pub(crate) fn remove(parameters: &mut Parameters) {
         for name in [TRANSITIONS, START, END] {
-            parameters.remove(name);
+            parameters.take(name);
         }
     }
 

@@ -52,13 +52,25 @@ impl ClassificationHead for SequenceClassificationHead {
 }
 
 impl SequenceClassificationHead {
-    /// `[tokens, hidden]` → logits `[sequences, labels]`.
-    pub(crate) fn forward(
-        &self,
-        hidden_states: &Tensor,
-        batch: &Batch,
-        mode: Mode<'_>,
-    ) -> Result<Tensor> {
+    /// Names of the outputs.
+    #[must_use]
+    pub fn labels(&self) -> &LabelSet {
+        &self.labels
+    }
+
+    /// Whether one label holds of a text, or any number of them.
+    #[must_use]
+    pub fn problem_type(&self) -> ProblemType {
+        self.problem_type
+    }
+
+    /// Logits of every sequence, given the states of the last layer.
+    ///
+    /// **Shapes** `[tokens, hidden]` of a packed batch of `sequences` sequences → `[sequences, labels]`.
+    ///
+    /// # Errors
+    /// Those of the device.
+    pub fn forward(&self, hidden_states: &Tensor, batch: &Batch, mode: Mode<'_>) -> Result<Tensor> {
         let pooled = match self.pooling {
             Pooling::First => {
                 let firsts: Vec<u32> = batch

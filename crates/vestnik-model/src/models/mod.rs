@@ -50,6 +50,13 @@ impl<H> Model<H> {
         &self.parameters
     }
 
+    /// The encoder, all tensors and the head, each for itself: whoever packs the tensors for an engine of its own need not
+    /// keep them.
+    #[must_use]
+    pub fn into_parts(self) -> (Encoder, Parameters, H) {
+        (self.encoder, self.parameters, self.head)
+    }
+
     /// Writes `config.json` and `model.safetensors` in the Hugging Face layout, each beside and renamed.
     ///
     /// # Errors

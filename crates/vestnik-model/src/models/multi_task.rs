@@ -178,12 +178,6 @@ impl MultiTaskModel {
         Ok((model, report))
     }
 
-    /// The heads alone: what an encoder elsewhere needs beside it.
-    #[must_use]
-    pub fn into_heads(self) -> TaskHeads {
-        self.head
-    }
-
     /// Names of the outputs of the head for tokens; `None` without such a head.
     #[must_use]
     pub fn labels(&self) -> Option<&LabelSet> {
