@@ -1,33 +1,38 @@
 //! Which products an engine computes, and the processor's part in it.
 
-use crate::options::{EngineDtype, EngineOptions, Kernels};
+#[cfg(target_arch = "x86_64")]
+use crate::options::Kernels;
+use crate::options::{EngineDtype, EngineOptions};
 
-#[cfg(all(target_arch = "x86_64", target_os = "linux"))]
-use crate::amx::Amx;
+#[cfg(target_arch = "x86_64")]
+use crate::x86::{Amx, Avx512};
 
 /// How products are computed.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Arithmetic {
     pub(crate) dtype: EngineDtype,
-    #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
-    pub(crate) amx: Option<Amx>,
+    /// Kernels of our own for this processor.
+    #[cfg(target_arch = "x86_64")]
+    pub(crate) avx512: Option<Avx512>,
 }
 
 impl Arithmetic {
     pub(crate) fn new(options: &EngineOptions) -> Self {
-        #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
-        let amx = if is_portable(options.kernels) {
-            None
-        } else {
-            Amx::detect()
-        };
-        #[cfg(not(all(target_arch = "x86_64", target_os = "linux")))]
-        let _ = is_portable(options.kernels);
         Self {
             dtype: options.dtype,
-            #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
-            amx,
+            #[cfg(target_arch = "x86_64")]
+            avx512: match kernels(options) {
+                Kernels::Fastest => Avx512::detect(),
+                Kernels::Avx512 => Avx512::detect().map(Avx512::without_tiles),
+                Kernels::Portable => None,
+            },
         }
+    }
+
+    /// Tiles, if products are computed by them.
+    #[cfg(target_arch = "x86_64")]
+    pub(crate) fn tiles(&self) -> Option<Amx> {
+        self.avx512?.tiles()
     }
 
     /// That of a layer.
@@ -41,15 +46,24 @@ impl Arithmetic {
 
     /// A name of the kernels for people.
     pub(crate) fn name(&self) -> &'static str {
-        #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
-        if self.amx.is_some() {
-            return "amx";
+        #[cfg(target_arch = "x86_64")]
+        if let Some(avx512) = self.avx512 {
+            return if avx512.tiles().is_some() {
+                "amx"
+            } else {
+                "avx512"
+            };
         }
         "portable"
     }
 }
 
-fn is_portable(kernels: Kernels) -> bool {
-    kernels == Kernels::Portable
-        || std::env::var_os("VESTNIK_KERNELS").is_some_and(|kernels| kernels == "portable")
+/// Those of the environment, if it says any.
+#[cfg(target_arch = "x86_64")]
+fn kernels(options: &EngineOptions) -> Kernels {
+    match std::env::var("VESTNIK_KERNELS").as_deref() {
+        Ok("portable") => Kernels::Portable,
+        Ok("avx512") if options.kernels == Kernels::Fastest => Kernels::Avx512,
+        _ => options.kernels,
+    }
 }

@@ -17,6 +17,8 @@ use crate::linear::Output;
 use crate::operand::BLOCK;
 use crate::options::{EngineDtype, EngineOptions};
 use crate::workspace::{GroupStates, HeadScratch, RowScratch, Workspace};
+#[cfg(target_arch = "x86_64")]
+use crate::x86::Blocks;
 
 /// Bytes that the widest activations of the rows which one thread treats at once should take: they stay in the
 /// second-level cache.
@@ -84,7 +86,7 @@ impl Engine {
         self.parts.shape.arithmetic.dtype
     }
 
-    /// The kernels that are used: `amx` or `portable`.
+    /// The kernels that are used: `amx`, `avx512` or `portable`.
     #[must_use]
     pub fn kernels(&self) -> &'static str {
         self.parts.shape.arithmetic.name()
@@ -325,12 +327,16 @@ fn attend(
     scratch: &mut HeadScratch,
     mut out: HeadOutput<'_>,
 ) {
-    #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
-    if let Some(amx) = arithmetic.amx
+    #[cfg(target_arch = "x86_64")]
+    if let Some(processor) = arithmetic.avx512
         && head.relative.is_none()
     {
         let is_precise = arithmetic.dtype == EngineDtype::F32;
-        return crate::amx::attend(amx, head, is_precise, &mut scratch.amx, out);
+        let tiles = processor.tiles();
+        if let Some(bf16) = processor.bf16().filter(|_| !is_precise || tiles.is_some()) {
+            let blocks = Blocks::new(processor);
+            return crate::x86::attend(bf16, &blocks, head, is_precise, &mut scratch.x86, out);
+        }
     }
     let _ = arithmetic;
     crate::attention::attend(head, scratch, &mut out);

@@ -8,15 +8,13 @@
 //! at a time, so that they stay in the cache; attention is done head by head. Large batches are cut into groups of
 //! sequences that go through all layers on one thread each; a batch with less is spread over the threads step by step.
 //!
-//! Unsafe code is in `amx` (kernels) and `buffer` (aligned memory) alone.
+//! Unsafe code is in `x86` (kernels) and `buffer` (aligned memory) alone.
 
 #![expect(
     clippy::too_many_arguments,
     reason = "products take slices with their strides"
 )]
 
-#[cfg(all(target_arch = "x86_64", target_os = "linux"))]
-mod amx;
 mod architectures;
 mod arithmetic;
 mod attention;
@@ -38,6 +36,8 @@ mod rotary;
 mod rows;
 mod tensors;
 mod workspace;
+#[cfg(target_arch = "x86_64")]
+mod x86;
 
 pub use engine::Engine;
 pub use error::{Error, Result};

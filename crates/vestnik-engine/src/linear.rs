@@ -27,19 +27,24 @@ enum Weights {
         scales: Vec<f32>,
         sums: Vec<i32>,
     },
-    #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+    #[cfg(target_arch = "x86_64")]
     Parts {
         panels: Buffer<u16>,
-        amx: crate::amx::Amx,
+        tiles: crate::x86::Amx,
+    },
+    #[cfg(target_arch = "x86_64")]
+    Panels {
+        panels: Buffer<f32>,
+        avx512: crate::x86::Avx512,
     },
 }
 
 enum PackedBytes {
     Library(PackedBMatrix<i8>),
-    #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+    #[cfg(target_arch = "x86_64")]
     Panels {
         panels: Buffer<i8>,
-        amx: crate::amx::Amx,
+        avx512: crate::x86::Avx512,
     },
 }
 
@@ -119,23 +124,27 @@ impl Linear {
                 };
                 self.by_bytes(x, bytes, packed, ranges, then, out, &mut buffers.integers);
             }
-            #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
-            (Weights::Parts { panels, amx }, Values::Parts(rows)) => {
-                let tiles = crate::amx::Tiles::new(*amx);
+            #[cfg(target_arch = "x86_64")]
+            (Weights::Panels { panels, avx512 }, Values::Floats(rows)) => {
+                let (stride, depth) = (x.stride, self.inputs);
+                crate::x86::multiply_floats(
+                    *avx512,
+                    rows,
+                    stride,
+                    panels,
+                    depth,
+                    |sums, row, column| {
+                        self.finish_block(x, sums, [row, column], then, out);
+                    },
+                );
+            }
+            #[cfg(target_arch = "x86_64")]
+            (Weights::Parts { panels, tiles }, Values::Parts(rows)) => {
+                let tiles = crate::x86::Tiles::new(*tiles);
                 let padded = x.n_rows.next_multiple_of(BLOCK) * x.stride;
                 let rows = &rows[..padded];
-                crate::amx::multiply_split(&tiles, rows, x.stride, panels, |sums, row, column| {
-                    let sums = Floats {
-                        sums,
-                        stride: BLOCK,
-                    };
-                    self.finish(
-                        sums,
-                        [BLOCK.min(x.n_rows - row), BLOCK],
-                        [row, column],
-                        then,
-                        out,
-                    );
+                crate::x86::multiply_split(&tiles, rows, x.stride, panels, |sums, row, column| {
+                    self.finish_block(x, sums, [row, column], then, out);
                 });
             }
             _ => unreachable!("an operand that was prepared for another arithmetic"),
@@ -198,12 +207,12 @@ impl Linear {
                 let sums = ranges.of(sums, self.outputs, [0, 0]);
                 self.finish(sums, [x.n_rows, self.outputs], [0, 0], then, out);
             }
-            #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
-            PackedBytes::Panels { panels, amx } => {
-                let tiles = crate::amx::Tiles::new(*amx);
+            #[cfg(target_arch = "x86_64")]
+            PackedBytes::Panels { panels, avx512 } => {
+                let blocks = crate::x86::Blocks::new(*avx512);
                 let padded = x.n_rows.next_multiple_of(BLOCK) * x.stride;
-                crate::amx::multiply_bytes(
-                    &tiles,
+                crate::x86::multiply_bytes(
+                    &blocks,
                     &bytes[..padded],
                     x.stride,
                     panels,
@@ -220,6 +229,24 @@ impl Linear {
                 );
             }
         }
+    }
+
+    /// Finishes a block of 32 x 32 sums of numbers.
+    #[cfg(target_arch = "x86_64")]
+    fn finish_block(
+        &self,
+        x: Operand<'_>,
+        sums: &[f32],
+        [row, column]: [usize; 2],
+        then: Then,
+        out: &mut Output<'_>,
+    ) {
+        let sums = Floats {
+            sums,
+            stride: BLOCK,
+        };
+        let size = [BLOCK.min(x.n_rows - row), BLOCK];
+        self.finish(sums, size, [row, column], then, out);
     }
 
     /// Finishes `rows x columns` sums, the first of which belongs to this row and column.
@@ -285,10 +312,15 @@ fn transposed<T>(weight: &[T], outputs: usize, inputs: usize) -> NdTensorView<'_
 }
 
 fn float_weights(arithmetic: Arithmetic, weight: &[f32], outputs: usize, inputs: usize) -> Weights {
-    #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
-    if let Some(amx) = arithmetic.amx {
-        let panels = crate::amx::split_weights(weight, outputs, inputs);
-        return Weights::Parts { panels, amx };
+    #[cfg(target_arch = "x86_64")]
+    if let Some(tiles) = arithmetic.tiles() {
+        let panels = crate::x86::split_weights(weight, outputs, inputs);
+        return Weights::Parts { panels, tiles };
+    }
+    #[cfg(target_arch = "x86_64")]
+    if let Some(avx512) = arithmetic.avx512 {
+        let panels = crate::x86::weights_of_floats(weight, outputs, inputs);
+        return Weights::Panels { panels, avx512 };
     }
     let _ = arithmetic;
     Weights::Floats(GemmExecutor::<f32>::new().prepack_b(transposed(weight, outputs, inputs)))
@@ -296,15 +328,15 @@ fn float_weights(arithmetic: Arithmetic, weight: &[f32], outputs: usize, inputs:
 
 fn byte_weights(arithmetic: Arithmetic, weight: &[f32], outputs: usize, inputs: usize) -> Weights {
     let gemm = GemmExecutor::<u8, i8, i32>::new();
-    #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
-    if let Some(amx) = arithmetic.amx {
+    #[cfg(target_arch = "x86_64")]
+    if let Some(avx512) = arithmetic.avx512 {
         let QuantizedWeights {
             bytes,
             scales,
             sums,
         } = QuantizedWeights::new(weight, inputs, 127);
-        let panels = crate::amx::weights_of_bytes(&bytes, outputs, inputs);
-        let packed = PackedBytes::Panels { panels, amx };
+        let panels = crate::x86::weights_of_bytes(&bytes, outputs, inputs);
+        let packed = PackedBytes::Panels { panels, avx512 };
         return Weights::Bytes {
             packed,
             scales,

@@ -14,7 +14,7 @@ pub(crate) struct OperandBuffers {
     bytes: Buffer<u8>,
     scales: Buffer<f32>,
     zeros: Buffer<i32>,
-    #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+    #[cfg(target_arch = "x86_64")]
     parts: Buffer<u16>,
 }
 
@@ -39,7 +39,7 @@ pub(crate) enum Values<'a> {
         zeros: &'a [i32],
     },
     /// The parts of numbers.
-    #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+    #[cfg(target_arch = "x86_64")]
     Parts(&'a [u16]),
 }
 
@@ -55,8 +55,8 @@ impl OperandBuffers {
         let n_rows = rows.len() / stride;
         match arithmetic.dtype {
             EngineDtype::Int8 => self.quantize(rows, stride, width),
-            #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
-            EngineDtype::F32 if arithmetic.amx.is_some() => {
+            #[cfg(target_arch = "x86_64")]
+            EngineDtype::F32 if arithmetic.tiles().is_some() => {
                 self.split(arithmetic, rows, stride, width)
             }
             EngineDtype::F32 => Operand {
@@ -92,7 +92,7 @@ impl OperandBuffers {
         }
     }
 
-    #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+    #[cfg(target_arch = "x86_64")]
     fn split(
         &mut self,
         arithmetic: Arithmetic,
@@ -101,11 +101,11 @@ impl OperandBuffers {
         width: usize,
     ) -> Operand<'_> {
         let n_rows = rows.len() / stride;
-        let parts_stride = width.next_multiple_of(BLOCK) * crate::amx::PARTS;
+        let parts_stride = width.next_multiple_of(BLOCK) * crate::x86::PARTS;
         self.parts
             .resize(n_rows.next_multiple_of(BLOCK) * parts_stride);
-        if let Some(amx) = arithmetic.amx {
-            crate::amx::split_rows(amx, rows, stride, width, &mut self.parts, parts_stride);
+        if let Some(tiles) = arithmetic.tiles() {
+            crate::x86::split_rows(tiles, rows, stride, width, &mut self.parts, parts_stride);
         }
         Operand {
             n_rows,

@@ -41,10 +41,13 @@ impl FromStr for EngineDtype {
 /// Which kernels an engine may use.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Kernels {
-    /// The fastest that the processor has: AMX tiles (Linux on Intel Sapphire Rapids and later), otherwise the portable
-    /// ones. With `VESTNIK_KERNELS=portable` in the environment the portable ones.
+    /// The fastest that the processor has: AMX tiles (Linux on Intel Sapphire Rapids and later), otherwise AVX-512 vectors
+    /// with VNNI (Intel Cascade Lake, AMD Zen 4, and later), otherwise the portable ones. With `VESTNIK_KERNELS=avx512` or
+    /// `VESTNIK_KERNELS=portable` in the environment those.
     #[default]
     Fastest,
+    /// AVX-512 vectors where the processor has them, whether it has tiles or not; otherwise the portable ones.
+    Avx512,
     /// Those of `rten-gemm`, which choose between AVX-512, AVX2, NEON and plain code themselves.
     Portable,
 }

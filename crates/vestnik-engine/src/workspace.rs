@@ -22,8 +22,8 @@ pub(crate) struct RowScratch {
 pub(crate) struct HeadScratch {
     pub(crate) scores: Buffer<f32>,
     pub(crate) relative: RelativeScratch,
-    #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
-    pub(crate) amx: crate::amx::AttentionScratch,
+    #[cfg(target_arch = "x86_64")]
+    pub(crate) x86: crate::x86::AttentionScratch,
 }
 
 /// States of a group of sequences.

@@ -39,6 +39,9 @@ pub(crate) fn single(batch: &Batch, sequence: usize) -> Batch {
     }
 }
 
+/// All kernels; on processors without some of them, others stand in.
+pub(crate) const KERNELS: [Kernels; 3] = [Kernels::Fastest, Kernels::Avx512, Kernels::Portable];
+
 pub(crate) fn engine(model: &EncoderModel, dtype: EngineDtype, kernels: Kernels) -> Engine {
     let options = EngineOptions::default()
         .with_dtype(dtype)

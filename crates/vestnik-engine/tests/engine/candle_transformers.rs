@@ -2,11 +2,11 @@
 
 use std::path::Path;
 
-use vestnik_engine::{EngineDtype, Kernels};
+use vestnik_engine::EngineDtype;
 use vestnik_model::{Device, EncoderModel, ModelDir, Tensor};
 use vestnik_text::Batch;
 
-use crate::batches::{batch, engine, largest_difference, scattered};
+use crate::batches::{KERNELS, batch, engine, largest_difference, scattered};
 use crate::peer::Peer;
 
 /// The states of a packed batch by an encoder that pads.
@@ -41,7 +41,7 @@ fn equal_those_of_candle_transformers() {
         let (model, _) = EncoderModel::load_frozen(&dir, &Device::Cpu).unwrap();
         let batch = batch(&[9, 1, 17], scattered(model.config().encoder.vocab_size));
         let expected = padded_states(&Peer::open(&path).unwrap(), &batch);
-        for kernels in [Kernels::Fastest, Kernels::Portable] {
+        for kernels in KERNELS {
             let engine = engine(&model, EngineDtype::F32, kernels);
             let difference = largest_difference(&engine.states(&batch).unwrap(), &expected);
             assert!(difference < 1e-4, "{name}: {difference}");

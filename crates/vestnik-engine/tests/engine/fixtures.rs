@@ -6,7 +6,8 @@ use vestnik_engine::{EngineDtype, Kernels};
 use vestnik_model::{Device, EncoderModel, ModelDir};
 
 use crate::batches::{
-    batch, byte_bound, composed, engine, largest_difference, relative_error, scattered, single,
+    KERNELS, batch, byte_bound, composed, engine, largest_difference, relative_error, scattered,
+    single,
 };
 
 fn fixtures() -> Vec<PathBuf> {
@@ -50,7 +51,7 @@ fn every_architecture_equals_the_composed_encoder() {
         let config = &model.config().encoder;
         let batch = batch(&lengths(&model), scattered(config.vocab_size));
         let expected = composed(&model, &batch);
-        for kernels in [Kernels::Fastest, Kernels::Portable] {
+        for kernels in KERNELS {
             let engine = engine(&model, EngineDtype::F32, kernels);
             seen.push(config.architecture);
             let difference = largest_difference(&engine.states(&batch).unwrap(), &expected);
@@ -73,7 +74,7 @@ fn bytes_are_near_the_composed_encoder() {
             scattered(model.config().encoder.vocab_size),
         );
         let expected = composed(&model, &batch);
-        for kernels in [Kernels::Fastest, Kernels::Portable] {
+        for kernels in KERNELS {
             let engine = engine(&model, EngineDtype::Int8, kernels);
             let error = relative_error(&engine.states(&batch).unwrap(), &expected);
             assert!(
@@ -92,12 +93,11 @@ fn states_do_not_depend_on_the_sequences_beside_them() {
             &lengths(&model),
             scattered(model.config().encoder.vocab_size),
         );
-        for (dtype, kernels) in [
-            (EngineDtype::F32, Kernels::Fastest),
-            (EngineDtype::F32, Kernels::Portable),
-            (EngineDtype::Int8, Kernels::Fastest),
-            (EngineDtype::Int8, Kernels::Portable),
-        ] {
+        let dtypes = [EngineDtype::F32, EngineDtype::Int8];
+        for (dtype, kernels) in dtypes
+            .iter()
+            .flat_map(|dtype| KERNELS.map(|kernels| (*dtype, kernels)))
+        {
             let engine = engine(&model, dtype, kernels);
             let together = engine.states(&batch).unwrap();
             let width = model.config().encoder.hidden_size;

@@ -6,7 +6,8 @@ use vestnik_model::EncoderModel;
 use vestnik_text::Batch;
 
 use crate::batches::{
-    batch, byte_bound, composed, engine, largest_difference, relative_error, scattered, single,
+    KERNELS, batch, byte_bound, composed, engine, largest_difference, relative_error, scattered,
+    single,
 };
 use crate::random_models::{Distances, POSITIONS, Shape, VOCABULARY, bert, deberta, modernbert};
 
@@ -50,7 +51,7 @@ proptest! {
     fn bert_equals_the_composed_encoder(shape in shapes(), lengths in lengths(), seed in any::<u64>()) {
         let model = bert(shape, 1.0, seed);
         let batch = batch(&lengths, scattered(VOCABULARY));
-        for kernels in [Kernels::Fastest, Kernels::Portable] {
+        for kernels in KERNELS {
             let difference = difference(&model, &batch, kernels);
             prop_assert!(difference < 1e-4, "{kernels:?}: {difference}");
         }
@@ -62,7 +63,7 @@ proptest! {
     ) {
         let model = modernbert(shape, window, seed);
         let batch = batch(&lengths, scattered(VOCABULARY));
-        for kernels in [Kernels::Fastest, Kernels::Portable] {
+        for kernels in KERNELS {
             let difference = difference(&model, &batch, kernels);
             prop_assert!(difference < 1e-4, "{kernels:?}: {difference}");
         }
@@ -74,7 +75,7 @@ proptest! {
     ) {
         let model = deberta(shape, distances, seed);
         let batch = batch(&lengths, scattered(VOCABULARY));
-        for kernels in [Kernels::Fastest, Kernels::Portable] {
+        for kernels in KERNELS {
             let difference = difference(&model, &batch, kernels);
             prop_assert!(difference < 1e-4, "{kernels:?}: {difference}");
         }

@@ -3,12 +3,12 @@
 use std::arch::x86_64::_mm512_setzero_si512;
 use std::ops::Range;
 
-use super::Amx;
 use super::packing::{
     PARTS, STEP, TILE, TILE_NUMBERS, load, pair, row_step, store, store_transposed,
 };
 use super::softmax::exponentials;
-use super::tiles::{BLOCK, PANEL_STEP, Tiles};
+use super::tiles::{BLOCK, PANEL_STEP};
+use super::{Bf16, Blocks};
 use crate::attention::{Head, HeadOutput, visible_keys};
 use crate::buffer::Buffer;
 
@@ -28,29 +28,29 @@ pub(crate) struct AttentionScratch {
     context: Buffer<f32>,
 }
 
-/// One head's attention into `out`. With `precise` the factors of products are the sums of their parts, otherwise they
-/// are rounded to bf16.
+/// One head's attention into `out`. With `precise`, which needs tiles, the factors of products are the sums of their parts,
+/// otherwise they are rounded to bf16.
 pub(crate) fn attend(
-    amx: Amx,
+    proof: Bf16,
+    blocks: &Blocks,
     head: &Head<'_>,
     precise: bool,
     scratch: &mut AttentionScratch,
     mut out: HeadOutput<'_>,
 ) {
     let parts = if precise { PARTS } else { 1 };
-    // SAFETY: an `Amx` says that AVX-512 with bf16 is there.
+    // SAFETY: a `Bf16` says that AVX-512 with bf16 is there.
     unsafe {
         pack_queries(head, parts, &mut scratch.queries);
         pack_keys(head, parts, &mut scratch.keys);
         pack_values(head, parts, &mut scratch.values);
     }
-    let tiles = Tiles::new(amx);
     for start in (0..head.length).step_by(BLOCK) {
         let rows = start..head.length.min(start + BLOCK);
-        let block = Block::new(head, rows, parts);
-        block.score(&tiles, head, scratch);
+        let block = Block::new(proof, head, rows, parts);
+        block.score(blocks, head, scratch);
         let reciprocals = block.weigh(head, scratch);
-        block.sum(&tiles, head, scratch, &reciprocals, &mut out);
+        block.sum(blocks, head, scratch, &reciprocals, &mut out);
     }
 }
 
@@ -111,16 +111,18 @@ fn pack_values(head: &Head<'_>, parts: usize, packed: &mut Buffer<u16>) {
 
 /// 32 queries, or the rest of them, and the panels of keys that one of them sees.
 struct Block {
+    proof: Bf16,
     rows: Range<usize>,
     panels: Range<usize>,
     parts: usize,
 }
 
 impl Block {
-    fn new(head: &Head<'_>, rows: Range<usize>, parts: usize) -> Self {
+    fn new(proof: Bf16, head: &Head<'_>, rows: Range<usize>, parts: usize) -> Self {
         let first = visible_keys(rows.start, head.length, head.window).start;
         let end = visible_keys(rows.end - 1, head.length, head.window).end;
         Self {
+            proof,
             rows,
             panels: first / BLOCK..end.div_ceil(BLOCK),
             parts,
@@ -138,7 +140,7 @@ impl Block {
     }
 
     /// Products of queries and keys into the scratch's scores.
-    fn score(&self, tiles: &Tiles, head: &Head<'_>, scratch: &mut AttentionScratch) {
+    fn score(&self, blocks: &Blocks, head: &Head<'_>, scratch: &mut AttentionScratch) {
         let AttentionScratch {
             queries,
             keys,
@@ -152,7 +154,7 @@ impl Block {
         for (index, panel) in self.panels.clone().enumerate() {
             let keys = &keys[panel * depth * BLOCK..][..depth * BLOCK];
             self.product(
-                tiles,
+                blocks,
                 queries,
                 depth,
                 keys,
@@ -174,7 +176,7 @@ impl Block {
             let first = self.panels.start * BLOCK;
             let visible = visible.start - first..visible.end - first;
             let out = &mut scratch.weights[row * stride..][..keys * self.parts];
-            // SAFETY: tiles, and so AVX-512 with bf16, are there.
+            // SAFETY: a `Bf16` says that AVX-512 with bf16 is there.
             let sum = unsafe { exponentials(scores, &visible, head.scale, self.parts > 1, out) };
             reciprocals[row] = sum.recip();
         }
@@ -184,7 +186,7 @@ impl Block {
     /// The values' weighted means into `out`.
     fn sum(
         &self,
-        tiles: &Tiles,
+        blocks: &Blocks,
         head: &Head<'_>,
         scratch: &mut AttentionScratch,
         reciprocals: &[f32; BLOCK],
@@ -203,7 +205,7 @@ impl Block {
         for panel in 0..head.width.div_ceil(BLOCK) {
             let first = panel * panel_len + self.panels.start * step_len;
             let values = &values[first..][..self.panels.len() * step_len];
-            self.product(tiles, weights, stride, values, context, BLOCK);
+            self.product(blocks, weights, stride, values, context, BLOCK);
             let columns = panel * BLOCK..head.width.min((panel + 1) * BLOCK);
             for (row, query) in self.rows.clone().enumerate() {
                 let context = &context[row * BLOCK..][..columns.len()];
@@ -217,17 +219,18 @@ impl Block {
 
     fn product(
         &self,
-        tiles: &Tiles,
+        blocks: &Blocks,
         rows: &[u16],
         stride: usize,
         panel: &[u16],
         out: &mut [f32],
         out_stride: usize,
     ) {
-        if self.parts > 1 {
-            tiles.exact(rows, stride, panel, out, out_stride);
-        } else {
-            tiles.rounded(rows, stride, panel, out, out_stride);
+        match blocks {
+            Blocks::Tiles(tiles) if self.parts > 1 => {
+                tiles.exact(rows, stride, panel, out, out_stride);
+            }
+            _ => blocks.rounded(self.proof, rows, stride, panel, out, out_stride),
         }
     }
 }

@@ -266,7 +266,7 @@ impl Drop for Tiles {
 }
 
 /// Refuses blocks that reach beyond their slices; sizes of the rows in bytes, of the results in numbers.
-fn check(rows: usize, stride: usize, depth: usize, out: usize, out_stride: usize) {
+pub(super) fn check(rows: usize, stride: usize, depth: usize, out: usize, out_stride: usize) {
     assert!(
         (BLOCK - 1) * stride + depth <= rows && (BLOCK - 1) * out_stride + BLOCK <= out,
         "a block reaches beyond its slice"

@@ -1,6 +1,7 @@
 //! Products of many rows by prepacked weights, block by block, each block handed on while it is in the first-level cache.
 
 use super::tiles::{BLOCK, Tiles};
+use super::{Avx512, Blocks, vectors};
 
 /// Numbers of a block.
 pub(crate) const BLOCK_NUMBERS: usize = BLOCK * BLOCK;
@@ -9,7 +10,7 @@ pub(crate) const BLOCK_NUMBERS: usize = BLOCK * BLOCK;
 ///
 /// `rows` is filled up to a multiple of 32 rows, `stride` numbers each.
 pub(crate) fn multiply_bytes(
-    tiles: &Tiles,
+    blocks: &Blocks,
     rows: &[u8],
     stride: usize,
     panels: &[i8],
@@ -18,7 +19,7 @@ pub(crate) fn multiply_bytes(
     let len = BLOCK * stride;
     let compute = |block: usize, panel: usize, out: &mut [i32; BLOCK_NUMBERS]| {
         let (rows, panel) = (&rows[block * len..][..len], &panels[panel * len..][..len]);
-        tiles.bytes(rows, stride, panel, out, BLOCK);
+        blocks.bytes(rows, stride, panel, out, BLOCK);
     };
     multiply(
         [0; BLOCK_NUMBERS],
@@ -44,6 +45,32 @@ pub(crate) fn multiply_split(
     multiply(
         [0.0; BLOCK_NUMBERS],
         [rows.len() / len, panels.len() / len],
+        compute,
+        take,
+    );
+}
+
+/// Rows of numbers, `stride` apart, by panels of them for `depth` numbers each. Otherwise as [`multiply_bytes`], but the last
+/// rows need not be filled up.
+pub(crate) fn multiply_floats(
+    processor: Avx512,
+    rows: &[f32],
+    stride: usize,
+    panels: &[f32],
+    depth: usize,
+    take: impl FnMut(&[f32; BLOCK_NUMBERS], usize, usize),
+) {
+    let len = BLOCK * depth;
+    let compute = |block: usize, panel: usize, out: &mut [f32; BLOCK_NUMBERS]| {
+        let (rows, panel) = (
+            &rows[block * BLOCK * stride..],
+            &panels[panel * len..][..len],
+        );
+        vectors::floats(processor, rows, stride, panel, out);
+    };
+    multiply(
+        [0.0; BLOCK_NUMBERS],
+        [rows.len().div_ceil(BLOCK * stride), panels.len() / len],
         compute,
         take,
     );

@@ -46,6 +46,19 @@ pub(crate) fn weights_of_bytes(weights: &[i8], outputs: usize, inputs: usize) ->
     packed
 }
 
+/// Right factor of numbers from `weights [outputs, inputs]`: `[panel][input][32 outputs]`, zeros where there are none.
+pub(crate) fn weights_of_floats(weights: &[f32], outputs: usize, inputs: usize) -> Buffer<f32> {
+    let mut packed = Buffer::zeros(outputs.next_multiple_of(BLOCK) * inputs);
+    for (output, row) in weights.chunks_exact(inputs.max(1)).enumerate() {
+        let (panel, column) = (output / BLOCK, output % BLOCK);
+        let panel = &mut packed[panel * inputs * BLOCK..];
+        for (out, weight) in panel.chunks_exact_mut(BLOCK).zip(row) {
+            out[column] = *weight;
+        }
+    }
+    packed
+}
+
 /// bf16 numbers whose sum an `f32` number is, the largest first: 8 digits each. Parts lie step by step: 32 numbers of the
 /// first, of the second, of the third, then the next 32.
 pub(crate) const PARTS: usize = 3;
