@@ -104,7 +104,7 @@ fn parse(line: &Line<'_>, max_bytes: usize) -> Parsed {
 
 /// A line as text.
 pub(crate) fn utf8(line: &[u8]) -> std::result::Result<&str, Problem> {
-    std::str::from_utf8(line).map_err(|error| Problem::InvalidUtf8 {
+    simdutf8::compat::from_utf8(line).map_err(|error| Problem::InvalidUtf8 {
         offset: error.valid_up_to(),
     })
 }

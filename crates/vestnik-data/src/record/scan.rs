@@ -192,7 +192,7 @@ impl<'a> Scan<'a> {
         loop {
             let rest = &self.bytes[self.at..];
             let length = memchr2(b'"', b'\\', rest).ok_or(Defect::Syntax)?;
-            if rest[..length].iter().any(|&byte| byte < b' ') {
+            if has_controls(&rest[..length]) {
                 return Err(Defect::Syntax);
             }
             self.at += length + 1;
@@ -232,6 +232,16 @@ impl<'a> Scan<'a> {
         self.at += 4;
         u16::from_str_radix(digits, 16).map_err(|_| Defect::Syntax)
     }
+}
+
+/// Whether a string has a control character. The compiler makes vectors of a loop that does not stop early.
+fn has_controls(string: &[u8]) -> bool {
+    let mut chunks = string.chunks(64);
+    chunks.any(|chunk| {
+        chunk
+            .iter()
+            .fold(false, |found, byte| found | (*byte < b' '))
+    })
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use super::{Found, RawRecord};
 use crate::compression::Source;
 use crate::issue::Rejected;
 use crate::problem::Problem;
+use crate::records::utf8;
 
 /// How many bytes of a value that is too long are kept.
 const KEPT_BYTES: usize = 4096;
@@ -150,15 +151,12 @@ impl JsonValues {
                 kept,
             ));
         }
-        match std::str::from_utf8(&cut.bytes) {
+        match utf8(&cut.bytes) {
             Ok(json) => Ok(RawRecord {
                 line: cut.line,
                 json: json.to_owned(),
             }),
-            Err(error) => {
-                let offset = error.valid_up_to();
-                Err(rejected(Problem::InvalidUtf8 { offset }, &cut.bytes))
-            }
+            Err(problem) => Err(rejected(problem, &cut.bytes)),
         }
     }
 }
