@@ -261,15 +261,27 @@ class OpenLoop:
         return self.summary(seconds)
 
     async def ask(self, since, body):
-        reader, writer = self.idle.pop() if self.idle else await asyncio.open_connection(self.host, self.port)
+        answer = None
+        while answer is None:
+            was_idle = bool(self.idle)
+            connection = self.idle.pop() if was_idle else await asyncio.open_connection(self.host, self.port)
+            try:
+                answer = await self.exchange(connection, body)
+            except (asyncio.IncompleteReadError, ConnectionError):
+                # The server closes connections on which nothing was asked for long, as any client has to expect.
+                if not was_idle:
+                    raise
+        self.latencies.append((time.monotonic() - since) * 1e3)
+        self.statuses[answer] = self.statuses.get(answer, 0) + 1
+        self.idle.append(connection)
+
+    async def exchange(self, connection, body):
+        reader, writer = connection
         head = f"POST /v1/tag HTTP/1.1\r\nHost: load\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
         writer.write(head.encode() + body)
         head = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
         await reader.readexactly(int(re.search(r"content-length: (\d+)", head)[1]))
-        self.latencies.append((time.monotonic() - since) * 1e3)
-        status = head.split(" ")[1]
-        self.statuses[status] = self.statuses.get(status, 0) + 1
-        self.idle.append((reader, writer))
+        return head.split(" ")[1]
 
     def summary(self, seconds):
         latencies = sorted(self.latencies) or [float("nan")]

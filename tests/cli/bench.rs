@@ -62,10 +62,18 @@ fn f32_is_the_default_and_the_limit_holds() {
 fn mistakes_are_told_in_a_line() {
     let sandbox = Sandbox::with_model();
     sandbox.write("empty.jsonl", "");
+    sandbox.write("news.jsonl", ARTICLES);
     for (args, part) in [
         ("empty.jsonl", "the input holds no article"),
         ("missing.jsonl", "missing.jsonl"),
-        ("empty.jsonl --dtype int4", "expected f32 or int8"),
+        (
+            "empty.jsonl --dtype int4",
+            "expected f32, bf16 (GPUs) or int8 (CPU)",
+        ),
+        (
+            "news.jsonl --dtype bf16",
+            "bf16 is not computed on the CPU, expected f32 or int8",
+        ),
     ] {
         let ran = sandbox.run(&format!("bench --model tiny --device cpu {args}"));
         assert_eq!(ran.code, 2, "{ran}");

@@ -1,10 +1,12 @@
-//! The engine on the default model: one article, a batch of articles, and loading; `f32` and `int8`.
+//! The engine on the default model: one article, a batch of articles, and loading; products and attention alone, beside what
+//! one thread can do at most with numbers in registers. `f32` and `int8`; products, attention and the most on one thread.
 
 use std::hint::black_box;
 use std::path::Path;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use vestnik_engine::{Engine, EngineDtype, EngineOptions};
+use vestnik_engine::parts::{Attention, Peak, Product};
+use vestnik_engine::{Engine, EngineDtype, EngineOptions, Kernels};
 use vestnik_model::{Device, EncoderModel, ModelDir};
 use vestnik_text::Batch;
 
@@ -50,7 +52,7 @@ fn forward(criterion: &mut Criterion) {
         ("article", vec![500]),
         ("batch", (0..24).map(|i| 40 + 17 * i).collect()),
     ];
-    for dtype in [EngineDtype::F32, EngineDtype::Int8] {
+    for dtype in DTYPES {
         let engine = engine(&model, dtype);
         let mut group = criterion.benchmark_group(format!("forward {dtype} {}", engine.kernels()));
         for (name, lengths) in &shapes {
@@ -73,9 +75,79 @@ fn load(criterion: &mut Criterion) {
     }
 }
 
+const DTYPES: [EngineDtype; 2] = [EngineDtype::F32, EngineDtype::Int8];
+const ROUNDS: u64 = 100_000;
+
+/// Operations, a multiplication and an addition each, that one thread does with numbers in registers.
+fn peak(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("peak");
+    for dtype in DTYPES {
+        let Some(peak) = Peak::new(dtype) else {
+            continue;
+        };
+        group.throughput(Throughput::Elements(ROUNDS * peak.operations()));
+        group.bench_function(dtype.to_string(), |bencher| {
+            bencher.iter(|| black_box(peak.compute(ROUNDS)));
+        });
+    }
+    group.finish();
+}
+
+/// Products of 256 rows, `outputs x inputs`: those of the default model's layers, and of XLM-RoBERTa-base.
+fn products(criterion: &mut Criterion) {
+    let shapes = [
+        [1152, 384],
+        [384, 384],
+        [1536, 384],
+        [384, 1536],
+        [2304, 768],
+        [3072, 768],
+        [768, 3072],
+    ];
+    for (dtype, kernels) in with_kernels() {
+        let options = EngineOptions::default()
+            .with_dtype(dtype)
+            .with_kernels(kernels);
+        let mut group = criterion.benchmark_group(format!("product {dtype} {kernels:?}"));
+        for [outputs, inputs] in shapes {
+            let mut product = Product::new(&options, [256, outputs, inputs]);
+            group.throughput(Throughput::Elements(2 * 256 * (outputs * inputs) as u64));
+            group.bench_function(format!("{outputs} x {inputs}"), |bencher| {
+                bencher.iter(|| black_box(product.compute()));
+            });
+        }
+        group.finish();
+    }
+}
+
+/// One head over one sequence, `tokens x width`.
+fn attention(criterion: &mut Criterion) {
+    for (dtype, kernels) in with_kernels() {
+        let options = EngineOptions::default()
+            .with_dtype(dtype)
+            .with_kernels(kernels);
+        let mut group = criterion.benchmark_group(format!("attention {dtype} {kernels:?}"));
+        for [length, width] in [[128, 32], [512, 64]] {
+            let mut attention = Attention::new(&options, length, width);
+            group.throughput(Throughput::Elements((4 * length * length * width) as u64));
+            group.bench_function(format!("{length} x {width}"), |bencher| {
+                bencher.iter(|| black_box(attention.compute()));
+            });
+        }
+        group.finish();
+    }
+}
+
+fn with_kernels() -> impl Iterator<Item = (EngineDtype, Kernels)> {
+    let kernels = [Kernels::Fastest, Kernels::Portable];
+    DTYPES
+        .into_iter()
+        .flat_map(move |dtype| kernels.map(|kernels| (dtype, kernels)))
+}
+
 criterion_group! {
     name = benches;
     config = Criterion::default().sample_size(10);
-    targets = forward, load
+    targets = forward, load, peak, products, attention
 }
 criterion_main!(benches);

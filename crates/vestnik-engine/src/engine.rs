@@ -321,7 +321,7 @@ impl Group<'_> {
     }
 }
 
-fn attend(
+pub(crate) fn attend(
     arithmetic: Arithmetic,
     head: &Head<'_>,
     scratch: &mut HeadScratch,

@@ -29,6 +29,8 @@ mod layer;
 mod linear;
 mod operand;
 mod options;
+#[doc(hidden)]
+pub mod parts;
 mod quantized_weights;
 mod quick_gelu;
 mod relative;

@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use vestnik_text::Aggregation;
 
 use crate::device::DeviceChoice;
+use crate::dtype::Dtype;
 use crate::error::{Error, Result};
-use crate::options::{Dtype, Options};
+use crate::options::Options;
 use crate::task::Task;
 use crate::vestnik::Vestnik;
 

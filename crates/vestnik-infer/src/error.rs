@@ -5,7 +5,7 @@ use std::time::Duration;
 use vestnik_text::Aggregation;
 
 use crate::device::DeviceChoice;
-use crate::options::Dtype;
+use crate::dtype::Dtype;
 use crate::task::Task;
 
 /// Result of this crate.
@@ -37,10 +37,14 @@ pub enum Error {
     #[error("no text has a token to measure on")]
     NoTexts,
     /// Numbers that an encoder is not computed in.
-    #[error("{dtype} is computed on the CPU alone, f32 on this device")]
+    #[error("{dtype} is not computed on {device}, expected {} or {}", known[0], known[1])]
     Dtype {
         /// What was asked for.
         dtype: Dtype,
+        /// Where.
+        device: &'static str,
+        /// What is computed there.
+        known: [Dtype; 2],
     },
     /// A name of a task that is none.
     #[error("{name:?} is no task, expected ner, topic or stance")]
@@ -266,6 +270,14 @@ fn names(tasks: &[Task]) -> String {
 }
 
 impl Error {
+    /// Whether the memory of a device did not hold what was to be computed.
+    pub(crate) fn is_out_of_memory(&self) -> bool {
+        let first: &(dyn std::error::Error + 'static) = self;
+        // CUDA's name of the error; candle hands on the driver's.
+        std::iter::successors(Some(first), |error| error.source())
+            .any(|error| error.to_string().contains("CUDA_ERROR_OUT_OF_MEMORY"))
+    }
+
     /// The same about texts that stand behind `n` others of a call.
     pub(crate) fn behind(self, n: usize) -> Self {
         match self {

@@ -1,12 +1,12 @@
 //! What int8 costs a model, layer by layer.
 
-use vestnik_engine::EngineOptions;
+use vestnik_engine::{EngineDtype, EngineOptions};
 use vestnik_model::{Device, EncoderModel, ModelDir};
 use vestnik_text::Tokenizer;
 
 use crate::error::Result;
 use crate::metadata::{Int8Metadata, Metadata, window_options};
-use crate::options::{Dtype, Options};
+use crate::options::Options;
 use crate::reader::{Reader, to_host};
 use crate::states::States;
 
@@ -39,12 +39,12 @@ impl Int8Errors {
     /// [`Error::NoTexts`](crate::Error::NoTexts) when no text has a token; else as opening a model and reading with it.
     pub fn measure(dir: &ModelDir, texts: &[&str], bound: f64) -> Result<Self> {
         let probe = Probe::open(dir)?;
-        let exact = probe.states(texts, Dtype::F32, vec![])?;
+        let exact = probe.states(texts, EngineDtype::F32, vec![])?;
         if exact.is_empty() {
             return Err(crate::Error::NoTexts);
         }
         let error = |f32_layers| -> Result<f64> {
-            let states = probe.states(texts, Dtype::Int8, f32_layers)?;
+            let states = probe.states(texts, EngineDtype::Int8, f32_layers)?;
             Ok(relative_error(&states, &exact))
         };
         let n_layers = probe.model.config().encoder.num_hidden_layers;
@@ -87,7 +87,12 @@ impl<'a> Probe<'a> {
     }
 
     /// The states of all windows of texts, in an order that depends on the texts alone.
-    fn states(&self, texts: &[&str], dtype: Dtype, f32_layers: Vec<usize>) -> Result<Vec<f32>> {
+    fn states(
+        &self,
+        texts: &[&str],
+        dtype: EngineDtype,
+        f32_layers: Vec<usize>,
+    ) -> Result<Vec<f32>> {
         let metadata = self.dir.settings().map(Metadata::parse).transpose()?;
         let options = EngineOptions::default()
             .with_dtype(dtype)

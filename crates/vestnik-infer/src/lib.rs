@@ -15,9 +15,11 @@ mod analyses;
 mod analysis;
 #[cfg(feature = "tokio")]
 mod async_vestnik;
+mod batch_budget;
 mod builder;
 mod calibration;
 mod device;
+mod dtype;
 mod embedded;
 mod error;
 mod few_shot;
@@ -62,6 +64,7 @@ pub use calibration::{
     Calibration, Calibrator, FEWEST_ENTITIES, Fit, LabelledWords, TEMPERATURES, best_min_score,
 };
 pub use device::{DeviceChoice, device_name};
+pub use dtype::Dtype;
 pub use embedded::embedded_files;
 pub use error::{Error, Result};
 pub use few_shot::FewShot;
@@ -70,7 +73,7 @@ pub use head_metadata::{HeadCalibration, HeadMetadata};
 pub use int8_errors::Int8Errors;
 pub use logistic_regression::LogisticRegression;
 pub use metadata::{Int8Metadata, Metadata, WindowMetadata};
-pub use options::{Dtype, Options};
+pub use options::Options;
 pub use pipeline::{NerPipeline, Reading, Tagged};
 pub use record::{ClassBasis, ClassWriter, RecordWriter, add_language};
 pub use summary::{MeanStance, Mentioned};

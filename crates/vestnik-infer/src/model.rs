@@ -5,10 +5,11 @@ use vestnik_model::{Device, HeadKind, ModelDir};
 use vestnik_text::Tokenizer;
 
 use crate::analysis::{Analysis, Request};
+use crate::dtype::Dtype;
 use crate::error::{Error, Result};
 use crate::metadata::{Metadata, window_options};
 use crate::multi_task::MultiTask;
-use crate::options::{Dtype, Options};
+use crate::options::Options;
 use crate::pair_stance::PairStance;
 use crate::pipeline::NerPipeline;
 use crate::sequence_topics::SequenceTopics;
@@ -125,6 +126,15 @@ impl Model {
             Self::MultiTask(model) => model.reader().dtype(),
             Self::Topics(model) => model.reader().dtype(),
             Self::Stance(model) => model.dtype(),
+        }
+    }
+
+    /// Tokens of one forward pass.
+    pub(crate) fn batch_tokens(&self) -> usize {
+        match self {
+            Self::MultiTask(model) => model.reader().batch_tokens(),
+            Self::Topics(model) => model.reader().batch_tokens(),
+            Self::Stance(model) => model.batch_tokens(),
         }
     }
 

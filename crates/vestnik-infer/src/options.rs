@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-pub use vestnik_engine::EngineDtype as Dtype;
 use vestnik_text::Aggregation;
 
 use crate::device::DeviceChoice;
+use crate::dtype::Dtype;
 use crate::task::Task;
 
 /// How to run a model. `Options::default()` is right for most.
@@ -14,8 +14,7 @@ use crate::task::Task;
 pub struct Options {
     /// Device to compute on. Default: [`DeviceChoice::Auto`].
     pub device: DeviceChoice,
-    /// The numbers in which products are computed. Default: [`Dtype::F32`]; on other devices than the CPU there is no
-    /// other.
+    /// The numbers in which products are computed. Default: [`Dtype::F32`].
     pub dtype: Option<Dtype>,
     /// Tokens of one forward pass, special tokens included. More is faster up to a point and takes more memory; a
     /// window longer than this is a batch of its own. Default: 4096.

@@ -7,10 +7,11 @@ use vestnik_model::{Device, Mode, ModelDir, SequenceClassificationHead, Sequence
 use vestnik_text::{PairTemplate, SpanPlace, TokenizedText, Tokenizer, WindowOptions, windows};
 
 use crate::analysis::{Analysis, Request, Target};
-use crate::error::{Error, Result};
+use crate::batch_budget::BatchBudget;
+use crate::dtype::Dtype;
+use crate::error::Result;
 use crate::head_metadata::HeadCalibration;
-use crate::options::{Dtype, Options};
-use crate::packing::pack;
+use crate::options::Options;
 use crate::reader::to_host;
 use crate::stance_scores::StanceScores;
 use crate::states::States;
@@ -30,7 +31,7 @@ pub(crate) struct PairStance {
     scores: StanceScores,
     device: Device,
     max_tokens: usize,
-    batch_tokens: usize,
+    budget: BatchBudget,
     time_limit: TimeLimit,
     stopwatch: Stopwatch,
 }
@@ -45,9 +46,7 @@ struct Pair {
 
 impl PairStance {
     pub(crate) fn open(dir: &ModelDir, device: Device, options: &Options) -> Result<Self> {
-        if options.batch_tokens == 0 {
-            return Err(Error::BatchTokens);
-        }
+        let budget = BatchBudget::new(options.batch_tokens)?;
         let tokenizer = dir.tokenizer()?;
         let (classifier, _) = SequenceClassifier::load_frozen(dir, &device)?;
         let (states, head) = States::new(dir, classifier, &device, options)?;
@@ -59,7 +58,7 @@ impl PairStance {
             tokenizer,
             device,
             max_tokens: dir.max_tokens(),
-            batch_tokens: options.batch_tokens,
+            budget,
             time_limit: TimeLimit::new(options.text_time),
             stopwatch: Stopwatch::default(),
         })
@@ -75,6 +74,11 @@ impl PairStance {
 
     pub(crate) fn dtype(&self) -> Dtype {
         self.states.dtype()
+    }
+
+    /// Tokens of one forward pass.
+    pub(crate) fn batch_tokens(&self) -> usize {
+        self.budget.tokens()
     }
 
     /// The time that was spent so far.
@@ -169,7 +173,7 @@ impl PairStance {
             |pair: &Pair| pair.window.len() + pair.target.len() + self.template.n_special();
         let lengths: Vec<usize> = pairs.iter().map(length).collect();
         let mut found = vec![None; pairs.len()];
-        for batch in pack(&lengths, self.batch_tokens) {
+        self.budget.each_batch(&lengths, |batch| {
             let of_batch: Vec<&Pair> = batch.iter().map(|&index| &pairs[index]).collect();
             let shares = batch.iter().map(|&index| Share {
                 text: pairs[index].place.0,
@@ -180,10 +184,11 @@ impl PairStance {
                 .time_limit
                 .together(shares, || self.logits(texts, &of_batch))?;
             let rows = logits.chunks_exact(self.head.labels().len());
-            for (index, row) in batch.into_iter().zip(rows) {
+            for (&index, row) in batch.iter().zip(rows) {
                 found[index] = Some(self.scores.stance(row));
             }
-        }
+            Ok(())
+        })?;
         Ok(found.into_iter().flatten().collect())
     }
 

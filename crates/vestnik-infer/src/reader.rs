@@ -8,9 +8,10 @@ use vestnik_text::{
     Batch, Collator, Example, TokenizedText, Tokenizer, Window, WindowOptions, windows,
 };
 
+use crate::batch_budget::BatchBudget;
+use crate::dtype::Dtype;
 use crate::error::{Error, Result};
-use crate::options::{Dtype, Options};
-use crate::packing::pack;
+use crate::options::Options;
 use crate::states::States;
 use crate::time_limit::{Share, Spent, TimeLimit};
 use crate::times::{Stopwatch, Times};
@@ -29,7 +30,7 @@ pub(crate) struct Reader {
     collator: Collator,
     window: WindowOptions,
     device: Device,
-    batch_tokens: usize,
+    budget: BatchBudget,
     time_limit: TimeLimit,
     stopwatch: Stopwatch,
 }
@@ -76,16 +77,13 @@ impl Reader {
         device: Device,
         options: &Options,
     ) -> Result<Self> {
-        if options.batch_tokens == 0 {
-            return Err(Error::BatchTokens);
-        }
         Ok(Self {
             states,
             collator: Collator::new(tokenizer.special()),
             tokenizer,
             window,
             device,
-            batch_tokens: options.batch_tokens,
+            budget: BatchBudget::new(options.batch_tokens)?,
             time_limit: TimeLimit::new(options.text_time),
             stopwatch: Stopwatch::default(),
         })
@@ -107,6 +105,11 @@ impl Reader {
     /// Whether threads may read different texts at the same time.
     pub(crate) fn is_spread(&self) -> bool {
         self.states.is_spread()
+    }
+
+    /// Tokens of one forward pass.
+    pub(crate) fn batch_tokens(&self) -> usize {
+        self.budget.tokens()
     }
 
     /// What adds up the time that is spent.
@@ -169,7 +172,7 @@ impl Reader {
         let length = |s: &Sequence| texts[s.text].windows[s.window].tokens.len() + SPECIAL_TOKENS;
         let lengths: Vec<usize> = sequences.iter().map(length).collect();
         self.stopwatch.computing(|| {
-            for batch in pack(&lengths, self.batch_tokens) {
+            self.budget.each_batch(&lengths, |batch| {
                 let shares = batch.iter().map(|&i| {
                     let text = &texts[sequences[i].text];
                     Share {
@@ -180,9 +183,8 @@ impl Reader {
                 });
                 let of_batch = batch.iter().map(|&i| sequences[i]).collect();
                 self.time_limit
-                    .together(shares, || heads(self.batch(texts, of_batch)?))?;
-            }
-            Ok(())
+                    .together(shares, || heads(self.batch(texts, of_batch)?))
+            })
         })
     }
 

@@ -1,12 +1,15 @@
 //! The states of tokens: the one place of this crate that runs an encoder.
 
 use vestnik_engine::{Engine, EngineOptions};
-use vestnik_model::{Device, Encoder, EncoderConfig, Mode, Model, ModelDir, Parameters, Tensor};
+use vestnik_model::{
+    Device, Encoder, EncoderConfig, Mode, Model, ModelDir, Parameters, Precision, Tensor,
+};
 use vestnik_text::Batch;
 
+use crate::dtype::Dtype;
 use crate::error::{Error, Result};
 use crate::metadata::Metadata;
-use crate::options::{Dtype, Options};
+use crate::options::Options;
 
 /// An encoder in use; all heads read what it says.
 #[derive(Debug)]
@@ -20,7 +23,7 @@ enum Computer {
     /// Packed weights, on the CPU.
     Engine(Box<Engine>),
     /// The model's own forward pass, on other devices.
-    Composed(Box<Encoder>),
+    Composed(Box<Encoder>, Precision),
 }
 
 impl States {
@@ -36,21 +39,19 @@ impl States {
         options: &Options,
     ) -> Result<(Self, H)> {
         let (encoder, parameters, head) = model.into_parts();
-        let computer = match options.dtype.unwrap_or_default() {
-            dtype if device.is_cpu() => {
-                let metadata = dir.settings().map(Metadata::parse).transpose()?;
-                let int8 = metadata.and_then(|metadata| metadata.int8);
-                let options = EngineOptions::default()
-                    .with_dtype(dtype)
-                    .with_f32_layers(int8.unwrap_or_default().f32_layers);
-                drop(encoder);
-                let states = Self::packed(&dir.config().encoder, parameters, &options)?;
-                return Ok((states, head));
-            }
-            Dtype::F32 => Computer::Composed(Box::new(encoder)),
-            dtype => return Err(Error::Dtype { dtype }),
-        };
-        Ok((Self { computer }, head))
+        let dtype = options.dtype.unwrap_or_default();
+        if !device.is_cpu() {
+            let computer = Computer::Composed(Box::new(encoder), dtype.precision()?);
+            return Ok((Self { computer }, head));
+        }
+        drop(encoder);
+        let metadata = dir.settings().map(Metadata::parse).transpose()?;
+        let int8 = metadata.and_then(|metadata| metadata.int8);
+        let options = EngineOptions::default()
+            .with_dtype(dtype.of_engine()?)
+            .with_f32_layers(int8.unwrap_or_default().f32_layers);
+        let states = Self::packed(&dir.config().encoder, parameters, &options)?;
+        Ok((states, head))
     }
 
     /// On the CPU.
@@ -67,8 +68,8 @@ impl States {
     /// The numbers in which products are computed.
     pub(crate) fn dtype(&self) -> Dtype {
         match &self.computer {
-            Computer::Engine(engine) => engine.dtype(),
-            Computer::Composed(_) => Dtype::F32,
+            Computer::Engine(engine) => engine.dtype().into(),
+            Computer::Composed(_, precision) => (*precision).into(),
         }
     }
 
@@ -88,7 +89,9 @@ impl States {
                     source: Box::new(source),
                 })
             }
-            Computer::Composed(encoder) => Ok(encoder.forward(batch, Mode::Inference)?),
+            Computer::Composed(encoder, precision) => {
+                Ok(encoder.forward(batch, Mode::InferenceIn(*precision))?)
+            }
         }
     }
 }

@@ -8,11 +8,12 @@ use vestnik_model::{Device, ModelDir};
 use crate::analyses::Analyses;
 use crate::analysis::{Analysis, Request};
 use crate::builder::Builder;
+use crate::dtype::Dtype;
 use crate::embedded;
 use crate::error::{Error, Result};
 use crate::metadata::{Metadata, window_options};
 use crate::model::Model;
-use crate::options::{Dtype, Options};
+use crate::options::Options;
 use crate::pipeline::NerPipeline;
 use crate::task::Task;
 use crate::times::Times;
@@ -147,6 +148,12 @@ impl Vestnik {
     #[must_use]
     pub fn dtype(&self) -> Dtype {
         self.model.dtype()
+    }
+
+    /// Tokens of one forward pass: those of the options, or fewer, once the memory of the device did not hold so many.
+    #[must_use]
+    pub fn batch_tokens(&self) -> usize {
+        self.model.batch_tokens()
     }
 
     /// How long its texts took so far, part by part.

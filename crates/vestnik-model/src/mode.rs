@@ -5,17 +5,20 @@ use crate::{Precision, TrainingPass};
 /// Whether a forward pass trains (dropout is applied) or infers.
 #[derive(Clone, Copy, Debug)]
 pub enum Mode<'a> {
-    /// No dropout.
+    /// No dropout, matrix products in `f32`.
     Inference,
+    /// No dropout, matrix products in this arithmetic.
+    InferenceIn(Precision),
     /// Dropout with the randomness of this pass.
     Training(&'a TrainingPass),
 }
 
 impl Mode<'_> {
-    /// The arithmetic of matrix products: that of the pass in training, `f32` in inference.
+    /// The arithmetic of matrix products.
     pub(crate) fn precision(self) -> Precision {
         match self {
             Self::Inference => Precision::F32,
+            Self::InferenceIn(precision) => precision,
             Self::Training(pass) => pass.precision(),
         }
     }

@@ -37,7 +37,7 @@ pub(crate) fn recomputed(
 ) -> Result<Tensor> {
     let checkpointing = match mode {
         Mode::Training(pass) => pass.checkpointing().map(|collected| (pass, collected)),
-        Mode::Inference => None,
+        Mode::Inference | Mode::InferenceIn(_) => None,
     };
     let Some((pass, collected)) = checkpointing else {
         let inputs: Vec<Tensor> = inputs.iter().map(|input| (*input).clone()).collect();

@@ -10,6 +10,11 @@ use super::OnError;
 use crate::failure::Mistake;
 use crate::progress::Progress;
 
+/// The name of the count of records that were set aside.
+pub(super) const SET_ASIDE: &str = "set_aside";
+/// How the names of the counts by kind begin.
+const KIND: &str = "set_aside: ";
+
 /// What becomes of bad records.
 pub(crate) struct Aside {
     /// Whether they go to a file, so that they are not told one by one.
@@ -17,19 +22,23 @@ pub(crate) struct Aside {
     on_error: OnError,
     count: u64,
     /// How many there are of each kind.
-    kinds: BTreeMap<&'static str, u64>,
+    kinds: BTreeMap<String, u64>,
     /// The first bad record while no article has been read: if it stays alone it is the reason why there is no output.
     held: Option<Rejected>,
 }
 
 impl Aside {
-    /// `count` is the number of records that an earlier process has set aside.
-    pub(crate) fn new(to_file: bool, on_error: OnError, count: u64) -> Self {
+    /// Goes on with the counts of an earlier process.
+    pub(crate) fn new(to_file: bool, on_error: OnError, earlier: &BTreeMap<String, u64>) -> Self {
+        let kinds = earlier.iter().filter_map(|(name, n)| {
+            let kind = name.strip_prefix(KIND)?;
+            Some((kind.to_owned(), *n))
+        });
         Self {
             to_file,
             on_error,
-            count,
-            kinds: BTreeMap::new(),
+            count: earlier.get(SET_ASIDE).copied().unwrap_or_default(),
+            kinds: kinds.collect(),
             held: None,
         }
     }
@@ -39,9 +48,15 @@ impl Aside {
         self.count
     }
 
-    /// How many were set aside by this process, by what is wrong with them.
-    pub(crate) fn kinds(&self) -> &BTreeMap<&'static str, u64> {
+    /// How many were set aside, by what is wrong with them.
+    pub(crate) fn kinds(&self) -> &BTreeMap<String, u64> {
         &self.kinds
+    }
+
+    /// The counts by kind with which another process goes on.
+    pub(crate) fn kinds_to_keep(&self) -> impl Iterator<Item = (String, u64)> {
+        let kinds = self.kinds.iter();
+        kinds.map(|(kind, n)| (format!("{KIND}{kind}"), *n))
     }
 
     /// Sets a record aside, and gives its line for the file of errors.
@@ -54,7 +69,7 @@ impl Aside {
         }
         self.count += 1;
         let kind = rejected.problems.first().map_or("", kind);
-        *self.kinds.entry(kind).or_default() += 1;
+        *self.kinds.entry(kind.to_owned()).or_default() += 1;
         let line = line(&rejected);
         if self.to_file {
             return Ok(line);
@@ -133,5 +148,25 @@ fn kind(problem: &Problem) -> &'static str {
         Problem::TooSlow { .. } => "too slow",
         problem if problem.ends_input() => "cannot be read",
         _ => "other",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_go_on_where_an_earlier_process_ended() {
+        let counts = [
+            ("articles", 7),
+            ("set_aside", 3),
+            ("set_aside: too long", 3),
+        ];
+        let earlier = counts.map(|(name, n)| (name.to_owned(), n)).into();
+        let aside = Aside::new(true, OnError::Skip, &earlier);
+        assert_eq!(aside.count(), 3);
+        assert_eq!(*aside.kinds(), [("too long".to_owned(), 3)].into());
+        let kept: Vec<_> = aside.kinds_to_keep().collect();
+        assert_eq!(kept, [("set_aside: too long".to_owned(), 3)]);
     }
 }

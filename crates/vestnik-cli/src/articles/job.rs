@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use serde_json::{Value, json};
 use vestnik_data::{Article, Batch, Problem, Rejected, Reprints, TextSignature, located};
 
-use super::aside::Aside;
+use super::aside::{Aside, SET_ASIDE};
 use super::chunks::{Chunk, Chunks, reject};
 use super::languages::Languages;
 use super::reprints::Copies;
@@ -356,7 +356,7 @@ impl<W: Work> Job<W> {
             let earlier = self.earlier.get("copied").copied().unwrap_or_default();
             counts.push(("copied", n_copied + earlier));
         }
-        counts.insert(1, ("set_aside", self.aside.count()));
+        counts.insert(1, (SET_ASIDE, self.aside.count()));
         counts
     }
 
@@ -366,6 +366,7 @@ impl<W: Work> Job<W> {
         let counts = self.counts().into_iter().chain([(READ, n_read)]);
         counts
             .map(|(name, count)| (name.to_owned(), count))
+            .chain(self.aside.kinds_to_keep())
             .collect()
     }
 

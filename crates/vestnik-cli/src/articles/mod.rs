@@ -191,20 +191,13 @@ pub(crate) fn process<W: Work>(
         .as_ref()
         .map(|done| done.counts().clone())
         .unwrap_or_default();
-    let earlier_count = |name: &str| earlier.get(name).copied().unwrap_or_default();
+    let n_read = earlier.get(job::READ).copied().unwrap_or_default();
     let plan = Plan {
         text_field: args.text_field.join(","),
-        limit: args
-            .limit
-            .unwrap_or(u64::MAX)
-            .saturating_sub(earlier_count(job::READ)),
+        limit: args.limit.unwrap_or(u64::MAX).saturating_sub(n_read),
         done: done.map(|done| (done.n_records(), done.records_hash().to_owned())),
     };
-    let aside = Aside::new(
-        args.errors.is_some(),
-        args.on_error,
-        earlier_count("set_aside"),
-    );
+    let aside = Aside::new(args.errors.is_some(), args.on_error, &earlier);
     let stop = Stop::listen()?;
     let chunks = Chunks::read_ahead(reader, plan, stop.clone());
     let located = sink.wants_places();

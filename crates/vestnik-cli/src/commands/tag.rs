@@ -11,6 +11,7 @@ use vestnik_infer::{Analysis, RecordWriter, Request, Task, Vestnik};
 use crate::Outcome;
 use crate::articles::{self, ArticleArgs, Work};
 use crate::model::{EntityArgs, ModelArgs, TaskOptions, parse_score};
+use crate::output::note;
 use crate::progress::Progress;
 
 /// Arguments of `vestnik tag`.
@@ -215,7 +216,14 @@ impl Work for Tagging {
             .zip(&targets)
             .map(|(article, targets)| Request::new(&article.text, targets))
             .collect();
+        let batch_tokens = self.vestnik.batch_tokens();
         let analyses = self.vestnik.analyze_requests(&requests)?;
+        if self.vestnik.batch_tokens() < batch_tokens {
+            note(&format!(
+                "note: the memory of the device does not hold batches of {batch_tokens} tokens, going on with {}",
+                self.vestnik.batch_tokens()
+            ));
+        }
         for analysis in &analyses {
             self.tokens += analysis.tokens as u64;
             self.entities += analysis.entities.len() as u64;

@@ -10,6 +10,7 @@
 mod attention;
 mod blocks;
 mod packing;
+pub(crate) mod peak;
 mod product;
 mod softmax;
 mod tiles;

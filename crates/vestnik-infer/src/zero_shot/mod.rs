@@ -10,9 +10,9 @@ use vestnik_core::LabelSet;
 use vestnik_model::{Device, Mode, ModelDir, SequenceClassificationHead, SequenceClassifier};
 use vestnik_text::{PairTemplate, TokenizedText, Tokenizer, Window, WindowOptions, windows};
 
+use crate::batch_budget::BatchBudget;
 use crate::error::{Error, Result};
 use crate::options::Options;
-use crate::packing::pack;
 use crate::reader::to_host;
 use crate::states::States;
 use crate::time_limit::{Share, Spent, TimeLimit};
@@ -47,7 +47,7 @@ pub struct ZeroShot {
     entailment: Entailment,
     device: Device,
     max_tokens: usize,
-    batch_tokens: usize,
+    budget: BatchBudget,
     time_limit: TimeLimit,
     stopwatch: Stopwatch,
 }
@@ -145,9 +145,7 @@ impl ZeroShot {
         let device = options.device.open()?;
         let (classifier, _) = SequenceClassifier::load_frozen(&dir, &device)?;
         let tokenizer = dir.tokenizer()?;
-        if options.batch_tokens == 0 {
-            return Err(Error::BatchTokens);
-        }
+        let budget = BatchBudget::new(options.batch_tokens)?;
         let entailment = Entailment::find(classifier.labels())?;
         let (states, head) = States::new(&dir, classifier, &device, options)?;
         Ok(Self {
@@ -159,7 +157,7 @@ impl ZeroShot {
             tokenizer,
             device,
             max_tokens: dir.max_tokens(),
-            batch_tokens: options.batch_tokens,
+            budget,
             time_limit: TimeLimit::new(options.text_time),
             stopwatch: Stopwatch::default(),
         })
@@ -304,7 +302,7 @@ impl ZeroShot {
             window.tokens.len() + sentences[pair.label].len() + self.template.n_special()
         };
         let lengths: Vec<usize> = pairs.iter().map(length).collect();
-        for batch in pack(&lengths, self.batch_tokens) {
+        self.budget.each_batch(&lengths, |batch| {
             let shares = batch.iter().map(|&index| Share {
                 text: pairs[index].text,
                 spent: &spent[pairs[index].text],
@@ -312,9 +310,8 @@ impl ZeroShot {
             });
             let of_batch: Vec<Pair> = batch.iter().map(|&index| pairs[index]).collect();
             let compute = || self.compute(readings, &of_batch, sentences);
-            self.time_limit.together(shares, compute)?;
-        }
-        Ok(())
+            self.time_limit.together(shares, compute)
+        })
     }
 
     fn compute(

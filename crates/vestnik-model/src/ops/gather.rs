@@ -39,7 +39,7 @@ pub fn gather_rows(table: &Tensor, indices: &[u32]) -> Result<Tensor> {
 /// As [`gather_rows`].
 pub fn embed(table: &Tensor, indices: &[u32], mode: Mode<'_>) -> Result<Tensor> {
     match mode {
-        Mode::Inference => gather_rows(table, indices),
+        Mode::Inference | Mode::InferenceIn(_) => gather_rows(table, indices),
         Mode::Training(pass) => pass.rows(table, indices),
     }
 }

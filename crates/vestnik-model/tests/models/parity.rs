@@ -1,7 +1,7 @@
 //! Logits, losses and gradients equal those of transformers; packed sequences do not see each other.
 
 use candle_core::Tensor;
-use vestnik_model::{Device, Mode, TokenClassifier};
+use vestnik_model::{Device, Mode, Precision, TokenClassifier};
 use vestnik_text::Batch;
 
 use crate::support::{Case, Model, expected, norm, open, own_name, training_case};
@@ -106,4 +106,29 @@ fn a_frozen_model_gives_the_same_logits_and_keeps_no_graph() {
         0.0
     );
     assert!(trained.track_op() && !inferred.track_op());
+}
+
+#[test]
+fn rounded_factors_give_nearly_the_same_states() {
+    for name in ["bert", "xlm_roberta", "modernbert", "deberta_v2"] {
+        let (model, _) = TokenClassifier::load_frozen(&open(name), &Device::Cpu).unwrap();
+        let batch = expected(name).cases[0].batch();
+        let [exact, rounded] = [Precision::F32, Precision::Bf16].map(|precision| {
+            let states = model
+                .encoder()
+                .forward(&batch, Mode::InferenceIn(precision));
+            states
+                .unwrap()
+                .flatten_all()
+                .unwrap()
+                .to_vec1::<f32>()
+                .unwrap()
+        });
+        assert_ne!(exact, rounded, "{name}");
+        let square = |x: f32| f64::from(x) * f64::from(x);
+        let difference: f64 = exact.iter().zip(&rounded).map(|(x, y)| square(x - y)).sum();
+        let all: f64 = exact.iter().copied().map(square).sum();
+        let error = (difference / all).sqrt();
+        assert!(error < 0.03, "{name}: {error}");
+    }
 }

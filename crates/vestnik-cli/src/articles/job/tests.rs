@@ -62,7 +62,7 @@ fn job(earlier: &[(&str, u64)]) -> Job<Moody> {
     Job::new(
         Moody(0),
         Writer::start(sink),
-        Aside::new(true, OnError::Skip, 0),
+        Aside::new(true, OnError::Skip, &BTreeMap::new()),
         Progress::new(ProgressMode::None, None),
         earlier.collect(),
     )
