@@ -5,7 +5,9 @@ use std::hint::black_box;
 use std::path::Path;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use vestnik_engine::parts::{Attention, Peak, Product};
+#[cfg(target_arch = "x86_64")]
+use vestnik_engine::parts::Peak;
+use vestnik_engine::parts::{Attention, Product};
 use vestnik_engine::{Engine, EngineDtype, EngineOptions, Kernels};
 use vestnik_model::{Device, EncoderModel, ModelDir};
 use vestnik_text::Batch;
@@ -76,9 +78,14 @@ fn load(criterion: &mut Criterion) {
 }
 
 const DTYPES: [EngineDtype; 2] = [EngineDtype::F32, EngineDtype::Int8];
+#[cfg(target_arch = "x86_64")]
 const ROUNDS: u64 = 100_000;
 
-/// Operations, a multiplication and an addition each, that one thread does with numbers in registers.
+#[cfg(not(target_arch = "x86_64"))]
+fn peak(_: &mut Criterion) {}
+
+/// Multiplications and additions that one thread does with numbers in registers.
+#[cfg(target_arch = "x86_64")]
 fn peak(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("peak");
     for dtype in DTYPES {
@@ -113,7 +120,7 @@ fn products(criterion: &mut Criterion) {
             let mut product = Product::new(&options, [256, outputs, inputs]);
             group.throughput(Throughput::Elements(2 * 256 * (outputs * inputs) as u64));
             group.bench_function(format!("{outputs} x {inputs}"), |bencher| {
-                bencher.iter(|| black_box(product.compute()));
+                on_one_thread(|| bencher.iter(|| black_box(product.compute())));
             });
         }
         group.finish();
@@ -131,11 +138,17 @@ fn attention(criterion: &mut Criterion) {
             let mut attention = Attention::new(&options, length, width);
             group.throughput(Throughput::Elements((4 * length * length * width) as u64));
             group.bench_function(format!("{length} x {width}"), |bencher| {
-                bencher.iter(|| black_box(attention.compute()));
+                on_one_thread(|| bencher.iter(|| black_box(attention.compute())));
             });
         }
         group.finish();
     }
+}
+
+/// The portable kernels would take more.
+fn on_one_thread(work: impl FnOnce() + Send) {
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build();
+    pool.expect("a thread").install(work);
 }
 
 fn with_kernels() -> impl Iterator<Item = (EngineDtype, Kernels)> {

@@ -7,8 +7,12 @@ use crate::engine::attend;
 use crate::finish::Then;
 use crate::linear::{Linear, Output};
 use crate::operand::BLOCK;
-use crate::options::{EngineDtype, EngineOptions};
+#[cfg(target_arch = "x86_64")]
+use crate::options::EngineDtype;
+use crate::options::EngineOptions;
 use crate::workspace::{HeadScratch, RowScratch};
+#[cfg(target_arch = "x86_64")]
+use crate::x86::peak;
 
 /// Numbers between -1 and 1 that look random.
 fn numbers(n: usize) -> Vec<f32> {
@@ -108,46 +112,37 @@ impl Attention {
     }
 }
 
-/// The most that one thread can do: multiplications and additions of numbers that are in registers.
+/// The most that one thread can do: multiplications and additions of numbers that are in registers already.
+#[cfg(target_arch = "x86_64")]
 #[derive(Clone, Copy, Debug)]
 pub struct Peak {
-    #[cfg(target_arch = "x86_64")]
     avx512: crate::x86::Avx512,
-    #[cfg(target_arch = "x86_64")]
     dtype: EngineDtype,
 }
 
+#[cfg(target_arch = "x86_64")]
 impl Peak {
     /// Of bytes, or of `f32` numbers; `None` on processors without AVX-512 and VNNI.
     #[must_use]
     pub fn new(dtype: EngineDtype) -> Option<Self> {
-        #[cfg(target_arch = "x86_64")]
-        return crate::x86::Avx512::detect().map(|avx512| Self { avx512, dtype });
-        #[cfg(not(target_arch = "x86_64"))]
-        return (dtype, None).1;
+        crate::x86::Avx512::detect().map(|avx512| Self { avx512, dtype })
     }
 
     /// Operations of a round.
     #[must_use]
     pub fn operations(&self) -> u64 {
-        #[cfg(target_arch = "x86_64")]
-        return match self.dtype {
-            EngineDtype::F32 => crate::x86::peak::FLOAT_OPERATIONS,
-            EngineDtype::Int8 => crate::x86::peak::BYTE_OPERATIONS,
-        };
-        #[cfg(not(target_arch = "x86_64"))]
-        return 1;
+        match self.dtype {
+            EngineDtype::F32 => peak::FLOAT_OPERATIONS,
+            EngineDtype::Int8 => peak::BYTE_OPERATIONS,
+        }
     }
 
     /// Computes so many rounds; gives the result.
     #[must_use]
     pub fn compute(&self, rounds: u64) -> f32 {
-        #[cfg(target_arch = "x86_64")]
-        return match self.dtype {
-            EngineDtype::F32 => crate::x86::peak::floats(self.avx512, rounds),
-            EngineDtype::Int8 => crate::x86::peak::bytes(self.avx512, rounds) as f32,
-        };
-        #[cfg(not(target_arch = "x86_64"))]
-        return rounds as f32;
+        match self.dtype {
+            EngineDtype::F32 => peak::floats(self.avx512, rounds),
+            EngineDtype::Int8 => peak::bytes(self.avx512, rounds) as f32,
+        }
     }
 }

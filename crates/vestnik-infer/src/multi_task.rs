@@ -1,5 +1,6 @@
 //! A model with several heads on one encoder: entities, topics and stances from one pass over a text.
 
+use std::cmp::Reverse;
 use std::ops::{Range, RangeInclusive};
 use std::sync::Arc;
 
@@ -114,16 +115,20 @@ impl MultiTask {
         if !self.reader.is_spread() {
             return self.analyze_share(requests);
         }
-        let analyses = shares(requests)
-            .into_par_iter()
-            .with_max_len(1)
-            .map(|share| {
-                let first = share.start;
-                self.analyze_share(&requests[share])
-                    .map_err(|error| error.behind(first))
-            })
-            .collect::<Result<Vec<_>>>()?;
-        Ok(analyses.into_iter().flatten().collect())
+        let mut shares = shares(requests);
+        // The longest first, so that no thread begins with one when the others are done.
+        shares.sort_by_cached_key(|share| Reverse(n_bytes(&requests[share.clone()])));
+        let analyses = shares.into_iter().par_bridge().map(|share| {
+            let first = share.start;
+            let analyses = self.analyze_share(&requests[share]);
+            Ok((first, analyses.map_err(|error| error.behind(first))?))
+        });
+        let mut analyses = analyses.collect::<Result<Vec<_>>>()?;
+        analyses.sort_by_key(|(first, _)| *first);
+        Ok(analyses
+            .into_iter()
+            .flat_map(|(_, of_share)| of_share)
+            .collect())
     }
 
     fn analyze_share(&self, requests: &[Request<'_>]) -> Result<Vec<Analysis>> {
@@ -295,13 +300,16 @@ fn spans(analysis: &Analysis) -> Vec<Span> {
     entities.chain(targets).collect()
 }
 
+fn n_bytes(requests: &[Request<'_>]) -> usize {
+    requests.iter().map(|request| request.text.len()).sum()
+}
+
 /// Texts for one thread each.
 fn shares(requests: &[Request<'_>]) -> Vec<Range<usize>> {
-    let lengths = || requests.iter().map(|request| request.text.len());
     // Four for each thread: they are not equally long.
-    let fair = lengths().sum::<usize>() / (4 * rayon::current_num_threads());
+    let fair = n_bytes(requests) / (4 * rayon::current_num_threads());
     groups(
-        lengths(),
+        requests.iter().map(|request| request.text.len()),
         fair.clamp(*SHARE_BYTES.start(), *SHARE_BYTES.end()),
     )
 }
