@@ -90,7 +90,7 @@ mod tests {
             read.sort_unstable();
             assert_eq!(read, [0, 1, 2, 3, 4, 5, 6, 7], "{most}");
             assert!(n_failed <= 2, "{most}: {n_failed}");
-            assert!(budget.tokens() <= most.max(30));
+            assert_eq!(budget.tokens() < 30, n_failed > 0, "{most}");
         }
     }
 

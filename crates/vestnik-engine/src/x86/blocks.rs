@@ -1,7 +1,7 @@
 //! Who computes a block of results.
 
 use super::tiles::Tiles;
-use super::{Amx, Avx512, Bf16, vectors};
+use super::{Avx512, Bf16, vectors};
 
 /// Tiles, or vectors.
 #[derive(Debug)]
@@ -14,13 +14,9 @@ impl Blocks {
     /// Tiles where there are any.
     pub(crate) fn new(processor: Avx512) -> Self {
         match processor.tiles() {
-            Some(tiles) => Self::of_tiles(tiles),
+            Some(tiles) => Self::Tiles(Tiles::new(tiles)),
             None => Self::Vectors(processor),
         }
-    }
-
-    pub(crate) fn of_tiles(tiles: Amx) -> Self {
-        Self::Tiles(Tiles::new(tiles))
     }
 
     /// 32 rows of unsigned bytes, `stride` bytes apart, by a panel of signed ones → `out`, rows `out_stride` apart.
