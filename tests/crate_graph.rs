@@ -12,12 +12,19 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("vestnik-hub", &[]),
     ("vestnik-data", &["vestnik-core"]),
     ("vestnik-text", &["vestnik-core"]),
-    ("vestnik-model", &["vestnik-core", "vestnik-text"]),
+    ("vestnik-x86", &[]),
+    (
+        "vestnik-model",
+        &["vestnik-core", "vestnik-text", "vestnik-x86"],
+    ),
     (
         "vestnik-train",
         &["vestnik-core", "vestnik-text", "vestnik-model"],
     ),
-    ("vestnik-engine", &["vestnik-text", "vestnik-model"]),
+    (
+        "vestnik-engine",
+        &["vestnik-text", "vestnik-model", "vestnik-x86"],
+    ),
     (
         "vestnik-infer",
         &[

@@ -7,10 +7,10 @@ use super::packing::{
     PARTS, STEP, TILE, TILE_NUMBERS, load, pair, row_step, store, store_transposed,
 };
 use super::softmax::exponentials;
-use super::tiles::{BLOCK, PANEL_STEP};
 use super::{Bf16, Blocks};
 use crate::attention::{Head, HeadOutput, visible_keys};
 use crate::buffer::Buffer;
+use vestnik_x86::{BLOCK, PANEL_STEP};
 
 /// bf16 numbers of one step of a panel.
 const PANEL_NUMBERS: usize = PANEL_STEP / 2;

@@ -1,7 +1,6 @@
 //! Who computes a block of results.
 
-use super::tiles::Tiles;
-use super::{Avx512, Bf16, vectors};
+use super::{Avx512, Bf16, Tiles, vectors};
 
 /// Tiles, or vectors.
 #[derive(Debug)]

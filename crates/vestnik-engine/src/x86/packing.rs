@@ -7,21 +7,17 @@
 use std::arch::x86_64::{
     __m256bh, __m256i, __m512, __m512bh, __m512i, _mm256_storeu_si256, _mm512_castsi512_ps,
     _mm512_cvtepu16_epi32, _mm512_cvtne2ps_pbh, _mm512_cvtneps_pbh, _mm512_loadu_ps,
-    _mm512_loadu_si512, _mm512_maskz_loadu_ps, _mm512_max_ps, _mm512_min_ps,
-    _mm512_permutexvar_epi16, _mm512_set1_ps, _mm512_setzero_ps, _mm512_setzero_si512,
-    _mm512_shuffle_i32x4, _mm512_slli_epi32, _mm512_storeu_si512, _mm512_sub_ps,
-    _mm512_unpackhi_epi32, _mm512_unpackhi_epi64, _mm512_unpacklo_epi32, _mm512_unpacklo_epi64,
+    _mm512_maskz_loadu_ps, _mm512_max_ps, _mm512_min_ps, _mm512_permutexvar_epi16, _mm512_set1_ps,
+    _mm512_setzero_ps, _mm512_slli_epi32, _mm512_storeu_si512, _mm512_sub_ps,
 };
 use std::mem::transmute;
 
-use super::Amx;
-use super::tiles::{BLOCK, PANEL_STEP};
 use crate::buffer::Buffer;
+pub(super) use vestnik_x86::TILE;
+use vestnik_x86::{Amx, BLOCK, PANEL_STEP, by_turns, transposed};
 
 /// bf16 numbers of a step.
 pub(crate) const STEP: usize = 32;
-/// Rows, and columns of 4 bytes, of a tile.
-pub(super) const TILE: usize = 16;
 /// bf16 numbers of a tile.
 pub(super) const TILE_NUMBERS: usize = 512;
 
@@ -227,56 +223,4 @@ pub(super) fn store_transposed(tile: &mut [u16], rows: [__m512i; TILE]) {
 #[target_feature(enable = "avx512f,avx512bf16,avx512bw,avx512vl")]
 pub(super) fn pair(first: __m512, second: __m512, part: usize) -> __m512i {
     _mm512_permutexvar_epi16(by_turns(), joined(rest(first, part), rest(second, part)))
-}
-
-/// Puts the first and second 16 of 32 16-bit numbers by turns.
-#[target_feature(enable = "avx512f")]
-fn by_turns() -> __m512i {
-    const INDICES: [u16; 32] = {
-        let mut indices = [0; 32];
-        let mut place = 0;
-        while place < 32 {
-            indices[place] = (place / 2 + place % 2 * 16) as u16;
-            place += 1;
-        }
-        indices
-    };
-    // SAFETY: 64 bytes are read from 64 bytes.
-    unsafe { _mm512_loadu_si512(INDICES.as_ptr().cast()) }
-}
-
-/// Exchanges vectors and elements of a 16 x 16 matrix of 4-byte elements: pairs of vectors are interleaved by elements of
-/// 4, 8, 16 and 32 bytes.
-#[target_feature(enable = "avx512f")]
-fn transposed(rows: [__m512i; TILE]) -> [__m512i; TILE] {
-    let mut by_4 = [_mm512_setzero_si512(); TILE];
-    for i in (0..TILE).step_by(2) {
-        by_4[i] = _mm512_unpacklo_epi32(rows[i], rows[i + 1]);
-        by_4[i + 1] = _mm512_unpackhi_epi32(rows[i], rows[i + 1]);
-    }
-    let mut by_8 = by_4;
-    for i in (0..TILE).step_by(4) {
-        for half in 0..2 {
-            by_8[i + 2 * half] = _mm512_unpacklo_epi64(by_4[i + half], by_4[i + half + 2]);
-            by_8[i + 2 * half + 1] = _mm512_unpackhi_epi64(by_4[i + half], by_4[i + half + 2]);
-        }
-    }
-    // by_8[4 g + c] holds, in its lane l, the elements of rows 4 g.. in column 4 l + c.
-    let mut columns = by_8;
-    for c in 0..4 {
-        let [a, b, d, e] = [by_8[c], by_8[4 + c], by_8[8 + c], by_8[12 + c]];
-        let (low_ab, high_ab) = (
-            _mm512_shuffle_i32x4::<0x88>(a, b),
-            _mm512_shuffle_i32x4::<0xdd>(a, b),
-        );
-        let (low_de, high_de) = (
-            _mm512_shuffle_i32x4::<0x88>(d, e),
-            _mm512_shuffle_i32x4::<0xdd>(d, e),
-        );
-        columns[c] = _mm512_shuffle_i32x4::<0x88>(low_ab, low_de);
-        columns[8 + c] = _mm512_shuffle_i32x4::<0xdd>(low_ab, low_de);
-        columns[4 + c] = _mm512_shuffle_i32x4::<0x88>(high_ab, high_de);
-        columns[12 + c] = _mm512_shuffle_i32x4::<0xdd>(high_ab, high_de);
-    }
-    columns
 }

@@ -1,10 +1,16 @@
 //! Products of many rows by prepacked weights, block by block, each block handed on while it is in the first-level cache.
 
-use super::tiles::{BLOCK, Tiles};
-use super::{Avx512, Blocks, vectors};
+use std::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
+
+use vestnik_x86::BLOCK;
+
+use super::{Avx512, Blocks, Tiles, vectors};
 
 /// Numbers of a block.
 pub(crate) const BLOCK_NUMBERS: usize = BLOCK * BLOCK;
+
+/// Bytes of a cache line.
+const CACHE_LINE: usize = 64;
 
 /// Rows of unsigned bytes by panels of signed ones; `take(block, row, column)` is called for every block of 32 x 32 sums.
 ///
@@ -17,16 +23,11 @@ pub(crate) fn multiply_bytes(
     take: impl FnMut(&[i32; BLOCK_NUMBERS], usize, usize),
 ) {
     let len = BLOCK * stride;
-    let compute = |block: usize, panel: usize, out: &mut [i32; BLOCK_NUMBERS]| {
-        let (rows, panel) = (&rows[block * len..][..len], &panels[panel * len..][..len]);
-        blocks.bytes(rows, stride, panel, out, BLOCK);
+    let compute = |block: usize, panel: &[i8], out: &mut [i32; BLOCK_NUMBERS]| {
+        blocks.bytes(&rows[block * len..][..len], stride, panel, out, BLOCK);
     };
-    multiply(
-        [0; BLOCK_NUMBERS],
-        [rows.len() / len, panels.len() / len],
-        compute,
-        take,
-    );
+    let n_blocks = rows.len() / len;
+    multiply([0; BLOCK_NUMBERS], n_blocks, panels, len, compute, take);
 }
 
 /// Rows of numbers by panels of them, both as their parts. Otherwise as [`multiply_bytes`].
@@ -38,16 +39,11 @@ pub(crate) fn multiply_split(
     take: impl FnMut(&[f32; BLOCK_NUMBERS], usize, usize),
 ) {
     let len = BLOCK * stride;
-    let compute = |block: usize, panel: usize, out: &mut [f32; BLOCK_NUMBERS]| {
-        let (rows, panel) = (&rows[block * len..][..len], &panels[panel * len..][..len]);
-        tiles.exact(rows, stride, panel, out, BLOCK);
+    let compute = |block: usize, panel: &[u16], out: &mut [f32; BLOCK_NUMBERS]| {
+        tiles.exact(&rows[block * len..][..len], stride, panel, out, BLOCK);
     };
-    multiply(
-        [0.0; BLOCK_NUMBERS],
-        [rows.len() / len, panels.len() / len],
-        compute,
-        take,
-    );
+    let n_blocks = rows.len() / len;
+    multiply([0.0; BLOCK_NUMBERS], n_blocks, panels, len, compute, take);
 }
 
 /// Rows of numbers, `stride` apart, by panels of them for `depth` numbers each. Otherwise as [`multiply_bytes`], but the last
@@ -61,33 +57,38 @@ pub(crate) fn multiply_floats(
     take: impl FnMut(&[f32; BLOCK_NUMBERS], usize, usize),
 ) {
     let len = BLOCK * depth;
-    let compute = |block: usize, panel: usize, out: &mut [f32; BLOCK_NUMBERS]| {
-        let (rows, panel) = (
+    let compute = |block: usize, panel: &[f32], out: &mut [f32; BLOCK_NUMBERS]| {
+        vectors::floats(
+            processor,
             &rows[block * BLOCK * stride..],
-            &panels[panel * len..][..len],
+            stride,
+            panel,
+            out,
         );
-        vectors::floats(processor, rows, stride, panel, out);
     };
-    multiply(
-        [0.0; BLOCK_NUMBERS],
-        [rows.len().div_ceil(BLOCK * stride), panels.len() / len],
-        compute,
-        take,
-    );
+    let n_blocks = rows.len().div_ceil(BLOCK * stride);
+    multiply([0.0; BLOCK_NUMBERS], n_blocks, panels, len, compute, take);
 }
 
-/// Panels are walked slowly, rows quickly: a panel stays in the cache. A block is taken while the tiles compute the next.
-fn multiply<T: Copy>(
+/// Panels are walked slowly, rows quickly: a panel stays in the cache, and the next one is fetched meanwhile. A block is taken
+/// while the tiles compute the next.
+fn multiply<T: Copy, P>(
     zeros: [T; BLOCK_NUMBERS],
-    [n_blocks, n_panels]: [usize; 2],
-    compute: impl Fn(usize, usize, &mut [T; BLOCK_NUMBERS]),
+    n_blocks: usize,
+    panels: &[P],
+    panel_len: usize,
+    compute: impl Fn(usize, &[P], &mut [T; BLOCK_NUMBERS]),
     mut take: impl FnMut(&[T; BLOCK_NUMBERS], usize, usize),
 ) {
     let mut blocks = Pair::new(zeros);
     let mut last = None;
-    for panel in 0..n_panels {
+    for (panel, numbers) in panels.chunks_exact(panel_len).enumerate() {
+        let behind = &panels[(panel + 1) * panel_len..];
+        let share = panel_len.div_ceil(n_blocks.max(1));
+        let mut shares = behind[..panel_len.min(behind.len())].chunks(share);
         for block in 0..n_blocks {
-            compute(block, panel, &mut blocks.next().0);
+            fetch(shares.next().unwrap_or_default());
+            compute(block, numbers, &mut blocks.next().0);
             if let Some((row, column)) = last {
                 take(&blocks.previous().0, row, column);
             }
@@ -97,6 +98,15 @@ fn multiply<T: Copy>(
     }
     if let Some((row, column)) = last {
         take(&blocks.previous().0, row, column);
+    }
+}
+
+/// Asks for numbers that will be read soon: weights that do not fit into the second-level cache come from far away.
+fn fetch<T>(numbers: &[T]) {
+    let first = numbers.as_ptr().cast::<i8>();
+    for offset in (0..size_of_val(numbers)).step_by(CACHE_LINE) {
+        // SAFETY: a hint, which reads nothing; the address lies in the slice.
+        unsafe { _mm_prefetch::<_MM_HINT_T1>(first.add(offset)) };
     }
 }
 

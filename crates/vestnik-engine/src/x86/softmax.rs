@@ -35,21 +35,25 @@ pub(super) fn exponentials(
     let factor = scale * std::f32::consts::LOG2_E;
     let max = largest(scores, visible);
     let mut sum = _mm512_setzero_ps();
-    for start in (0..scores.len()).step_by(TILE) {
-        let mask = mask(start, visible);
-        let x = load(scores, start);
-        let powers = if is_precise {
-            let powers = _mm512_maskz_mov_ps(mask, power(x, max, factor, &PRECISE));
-            store_parts(
-                &mut out[PARTS * (start / STEP * STEP) + start % STEP..],
-                powers,
-            );
-            powers
-        } else {
-            let powers = _mm512_maskz_mov_ps(mask, power(x, max, factor, &QUICK));
-            store_half(&mut out[start..], rounded(powers));
-            powers
-        };
+    if is_precise {
+        for start in (0..scores.len()).step_by(TILE) {
+            let powers = power(load(scores, start), max, factor, &PRECISE);
+            let powers = _mm512_maskz_mov_ps(mask(start, visible), powers);
+            let out = &mut out[PARTS * (start / STEP * STEP) + start % STEP..];
+            store_parts(out, powers);
+            sum = _mm512_add_ps(sum, powers);
+        }
+        return _mm512_reduce_add_ps(sum);
+    }
+    // Vectors that are visible as a whole need no mask.
+    let whole = whole(visible);
+    let vectors = scores.chunks_exact(TILE).zip(out.chunks_exact_mut(TILE));
+    for (index, (scores, out)) in vectors.enumerate() {
+        let mut powers = power(load(scores, 0), max, factor, &QUICK);
+        if !whole.contains(&index) {
+            powers = _mm512_maskz_mov_ps(mask(index * TILE, visible), powers);
+        }
+        store_half(out, rounded(powers));
         sum = _mm512_add_ps(sum, powers);
     }
     _mm512_reduce_add_ps(sum)
@@ -58,12 +62,20 @@ pub(super) fn exponentials(
 #[target_feature(enable = "avx512f")]
 fn largest(scores: &[f32], visible: &Range<usize>) -> f32 {
     let mut max = _mm512_set1_ps(f32::NEG_INFINITY);
-    let first = visible.start / TILE * TILE;
-    for start in (first..visible.end).step_by(TILE) {
-        let mask = mask(start, visible);
-        max = _mm512_mask_max_ps(max, mask, max, load(scores, start));
+    let whole = whole(visible);
+    for (index, scores) in scores.chunks_exact(TILE).enumerate() {
+        if whole.contains(&index) {
+            max = _mm512_max_ps(max, load(scores, 0));
+        } else {
+            max = _mm512_mask_max_ps(max, mask(index * TILE, visible), max, load(scores, 0));
+        }
     }
     _mm512_reduce_max_ps(max)
+}
+
+/// Vectors of 16 places all of which are visible.
+fn whole(visible: &Range<usize>) -> Range<usize> {
+    visible.start.div_ceil(TILE)..visible.end / TILE
 }
 
 /// `2 ^ ((x - max) factor)` by a polynomial on the fraction; what is below 2^-126 is 2^-126.

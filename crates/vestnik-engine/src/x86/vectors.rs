@@ -7,8 +7,8 @@ use std::arch::x86_64::{
 };
 use std::mem::transmute;
 
-use super::tiles::{BLOCK, PANEL_STEP, STEP_BYTES, check};
 use super::{Avx512, Bf16};
+use vestnik_x86::{BLOCK, PANEL_STEP, STEP_BYTES, check};
 
 /// Rows that are multiplied at once.
 const ROWS: usize = 8;

@@ -6,15 +6,14 @@
 #![allow(unsafe_code)]
 
 use std::arch::x86_64::{
-    __m512, __m512bh, __m512i, _mm512_cvtne2ps_pbh, _mm512_loadu_si512, _mm512_maskz_loadu_ps,
-    _mm512_permutexvar_epi16, _mm512_setzero_ps, _mm512_setzero_si512, _mm512_shuffle_i32x4,
-    _mm512_storeu_si512, _mm512_unpackhi_epi32, _mm512_unpackhi_epi64, _mm512_unpacklo_epi32,
-    _mm512_unpacklo_epi64,
+    __m512, __m512bh, __m512i, _mm512_cvtne2ps_pbh, _mm512_maskz_loadu_ps,
+    _mm512_permutexvar_epi16, _mm512_setzero_ps, _mm512_setzero_si512, _mm512_storeu_si512,
 };
 use std::mem::transmute;
 use std::ops::Range;
 
 use rayon::prelude::*;
+use vestnik_x86::{Bf16, TILE, by_turns, transposed};
 
 use crate::ops::cpu::Matrix;
 
@@ -22,8 +21,6 @@ use crate::ops::cpu::Matrix;
 pub(super) const DEPTH: usize = 384;
 /// Pairs of a line in a block.
 pub(super) const PAIRS: usize = DEPTH / 2;
-/// Lines and pairs of a tile.
-const TILE: usize = 16;
 
 /// A factor `[lines, depth]` one of whose strides is 1.
 #[derive(Clone, Copy)]
@@ -65,18 +62,20 @@ impl<'a> Factor<'a> {
         (self.depth - block * DEPTH).min(DEPTH).div_ceil(2)
     }
 
-    /// `[block][line, a multiple of 16][PAIRS]` into `packed`.
-    pub(super) fn pack_by_line(self, packed: &mut Vec<u32>) {
-        self.pack(TILE, Order::Lines, packed);
+    /// `[block][line, a multiple of `rows` and 16][PAIRS]` into `packed`; how many lines a block got.
+    pub(super) fn pack_by_line(self, proof: Bf16, rows: usize, packed: &mut Vec<u32>) -> usize {
+        let lines = rows.next_multiple_of(TILE);
+        self.pack(proof, lines, Order::Lines, packed);
+        self.lines.next_multiple_of(lines)
     }
 
     /// `[block][line / panel][PAIRS][line % panel]` into `packed`; `panel` is a multiple of 16.
-    pub(super) fn pack_by_pair(self, panel: usize, packed: &mut Vec<u32>) {
-        self.pack(panel, Order::Pairs, packed);
+    pub(super) fn pack_by_pair(self, proof: Bf16, panel: usize, packed: &mut Vec<u32>) {
+        self.pack(proof, panel, Order::Pairs, packed);
     }
 
     /// Chunks of `lines` lines of a block, in parallel. What `packed` held before stays where the kernel does not look.
-    fn pack(self, lines: usize, order: Order, packed: &mut Vec<u32>) {
+    fn pack(self, _: Bf16, lines: usize, order: Order, packed: &mut Vec<u32>) {
         let chunks = self.lines.div_ceil(lines);
         let length = self.blocks() * chunks * lines * PAIRS;
         if packed.len() < length {
@@ -88,7 +87,7 @@ impl<'a> Factor<'a> {
             .for_each(|(index, chunk)| {
                 let (block, first) = (index / chunks, index % chunks * lines);
                 let there = first..self.lines.min(first + lines);
-                // SAFETY: a `Factor` is packed by `Avx512` alone, which exists only where the instructions do.
+                // SAFETY: a `Bf16` says that the instructions are there.
                 unsafe { self.pack_chunk(block, there, order, chunk) };
             });
     }
@@ -134,7 +133,7 @@ impl<'a> Factor<'a> {
             let rounded = unsafe { transmute::<__m512bh, __m512i>(rounded) };
             *vector = match found {
                 Order::Lines => rounded,
-                Order::Pairs => _mm512_permutexvar_epi16(interleaving(), rounded),
+                Order::Pairs => _mm512_permutexvar_epi16(by_turns(), rounded),
             };
         }
         if found == order {
@@ -179,60 +178,9 @@ impl<'a> Factor<'a> {
     }
 }
 
-/// Puts the first and second 16 of 32 16-bit numbers by turns.
-#[target_feature(enable = "avx512f")]
-fn interleaving() -> __m512i {
-    const INDICES: [u16; 32] = {
-        let mut indices = [0; 32];
-        let mut place = 0;
-        while place < 32 {
-            indices[place] = (place / 2 + place % 2 * 16) as u16;
-            place += 1;
-        }
-        indices
-    };
-    // SAFETY: 64 bytes are read from 64 bytes.
-    unsafe { _mm512_loadu_si512(INDICES.as_ptr().cast()) }
-}
-
 #[target_feature(enable = "avx512f")]
 fn store(out: &mut [u32], vector: __m512i) {
     let out: &mut [u32; TILE] = (&mut out[..TILE]).try_into().expect("16 elements");
     // SAFETY: 64 bytes are written to 64 bytes.
     unsafe { _mm512_storeu_si512(out.as_mut_ptr().cast(), vector) }
-}
-
-/// Exchanges vectors and elements of a 16 x 16 matrix: pairs of vectors are interleaved by elements of 4, 8, 16 and 32 bytes.
-#[target_feature(enable = "avx512f")]
-fn transposed(rows: [__m512i; TILE]) -> [__m512i; TILE] {
-    let mut by_4 = rows;
-    for i in (0..TILE).step_by(2) {
-        by_4[i] = _mm512_unpacklo_epi32(rows[i], rows[i + 1]);
-        by_4[i + 1] = _mm512_unpackhi_epi32(rows[i], rows[i + 1]);
-    }
-    let mut by_8 = by_4;
-    for i in (0..TILE).step_by(4) {
-        for half in 0..2 {
-            by_8[i + 2 * half] = _mm512_unpacklo_epi64(by_4[i + half], by_4[i + half + 2]);
-            by_8[i + 2 * half + 1] = _mm512_unpackhi_epi64(by_4[i + half], by_4[i + half + 2]);
-        }
-    }
-    // by_8[4 g + c] holds, in its lane l, the elements of rows 4 g.. in column 4 l + c.
-    let mut columns = rows;
-    for c in 0..4 {
-        let [a, b, d, e] = [by_8[c], by_8[4 + c], by_8[8 + c], by_8[12 + c]];
-        let (low_ab, high_ab) = (
-            _mm512_shuffle_i32x4::<0x88>(a, b),
-            _mm512_shuffle_i32x4::<0xdd>(a, b),
-        );
-        let (low_de, high_de) = (
-            _mm512_shuffle_i32x4::<0x88>(d, e),
-            _mm512_shuffle_i32x4::<0xdd>(d, e),
-        );
-        columns[c] = _mm512_shuffle_i32x4::<0x88>(low_ab, low_de);
-        columns[8 + c] = _mm512_shuffle_i32x4::<0xdd>(low_ab, low_de);
-        columns[4 + c] = _mm512_shuffle_i32x4::<0x88>(high_ab, high_de);
-        columns[12 + c] = _mm512_shuffle_i32x4::<0xdd>(high_ab, high_de);
-    }
-    columns
 }

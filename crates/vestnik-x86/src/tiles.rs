@@ -3,14 +3,14 @@
 use std::arch::asm;
 use std::marker::PhantomData;
 
-use super::Amx;
+use crate::{Amx, TILE};
 
 /// Rows and columns of a block of results.
-pub(crate) const BLOCK: usize = 32;
+pub const BLOCK: usize = 32;
 /// Bytes of one step along the depth in a row: 64 bytes, or 32 bf16 numbers.
-pub(crate) const STEP_BYTES: usize = 64;
+pub const STEP_BYTES: usize = 64;
 /// Bytes of one step of a panel, the right factor's 32 columns: two tiles.
-pub(crate) const PANEL_STEP: usize = 2048;
+pub const PANEL_STEP: usize = 2048;
 
 #[repr(C, align(64))]
 struct Configuration {
@@ -31,13 +31,13 @@ static CONFIGURATION: Configuration = Configuration {
 
 /// Tiles of 16 rows by 64 bytes, set up for this thread and given back when dropped.
 #[derive(Debug)]
-pub(crate) struct Tiles(PhantomData<*const ()>);
+pub struct Tiles(PhantomData<*const ()>);
 
 /// Assembles the product of a block; `$line`s add the product of one step to the tiles 0 to 3. Rows are `$stride` bytes
-/// apart, steps lie `$row_step` and `$panel_step` bytes apart.
+/// apart, rows of the panel's tiles `$panel_stride`; steps lie `$row_step` and `$panel_step` bytes apart.
 macro_rules! block_product {
     (
-        $rows:expr, $stride:expr, $panel:expr, $steps:expr, $out:expr, $out_stride:expr,
+        $rows:expr, $stride:expr, $panel:expr, $panel_stride:expr, $steps:expr, $out:expr, $out_stride:expr,
         $row_step:literal, $panel_step:literal, $($line:expr),* $(,)?
     ) => {
         asm!(
@@ -67,7 +67,7 @@ macro_rules! block_product {
             panel = inout(reg) $panel => _,
             step = inout(reg) $steps => _,
             stride = in(reg) $stride,
-            line = in(reg) 64usize,
+            line = in(reg) $panel_stride,
             out = in(reg) $out,
             out_stride = in(reg) $out_stride,
             out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _,
@@ -122,7 +122,9 @@ macro_rules! add_products {
 }
 
 impl Tiles {
-    pub(crate) fn new(_: Amx) -> Self {
+    /// Sets the tiles up.
+    #[must_use]
+    pub fn new(_: Amx) -> Self {
         // SAFETY: an `Amx` says that there are tiles; the configuration is 64 bytes that describe palette 1.
         unsafe {
             asm!("ldtilecfg [{}]", in(reg) &raw const CONFIGURATION, options(nostack, readonly));
@@ -131,7 +133,8 @@ impl Tiles {
     }
 
     /// 32 rows of unsigned bytes, `stride` bytes apart, by a panel of signed ones → `out`, rows `out_stride` apart.
-    pub(crate) fn bytes(
+    #[inline]
+    pub fn bytes(
         &self,
         rows: &[u8],
         stride: usize,
@@ -156,6 +159,7 @@ impl Tiles {
                 rows.as_ptr(),
                 stride,
                 panel.as_ptr(),
+                64usize,
                 steps,
                 out.as_mut_ptr(),
                 4 * out_stride,
@@ -169,7 +173,8 @@ impl Tiles {
     }
 
     /// 32 rows of bf16 numbers, `stride` numbers apart, by a panel of them → `out`.
-    pub(crate) fn rounded(
+    #[inline]
+    pub fn rounded(
         &self,
         rows: &[u16],
         stride: usize,
@@ -194,6 +199,7 @@ impl Tiles {
                 rows.as_ptr(),
                 2 * stride,
                 panel.as_ptr(),
+                64usize,
                 steps,
                 out.as_mut_ptr(),
                 4 * out_stride,
@@ -206,10 +212,53 @@ impl Tiles {
         }
     }
 
+    /// 32 rows of pairs of bf16 numbers, `stride` pairs apart, by `pairs` rows of 32 pairs: what is below the one is right of
+    /// the other → `out`. `pairs` is filled up to a multiple of 16, in both factors.
+    #[inline]
+    pub fn pairs(
+        &self,
+        pairs: usize,
+        rows: &[u32],
+        stride: usize,
+        panel: &[u32],
+        out: &mut [f32; BLOCK * BLOCK],
+    ) {
+        let steps = pairs.div_ceil(TILE);
+        check(
+            4 * rows.len(),
+            4 * stride,
+            steps * STEP_BYTES,
+            out.len(),
+            BLOCK,
+        );
+        assert!(steps * PANEL_STEP <= 4 * panel.len(), "a panel is short");
+        if steps == 0 {
+            return out.fill(0.0);
+        }
+        // SAFETY: the checks hold that the block lies inside of its slices; the tiles are configured.
+        unsafe {
+            block_product!(
+                rows.as_ptr(),
+                4 * stride,
+                panel.as_ptr(),
+                4 * BLOCK,
+                steps,
+                out.as_mut_ptr(),
+                4 * BLOCK,
+                "64",
+                "2048",
+                load_rows!("0"),
+                load_panel!("0", "64"),
+                add_products!("tdpbf16ps"),
+            );
+        }
+    }
+
     /// 32 rows of numbers by a panel of them, both as their three parts: each step of a row, or of a panel, is one of the
     /// large parts, one of the middle and one of the small ones. Of the nine products those are added that together are
     /// the product of the numbers up to one part in 2^24.
-    pub(crate) fn exact(
+    #[inline]
+    pub fn exact(
         &self,
         rows: &[u16],
         stride: usize,
@@ -234,6 +283,7 @@ impl Tiles {
                 rows.as_ptr(),
                 2 * stride,
                 panel.as_ptr(),
+                64usize,
                 steps,
                 out.as_mut_ptr(),
                 4 * out_stride,
@@ -266,7 +316,11 @@ impl Drop for Tiles {
 }
 
 /// Refuses blocks that reach beyond their slices; sizes of the rows in bytes, of the results in numbers.
-pub(super) fn check(rows: usize, stride: usize, depth: usize, out: usize, out_stride: usize) {
+///
+/// # Panics
+/// When a block does.
+#[inline]
+pub fn check(rows: usize, stride: usize, depth: usize, out: usize, out_stride: usize) {
     assert!(
         (BLOCK - 1) * stride + depth <= rows && (BLOCK - 1) * out_stride + BLOCK <= out,
         "a block reaches beyond its slice"
@@ -276,5 +330,79 @@ pub(super) fn check(rows: usize, stride: usize, depth: usize, out: usize, out_st
 fn out_of_nothing<T: Copy>(out: &mut [T], stride: usize, zero: T) {
     for row in 0..BLOCK {
         out[row * stride..][..BLOCK].fill(zero);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Avx512;
+
+    /// Whole numbers of this type that look random, small enough for exact sums.
+    fn numbers<T>(n: usize, number: impl Fn(i32) -> T) -> Vec<T> {
+        (0..n).map(|i| number((i * 7919 % 251) as i32)).collect()
+    }
+
+    fn tiles() -> Option<Tiles> {
+        let tiles = Avx512::detect().and_then(Avx512::tiles);
+        if tiles.is_none() {
+            eprintln!("skipped: no AMX");
+        }
+        tiles.map(Tiles::new)
+    }
+
+    /// A whole number as bf16.
+    fn half(x: i32) -> u16 {
+        ((x as f32).to_bits() >> 16) as u16
+    }
+
+    #[test]
+    fn blocks_of_bytes_are_products() {
+        let Some(tiles) = tiles() else { return };
+        for steps in [0, 1, 3] {
+            let depth = steps * STEP_BYTES;
+            let rows = numbers(BLOCK * depth, |x| x as u8);
+            let panel = numbers(BLOCK * depth, |x| (x - 125) as i8);
+            let mut out = [7; BLOCK * BLOCK];
+            tiles.bytes(&rows, depth, &panel, &mut out, BLOCK);
+            for (place, sum) in out.into_iter().enumerate() {
+                let (row, column) = (place / BLOCK, place % BLOCK);
+                let product = |k: usize| {
+                    let at = k / 64 * PANEL_STEP + column / 16 * 1024 + k % 64 / 4 * 64;
+                    let weight = panel[at + column % 16 * 4 + k % 4];
+                    i32::from(rows[row * depth + k]) * i32::from(weight)
+                };
+                assert_eq!(sum, (0..depth).map(product).sum::<i32>());
+            }
+        }
+    }
+
+    #[test]
+    fn blocks_of_pairs_are_products() {
+        let Some(tiles) = tiles() else { return };
+        let pair = |x: i32| u32::from(half(x % 16)) | u32::from(half(x % 9)) << 16;
+        let value = |pair: u32, half: u32| f32::from_bits(pair >> (16 * half) << 16);
+        for pairs in [0, 1, 16, 33] {
+            let filled_up = usize::next_multiple_of(pairs, TILE);
+            let stride = filled_up + 3;
+            let rows = numbers(BLOCK * stride, pair);
+            let panel = numbers(BLOCK * filled_up, pair);
+            let mut out = [7.0; BLOCK * BLOCK];
+            tiles.pairs(pairs, &rows, stride, &panel, &mut out);
+            for (place, sum) in out.into_iter().enumerate() {
+                let (row, column) = (place / BLOCK, place % BLOCK);
+                let product = |k: usize| {
+                    let (x, y) = (rows[row * stride + k], panel[k * BLOCK + column]);
+                    value(x, 0) * value(y, 0) + value(x, 1) * value(y, 1)
+                };
+                assert_eq!(sum, (0..filled_up).map(product).sum::<f32>());
+            }
+        }
+    }
+
+    #[test]
+    #[should_panic(expected = "reaches beyond")]
+    fn a_block_beyond_its_slice_is_refused() {
+        check(BLOCK * 64 - 1, 64, 64, BLOCK * BLOCK, BLOCK);
     }
 }
