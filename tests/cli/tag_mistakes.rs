@@ -215,6 +215,18 @@ fn unknown_device() {
     );
 }
 
+#[test]
+fn a_negative_number_is_a_wrong_value() {
+    let sandbox = Sandbox::with_model();
+    let ran = sandbox.run("tag --model tiny --batch-tokens -3 news.jsonl");
+    assert_eq!(ran.code, 2);
+    assert!(
+        ran.stderr
+            .starts_with("error: invalid value '-3' for '--batch-tokens <N>'"),
+        "{ran}"
+    );
+}
+
 #[cfg(not(feature = "cuda"))]
 #[test]
 fn device_that_is_not_there() {

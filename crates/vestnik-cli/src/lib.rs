@@ -6,7 +6,7 @@
 use std::io::Write;
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{ArgAction, CommandFactory, FromArgMatches};
 
 mod args;
 mod articles;
@@ -39,7 +39,8 @@ enum Outcome {
 /// A reader of standard output that goes away early (`vestnik tag … | head`) is no failure: exit code 0.
 #[must_use]
 pub fn main() -> ExitCode {
-    let cli = args::Cli::parse();
+    let matches = with_negative_numbers(args::Cli::command()).get_matches();
+    let cli = args::Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     if matches!(
         cli.command,
         args::Command::Train(_) | args::Command::Pretrain(_)
@@ -56,4 +57,14 @@ pub fn main() -> ExitCode {
             ExitCode::from(2)
         }
     }
+}
+
+/// Takes `-3` behind an option for its value, so that what is told is that the value is wrong, not that there is no option `-3`.
+fn with_negative_numbers(command: clap::Command) -> clap::Command {
+    let command = command.mut_args(|arg| {
+        let takes_value = matches!(arg.get_action(), ArgAction::Set | ArgAction::Append);
+        let is_option = !arg.is_positional();
+        arg.allow_negative_numbers(takes_value && is_option)
+    });
+    command.mut_subcommands(with_negative_numbers)
 }
