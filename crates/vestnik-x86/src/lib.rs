@@ -5,6 +5,10 @@
 //! inline assembly; formats follow Intel's optimization manual, chapter on AMX. All of its code is kernels, and so may be unsafe.
 #![cfg(target_arch = "x86_64")]
 #![allow(unsafe_code)]
+#![expect(
+    clippy::too_many_arguments,
+    reason = "products take slices with their strides"
+)]
 
 mod processor;
 mod tiles;

@@ -9,6 +9,9 @@ use std::arch::x86_64::{
 pub const TILE: usize = 16;
 
 /// Puts the first and second 16 of 32 16-bit numbers by turns.
+///
+/// # Safety
+/// The processor has AVX-512.
 #[must_use]
 #[inline]
 #[target_feature(enable = "avx512f")]
@@ -28,6 +31,9 @@ pub fn by_turns() -> __m512i {
 
 /// Exchanges vectors and elements of a 16 x 16 matrix of 4-byte elements: pairs of vectors are interleaved by elements of
 /// 4, 8, 16 and 32 bytes.
+///
+/// # Safety
+/// The processor has AVX-512.
 #[must_use]
 #[inline]
 #[target_feature(enable = "avx512f")]

@@ -25,6 +25,7 @@ pub(super) trait Kernel: Copy + Send + Sync {
     ///
     /// # Safety
     /// Without a bias the block has been written before.
+    #[expect(clippy::too_many_arguments, reason = "the parts of one product")]
     unsafe fn multiply(
         ready: &mut Self::Ready,
         pairs: usize,
