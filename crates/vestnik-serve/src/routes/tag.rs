@@ -64,6 +64,12 @@ fn chosen(asked: Option<Vec<String>>, engine: &Engine) -> Result<Vec<Task>, Prob
     let Some(asked) = asked else {
         return Ok(known);
     };
+    if asked.is_empty() {
+        let known = engine.tasks().join(", ");
+        return Err(Problem::validation(format!(
+            "\"tasks\" is empty, the model has: {known}"
+        )));
+    }
     let each = asked.iter().map(|name| {
         let task = name.parse::<Task>();
         task.ok()

@@ -124,6 +124,12 @@ fn mistakes_are_named() {
             "no head for the task \"sentiment\", it has: ner",
         ),
         (
+            json!({"text": "a", "tasks": []}),
+            422,
+            "validation",
+            "\"tasks\" is empty, the model has: ner",
+        ),
+        (
             json!({"text": "a", "tasks": 1}),
             422,
             "validation",
