@@ -62,7 +62,7 @@ impl<'a> Factor<'a> {
         (self.depth - block * DEPTH).min(DEPTH).div_ceil(2)
     }
 
-    /// `[block][line, a multiple of `rows` and 16][PAIRS]` into `packed`; how many lines a block got.
+    /// `[block][line][PAIRS]` into `packed`, lines filled up to a multiple of `rows` and of 16; how many lines a block got.
     pub(super) fn pack_by_line(self, proof: Bf16, rows: usize, packed: &mut Vec<u32>) -> usize {
         let lines = rows.next_multiple_of(TILE);
         self.pack(proof, lines, Order::Lines, packed);
