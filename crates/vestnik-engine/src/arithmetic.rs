@@ -1,11 +1,13 @@
 //! Which products an engine computes, and the processor's part in it.
 
+use rten_gemm::GemmExecutor;
+
 #[cfg(target_arch = "x86_64")]
 use crate::options::Kernels;
 use crate::options::{EngineDtype, EngineOptions};
 
 #[cfg(target_arch = "x86_64")]
-use crate::x86::{Amx, Avx512};
+use crate::x86::{Amx, Processor};
 
 /// How products are computed.
 #[derive(Clone, Copy, Debug)]
@@ -13,7 +15,7 @@ pub(crate) struct Arithmetic {
     pub(crate) dtype: EngineDtype,
     /// Kernels of our own for this processor.
     #[cfg(target_arch = "x86_64")]
-    pub(crate) avx512: Option<Avx512>,
+    pub(crate) processor: Option<Processor>,
 }
 
 impl Arithmetic {
@@ -21,9 +23,10 @@ impl Arithmetic {
         Self {
             dtype: options.dtype,
             #[cfg(target_arch = "x86_64")]
-            avx512: match kernels(options) {
-                Kernels::Fastest => Avx512::detect(),
-                Kernels::Avx512 => Avx512::detect().map(Avx512::without_tiles),
+            processor: match kernels(options) {
+                Kernels::Fastest => Processor::detect(),
+                Kernels::Avx512 => Processor::vectors(),
+                Kernels::Avx2 => Processor::avx2(),
                 Kernels::Portable => None,
             },
         }
@@ -32,7 +35,18 @@ impl Arithmetic {
     /// Tiles, if products are computed by them.
     #[cfg(target_arch = "x86_64")]
     pub(crate) fn tiles(&self) -> Option<Amx> {
-        self.avx512?.tiles()
+        self.processor?.tiles()
+    }
+
+    /// The largest byte of rows, and of weights, whose products are exact.
+    pub(crate) fn largest_bytes(&self) -> (u8, i8) {
+        #[cfg(target_arch = "x86_64")]
+        if let Some(processor) = self.processor {
+            return processor.largest_bytes();
+        }
+        // Sums of two products are 16 bits wide in AVX2 without VNNI.
+        let may_saturate = GemmExecutor::<u8, i8, i32>::new().may_saturate();
+        (u8::MAX, if may_saturate { 63 } else { i8::MAX })
     }
 
     /// That of a layer.
@@ -47,12 +61,11 @@ impl Arithmetic {
     /// A name of the kernels for people.
     pub(crate) fn name(&self) -> &'static str {
         #[cfg(target_arch = "x86_64")]
-        if let Some(avx512) = self.avx512 {
-            return if avx512.tiles().is_some() {
-                "amx"
-            } else {
-                "avx512"
-            };
+        match self.processor {
+            Some(processor) if processor.tiles().is_some() => return "amx",
+            Some(Processor::Avx512(_)) => return "avx512",
+            Some(Processor::Avx2(_)) => return "avx2",
+            None => (),
         }
         "portable"
     }
@@ -64,6 +77,7 @@ fn kernels(options: &EngineOptions) -> Kernels {
     match std::env::var("VESTNIK_KERNELS").as_deref() {
         Ok("portable") => Kernels::Portable,
         Ok("avx512") if options.kernels == Kernels::Fastest => Kernels::Avx512,
+        Ok("avx2") if options.kernels != Kernels::Portable => Kernels::Avx2,
         _ => options.kernels,
     }
 }

@@ -148,7 +148,7 @@ pub(crate) fn multiply(
 }
 
 /// Softmax over the visible scores; the others become zero.
-fn softmax(scores: &mut [f32], visible: Range<usize>) {
+pub(crate) fn softmax(scores: &mut [f32], visible: Range<usize>) {
     scores[..visible.start].fill(0.0);
     scores[visible.end..].fill(0.0);
     Softmax::new_mut(&mut scores[visible]).dispatch();

@@ -86,7 +86,7 @@ impl Engine {
         self.parts.shape.arithmetic.dtype
     }
 
-    /// The kernels that are used: `amx`, `avx512` or `portable`.
+    /// The kernels that are used: `amx`, `avx512`, `avx2` or `portable`.
     #[must_use]
     pub fn kernels(&self) -> &'static str {
         self.parts.shape.arithmetic.name()
@@ -328,15 +328,16 @@ pub(crate) fn attend(
     mut out: HeadOutput<'_>,
 ) {
     #[cfg(target_arch = "x86_64")]
-    if let Some(processor) = arithmetic.avx512
+    if let Some(processor) = arithmetic.processor
         && head.relative.is_none()
     {
         let is_precise = arithmetic.dtype == EngineDtype::F32;
         let tiles = processor.tiles();
-        if let Some(bf16) = processor.bf16().filter(|_| !is_precise || tiles.is_some()) {
-            let blocks = Blocks::new(processor);
-            return crate::x86::attend(bf16, &blocks, head, is_precise, &mut scratch.x86, out);
-        }
+        let Some(bf16) = processor.bf16().filter(|_| !is_precise || tiles.is_some()) else {
+            return crate::x86::attend_in_floats(processor, head, &mut scratch.floats, &mut out);
+        };
+        let blocks = Blocks::new(processor);
+        return crate::x86::attend(bf16, &blocks, head, is_precise, &mut scratch.x86, out);
     }
     let _ = arithmetic;
     crate::attention::attend(head, scratch, &mut out);

@@ -35,7 +35,7 @@ enum Weights {
     #[cfg(target_arch = "x86_64")]
     Panels {
         panels: Buffer<f32>,
-        avx512: crate::x86::Avx512,
+        processor: crate::x86::Processor,
     },
 }
 
@@ -44,7 +44,7 @@ enum PackedBytes {
     #[cfg(target_arch = "x86_64")]
     Panels {
         panels: Buffer<i8>,
-        avx512: crate::x86::Avx512,
+        processor: crate::x86::Processor,
     },
 }
 
@@ -125,10 +125,10 @@ impl Linear {
                 self.by_bytes(x, bytes, packed, ranges, then, out, &mut buffers.integers);
             }
             #[cfg(target_arch = "x86_64")]
-            (Weights::Panels { panels, avx512 }, Values::Floats(rows)) => {
+            (Weights::Panels { panels, processor }, Values::Floats(rows)) => {
                 let (stride, depth) = (x.stride, self.inputs);
                 crate::x86::multiply_floats(
-                    *avx512,
+                    *processor,
                     rows,
                     stride,
                     panels,
@@ -208,8 +208,8 @@ impl Linear {
                 self.finish(sums, [x.n_rows, self.outputs], [0, 0], then, out);
             }
             #[cfg(target_arch = "x86_64")]
-            PackedBytes::Panels { panels, avx512 } => {
-                let blocks = crate::x86::Blocks::new(*avx512);
+            PackedBytes::Panels { panels, processor } => {
+                let blocks = crate::x86::Blocks::new(*processor);
                 let padded = x.n_rows.next_multiple_of(BLOCK) * x.stride;
                 crate::x86::multiply_bytes(
                     &blocks,
@@ -318,43 +318,40 @@ fn float_weights(arithmetic: Arithmetic, weight: &[f32], outputs: usize, inputs:
         return Weights::Parts { panels, tiles };
     }
     #[cfg(target_arch = "x86_64")]
-    if let Some(avx512) = arithmetic.avx512 {
-        let panels = crate::x86::weights_of_floats(weight, outputs, inputs);
-        return Weights::Panels { panels, avx512 };
+    if let Some(processor) = arithmetic.processor {
+        let panels = crate::x86::weights_of_floats(processor, weight, outputs, inputs);
+        return Weights::Panels { panels, processor };
     }
     let _ = arithmetic;
     Weights::Floats(GemmExecutor::<f32>::new().prepack_b(transposed(weight, outputs, inputs)))
 }
 
 fn byte_weights(arithmetic: Arithmetic, weight: &[f32], outputs: usize, inputs: usize) -> Weights {
-    let gemm = GemmExecutor::<u8, i8, i32>::new();
-    #[cfg(target_arch = "x86_64")]
-    if let Some(avx512) = arithmetic.avx512 {
-        let QuantizedWeights {
-            bytes,
-            scales,
-            sums,
-        } = QuantizedWeights::new(weight, inputs, 127);
-        let panels = crate::x86::weights_of_bytes(&bytes, outputs, inputs);
-        let packed = PackedBytes::Panels { panels, avx512 };
-        return Weights::Bytes {
-            packed,
-            scales,
-            sums,
-        };
-    }
-    let _ = arithmetic;
-    // Sums of two products are 16 bits wide in AVX2 without VNNI.
-    let largest = if gemm.may_saturate() { 63 } else { 127 };
+    let (_, largest) = arithmetic.largest_bytes();
     let QuantizedWeights {
         bytes,
         scales,
         sums,
     } = QuantizedWeights::new(weight, inputs, largest);
-    let packed = PackedBytes::Library(gemm.prepack_b(transposed(&bytes, outputs, inputs)));
     Weights::Bytes {
-        packed,
+        packed: packed_bytes(arithmetic, &bytes, outputs, inputs),
         scales,
         sums,
     }
+}
+
+fn packed_bytes(
+    arithmetic: Arithmetic,
+    bytes: &[i8],
+    outputs: usize,
+    inputs: usize,
+) -> PackedBytes {
+    #[cfg(target_arch = "x86_64")]
+    if let Some(processor) = arithmetic.processor {
+        let panels = crate::x86::weights_of_bytes(bytes, outputs, inputs);
+        return PackedBytes::Panels { panels, processor };
+    }
+    let _ = arithmetic;
+    let gemm = GemmExecutor::<u8, i8, i32>::new();
+    PackedBytes::Library(gemm.prepack_b(transposed(bytes, outputs, inputs)))
 }

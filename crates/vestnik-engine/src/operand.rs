@@ -54,7 +54,7 @@ impl OperandBuffers {
     ) -> Operand<'a> {
         let n_rows = rows.len() / stride;
         match arithmetic.dtype {
-            EngineDtype::Int8 => self.quantize(rows, stride, width),
+            EngineDtype::Int8 => self.quantize(arithmetic, rows, stride, width),
             #[cfg(target_arch = "x86_64")]
             EngineDtype::F32 if arithmetic.tiles().is_some() => {
                 self.split(arithmetic, rows, stride, width)
@@ -67,7 +67,13 @@ impl OperandBuffers {
         }
     }
 
-    fn quantize(&mut self, rows: &[f32], stride: usize, width: usize) -> Operand<'_> {
+    fn quantize(
+        &mut self,
+        arithmetic: Arithmetic,
+        rows: &[f32],
+        stride: usize,
+        width: usize,
+    ) -> Operand<'_> {
         let n_rows = rows.len() / stride;
         let padded = n_rows.next_multiple_of(BLOCK);
         let bytes_stride = width.next_multiple_of(64);
@@ -75,6 +81,7 @@ impl OperandBuffers {
         self.scales.resize(padded);
         self.zeros.resize(padded);
         let into = QuantizedRows {
+            largest: arithmetic.largest_bytes().0,
             bytes: &mut self.bytes,
             stride: bytes_stride,
             scales: &mut self.scales,

@@ -42,12 +42,14 @@ impl FromStr for EngineDtype {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Kernels {
     /// The fastest that the processor has: AMX tiles (Linux on Intel Sapphire Rapids and later), otherwise AVX-512 vectors
-    /// with VNNI (Intel Cascade Lake, AMD Zen 4, and later), otherwise the portable ones. With `VESTNIK_KERNELS=avx512` or
-    /// `VESTNIK_KERNELS=portable` in the environment those.
+    /// with VNNI (Intel Cascade Lake, AMD Zen 4, and later), otherwise AVX2 vectors (Intel Haswell, AMD Zen, and later),
+    /// otherwise the portable ones. With `VESTNIK_KERNELS=avx512`, `=avx2` or `=portable` in the environment, at most those.
     #[default]
     Fastest,
-    /// AVX-512 vectors where the processor has them, whether it has tiles or not; otherwise the portable ones.
+    /// At most AVX-512 vectors, where the processor has tiles, too.
     Avx512,
+    /// At most AVX2 vectors, where the processor has more, too.
+    Avx2,
     /// Those of `rten-gemm`, which choose between AVX-512, AVX2, NEON and plain code themselves.
     Portable,
 }

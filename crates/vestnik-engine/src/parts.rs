@@ -116,33 +116,32 @@ impl Attention {
 #[cfg(target_arch = "x86_64")]
 #[derive(Clone, Copy, Debug)]
 pub struct Peak {
-    avx512: crate::x86::Avx512,
+    processor: crate::x86::Processor,
     dtype: EngineDtype,
 }
 
 #[cfg(target_arch = "x86_64")]
 impl Peak {
-    /// Of bytes, or of `f32` numbers; `None` on processors without AVX-512 and VNNI.
+    /// Of bytes, or of `f32` numbers; `None` on processors without AVX2.
     #[must_use]
     pub fn new(dtype: EngineDtype) -> Option<Self> {
-        crate::x86::Avx512::detect().map(|avx512| Self { avx512, dtype })
+        crate::x86::Processor::detect().map(|processor| Self { processor, dtype })
     }
 
     /// Operations of a round.
     #[must_use]
     pub fn operations(&self) -> u64 {
         match self.dtype {
-            EngineDtype::F32 => peak::FLOAT_OPERATIONS,
-            EngineDtype::Int8 => peak::BYTE_OPERATIONS,
+            EngineDtype::F32 => peak::float_operations(self.processor),
+            EngineDtype::Int8 => peak::byte_operations(self.processor),
         }
     }
 
-    /// Computes so many rounds; gives the result.
-    #[must_use]
-    pub fn compute(&self, rounds: u64) -> f32 {
+    /// Computes so many rounds.
+    pub fn compute(&self, rounds: u64) {
         match self.dtype {
-            EngineDtype::F32 => peak::floats(self.avx512, rounds),
-            EngineDtype::Int8 => peak::bytes(self.avx512, rounds) as f32,
+            EngineDtype::F32 => peak::floats(self.processor, rounds),
+            EngineDtype::Int8 => peak::bytes(self.processor, rounds),
         }
     }
 }

@@ -113,6 +113,8 @@ fn sum_of<I: Isa>(
 /// Rows as unsigned bytes, each with a range of its own: `x ≈ scale (byte - zero)`.
 #[derive(Debug)]
 pub(crate) struct QuantizedRows<'a> {
+    /// The largest byte.
+    pub(crate) largest: u8,
     /// Rows of bytes, `stride` apart.
     pub(crate) bytes: &'a mut [u8],
     pub(crate) stride: usize,
@@ -146,47 +148,71 @@ impl SimdOp for Quantize<'_> {
         let rows = self.rows.chunks(self.stride);
         let outs = self.into.bytes.chunks_exact_mut(self.into.stride);
         let ranges = self.into.scales.iter_mut().zip(self.into.zeros);
+        let largest = self.into.largest;
         for ((row, out), (scale, zero)) in rows.zip(outs).zip(ranges) {
-            (*scale, *zero) = quantize_row(isa, &row[..self.width], out);
+            (*scale, *zero) = quantize_row(isa, &row[..self.width], largest, out);
         }
     }
 }
 
 #[inline(always)]
-fn quantize_row<I: Isa>(isa: I, row: &[f32], out: &mut [u8]) -> (f32, i32) {
+fn quantize_row<I: Isa>(isa: I, row: &[f32], largest: u8, out: &mut [u8]) -> (f32, i32) {
     let (ops, ints) = (isa.f32(), isa.i32());
     let (min, max) = MinMax::new(row).eval(isa);
-    let (scale, zero) = range(min, max);
+    let (scale, zero) = range(min, max, f32::from(largest));
     let factor = scale.recip();
-    let (factor_vector, zero_vector) = (ops.splat(factor), ints.splat(zero));
+    let vectors = RangeVectors::<I> {
+        factor: ops.splat(factor),
+        zero: ints.splat(zero),
+        largest: ints.splat(i32::from(largest)),
+    };
     let n = 4 * ops.len();
     let whole = row.len() / n * n;
     for start in (0..whole).step_by(n) {
-        let [a, b, c, d] = ops.load_many::<4>(&row[start..]).map(
-            #[inline(always)]
-            |x| ints.add(ops.to_int_round(ops.mul(x, factor_vector)), zero_vector),
+        // One by one, since `map` of an array would not be compiled for the processor's vectors.
+        let [a, b, c, d] = ops.load_many::<4>(&row[start..]);
+        let low = ints.narrow_saturate(
+            whole_numbers(isa, a, &vectors),
+            whole_numbers(isa, b, &vectors),
         );
-        let low = ints.narrow_saturate(a, b);
-        let high = ints.narrow_saturate(c, d);
+        let high = ints.narrow_saturate(
+            whole_numbers(isa, c, &vectors),
+            whole_numbers(isa, d, &vectors),
+        );
         isa.u8()
             .store(isa.i16().narrow_saturate(low, high), &mut out[start..]);
     }
     for (out, x) in out[whole..].iter_mut().zip(&row[whole..]) {
         *out = ((x * factor).round_ties_even() as i32)
             .saturating_add(zero)
-            .clamp(0, 255) as u8;
+            .clamp(0, i32::from(largest)) as u8;
     }
     (scale, zero)
 }
 
+/// What rounds the numbers of a row, in all lanes.
+struct RangeVectors<I: Isa> {
+    factor: I::F32,
+    zero: I::I32,
+    largest: I::I32,
+}
+
+/// Numbers in the range of their row, none beyond its largest.
+#[inline(always)]
+fn whole_numbers<I: Isa>(isa: I, x: I::F32, range: &RangeVectors<I>) -> I::I32 {
+    let (ops, ints) = (isa.f32(), isa.i32());
+    let rounded = ops.to_int_round(ops.mul(x, range.factor));
+    ints.min(ints.add(rounded, range.zero), range.largest)
+}
+
 /// Scale and zero of a row whose numbers lie between `min` and `max`. A row of zeros has the scale 1; rows that are not
 /// finite have some range.
-fn range(min: f32, max: f32) -> (f32, i32) {
+fn range(min: f32, max: f32, largest: f32) -> (f32, i32) {
     let (min, max) = (
         min.clamp(f32::MIN / 4.0, 0.0),
         max.clamp(0.0, f32::MAX / 4.0),
     );
-    let scale = (max - min) / 255.0;
+    let scale = (max - min) / largest;
     if scale < f32::MIN_POSITIVE {
         return (1.0, 0);
     }
@@ -197,11 +223,12 @@ fn range(min: f32, max: f32) -> (f32, i32) {
 mod tests {
     use super::*;
 
-    fn quantized(row: &[f32]) -> (Vec<u8>, f32, i32) {
+    fn quantized(row: &[f32], largest: u8) -> (Vec<u8>, f32, i32) {
         let (mut bytes, mut scale, mut zero) =
             (vec![0; row.len().next_multiple_of(64)], [0.0], [0]);
         let stride = bytes.len();
         let into = QuantizedRows {
+            largest,
             bytes: &mut bytes,
             stride,
             scales: &mut scale,
@@ -214,12 +241,14 @@ mod tests {
 
     #[test]
     fn bytes_are_within_half_a_step_and_zero_stays_zero() {
-        for n in [1, 3, 63, 64, 65, 200] {
+        let sizes = [1, 3, 63, 64, 65, 200];
+        for (n, largest) in sizes.iter().flat_map(|n| [(*n, 255), (*n, 127)]) {
             let row: Vec<f32> = (0..n)
                 .map(|i| (i as f32 * 0.37).sin() * 3.0 + 1.0)
                 .collect();
-            let (bytes, scale, zero) = quantized(&row);
-            assert!((0..=255).contains(&zero));
+            let (bytes, scale, zero) = quantized(&row, largest);
+            assert!((0..=i32::from(largest)).contains(&zero));
+            assert!(bytes.iter().all(|byte| *byte <= largest));
             for (x, byte) in row.iter().zip(bytes) {
                 let back = scale * (i32::from(byte) - zero) as f32;
                 assert!(
@@ -231,15 +260,26 @@ mod tests {
     }
 
     #[test]
+    fn no_byte_is_beyond_the_largest_where_both_ends_are_rounded_up() {
+        // Halves of 127 on both sides of zero.
+        let row: Vec<f32> = (0..64)
+            .map(|i| if i % 2 == 0 { 63.5 } else { -63.5 })
+            .collect();
+        let (bytes, ..) = quantized(&row, 127);
+        assert_eq!(bytes[..2], [127, 0]);
+        assert_eq!(quantized(&row[..2], 127).0, [127, 0]);
+    }
+
+    #[test]
     fn rows_without_a_range_have_one() {
-        assert_eq!(quantized(&[0.0; 70]), (vec![0; 70], 1.0, 0));
+        assert_eq!(quantized(&[0.0; 70], 255), (vec![0; 70], 1.0, 0));
         for row in [
             [f32::INFINITY, 1.0],
             [f32::NAN, 1.0],
             [-f32::INFINITY, f32::INFINITY],
             [f32::MAX, f32::MIN],
         ] {
-            let (_, scale, zero) = quantized(&row);
+            let (_, scale, zero) = quantized(&row, 255);
             assert!(scale.is_finite() && (0..=255).contains(&zero), "{row:?}");
         }
     }

@@ -24,6 +24,8 @@ pub(crate) struct HeadScratch {
     pub(crate) relative: RelativeScratch,
     #[cfg(target_arch = "x86_64")]
     pub(crate) x86: crate::x86::AttentionScratch,
+    #[cfg(target_arch = "x86_64")]
+    pub(crate) floats: crate::x86::FloatAttentionScratch,
 }
 
 /// States of a group of sequences.

@@ -9,6 +9,10 @@ pub struct Avx512 {
     tiles: Option<Amx>,
 }
 
+/// Proof that AVX2 and FMA may be used in this process.
+#[derive(Clone, Copy, Debug)]
+pub struct Avx2(());
+
 /// Proof that AVX-512 may be used, with products of bf16 numbers.
 #[derive(Clone, Copy, Debug)]
 pub struct Bf16(());
@@ -16,6 +20,15 @@ pub struct Bf16(());
 /// Proof that tiles may be used, and all of AVX-512 with them.
 #[derive(Clone, Copy, Debug)]
 pub struct Amx(());
+
+impl Avx2 {
+    /// Asks the processor.
+    #[must_use]
+    pub fn detect() -> Option<Self> {
+        let is_there = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
+        is_there.then_some(Self(()))
+    }
+}
 
 impl Avx512 {
     /// Asks the processor, and the system for the right to use tiles.

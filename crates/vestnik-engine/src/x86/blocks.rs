@@ -1,24 +1,29 @@
 //! Who computes a block of results.
 
-use super::{Avx512, Bf16, Tiles, vectors};
+use super::{Avx2, Avx512, Bf16, Processor, Tiles, avx2, avx512};
 
 /// Tiles, or vectors.
 #[derive(Debug)]
 pub(crate) enum Blocks {
     Tiles(Tiles),
-    Vectors(Avx512),
+    Avx512(Avx512),
+    Avx2(Avx2),
 }
 
 impl Blocks {
     /// Tiles where there are any.
-    pub(crate) fn new(processor: Avx512) -> Self {
-        match processor.tiles() {
-            Some(tiles) => Self::Tiles(Tiles::new(tiles)),
-            None => Self::Vectors(processor),
+    pub(crate) fn new(processor: Processor) -> Self {
+        match processor {
+            Processor::Avx512(processor) => match processor.tiles() {
+                Some(tiles) => Self::Tiles(Tiles::new(tiles)),
+                None => Self::Avx512(processor),
+            },
+            Processor::Avx2(processor) => Self::Avx2(processor),
         }
     }
 
-    /// 32 rows of unsigned bytes, `stride` bytes apart, by a panel of signed ones → `out`, rows `out_stride` apart.
+    /// 32 rows of unsigned bytes, `stride` bytes apart, by a panel of signed ones → `out`, rows `out_stride` apart. None is
+    /// beyond the processor's largest.
     pub(crate) fn bytes(
         &self,
         rows: &[u8],
@@ -29,7 +34,8 @@ impl Blocks {
     ) {
         match self {
             Self::Tiles(tiles) => tiles.bytes(rows, stride, panel, out, out_stride),
-            Self::Vectors(proof) => vectors::bytes(*proof, rows, stride, panel, out, out_stride),
+            Self::Avx512(proof) => avx512::bytes(*proof, rows, stride, panel, out, out_stride),
+            Self::Avx2(proof) => avx2::bytes(*proof, rows, stride, panel, out, out_stride),
         }
     }
 
@@ -45,7 +51,7 @@ impl Blocks {
     ) {
         match self {
             Self::Tiles(tiles) => tiles.rounded(rows, stride, panel, out, out_stride),
-            Self::Vectors(_) => vectors::rounded(proof, rows, stride, panel, out, out_stride),
+            _ => avx512::rounded(proof, rows, stride, panel, out, out_stride),
         }
     }
 }

@@ -12,6 +12,7 @@ use std::arch::x86_64::{
 };
 use std::mem::transmute;
 
+use super::Processor;
 use crate::buffer::Buffer;
 pub(super) use vestnik_x86::TILE;
 use vestnik_x86::{Amx, BLOCK, PANEL_STEP, by_turns, transposed};
@@ -42,13 +43,20 @@ pub(crate) fn weights_of_bytes(weights: &[i8], outputs: usize, inputs: usize) ->
     packed
 }
 
-/// Right factor of numbers from `weights [outputs, inputs]`: `[panel][input][32 outputs]`, zeros where there are none.
-pub(crate) fn weights_of_floats(weights: &[f32], outputs: usize, inputs: usize) -> Buffer<f32> {
+/// Right factor of numbers from `weights [outputs, inputs]`: `[panel][input][columns of the processor]`, zeros where there are
+/// none.
+pub(crate) fn weights_of_floats(
+    processor: Processor,
+    weights: &[f32],
+    outputs: usize,
+    inputs: usize,
+) -> Buffer<f32> {
+    let columns = processor.columns();
     let mut packed = Buffer::zeros(outputs.next_multiple_of(BLOCK) * inputs);
     for (output, row) in weights.chunks_exact(inputs.max(1)).enumerate() {
-        let (panel, column) = (output / BLOCK, output % BLOCK);
-        let panel = &mut packed[panel * inputs * BLOCK..];
-        for (out, weight) in panel.chunks_exact_mut(BLOCK).zip(row) {
+        let (panel, column) = (output / columns, output % columns);
+        let panel = &mut packed[panel * inputs * columns..];
+        for (out, weight) in panel.chunks_exact_mut(columns).zip(row) {
             out[column] = *weight;
         }
     }

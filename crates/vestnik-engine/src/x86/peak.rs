@@ -1,62 +1,107 @@
 //! What the processor can do at most: products of numbers that are in registers already.
 
 use std::arch::x86_64::{
-    _mm512_add_epi32, _mm512_add_ps, _mm512_dpbusd_epi32, _mm512_fmadd_ps, _mm512_reduce_add_epi32,
-    _mm512_reduce_add_ps, _mm512_set1_epi32, _mm512_set1_ps, _mm512_setzero_ps,
+    _mm256_add_epi16, _mm256_add_epi32, _mm256_fmadd_ps, _mm256_madd_epi16, _mm256_maddubs_epi16,
+    _mm256_set1_epi8, _mm256_set1_epi16, _mm256_set1_ps, _mm256_setzero_ps, _mm256_setzero_si256,
+    _mm512_dpbusd_epi32, _mm512_fmadd_ps, _mm512_set1_epi8, _mm512_set1_ps, _mm512_setzero_ps,
     _mm512_setzero_si512,
 };
+use std::hint::black_box;
 
-use super::Avx512;
+use super::{Avx2, Avx512, Processor};
 
-/// Sums that do not wait for each other.
-const SUMS: usize = 16;
+/// Sums that do not wait for each other, as many as registers hold beside the factors.
+const SUMS: usize = 8;
 
-/// Operations of one round: a multiplication and an addition for each of the bytes of 16 vectors.
-pub(crate) const BYTE_OPERATIONS: u64 = 2 * 64 * SUMS as u64;
-/// The same for `f32`.
-pub(crate) const FLOAT_OPERATIONS: u64 = 2 * 16 * SUMS as u64;
+/// Multiplications and additions in a round of [`bytes`].
+pub(crate) fn byte_operations(processor: Processor) -> u64 {
+    let bytes = match processor {
+        Processor::Avx512(_) => 64,
+        // Two vectors at once.
+        Processor::Avx2(_) => 2 * 32,
+    };
+    2 * bytes * SUMS as u64
+}
+
+/// Multiplications and additions in a round of [`floats`].
+pub(crate) fn float_operations(processor: Processor) -> u64 {
+    let numbers = match processor {
+        Processor::Avx512(_) => 16,
+        Processor::Avx2(_) => 8,
+    };
+    2 * numbers * SUMS as u64
+}
 
 /// Multiplies bytes for so many rounds.
-pub(crate) fn bytes(_: Avx512, rounds: u64) -> i32 {
-    // SAFETY: an `Avx512` says that AVX-512 with VNNI is there.
-    unsafe { multiply_bytes(rounds) }
+pub(crate) fn bytes(processor: Processor, rounds: u64) {
+    // SAFETY: the proofs say that the instructions are there.
+    unsafe {
+        match processor {
+            Processor::Avx512(proof) => bytes_by_avx512(proof, rounds),
+            Processor::Avx2(proof) => bytes_by_avx2(proof, rounds),
+        }
+    }
 }
 
 /// Multiplies `f32` numbers for so many rounds.
-pub(crate) fn floats(_: Avx512, rounds: u64) -> f32 {
-    // SAFETY: an `Avx512` says that AVX-512 is there.
-    unsafe { multiply_floats(rounds) }
+pub(crate) fn floats(processor: Processor, rounds: u64) {
+    // SAFETY: as above.
+    unsafe {
+        match processor {
+            Processor::Avx512(proof) => floats_by_avx512(proof, rounds),
+            Processor::Avx2(proof) => floats_by_avx2(proof, rounds),
+        }
+    }
 }
 
 #[target_feature(enable = "avx512f,avx512vnni")]
-fn multiply_bytes(rounds: u64) -> i32 {
+fn bytes_by_avx512(_: Avx512, rounds: u64) {
     let mut sums = [_mm512_setzero_si512(); SUMS];
-    let (x, y) = (
-        _mm512_set1_epi32(0x0101_0101),
-        _mm512_set1_epi32(0x0202_0202),
-    );
+    let factors = black_box([_mm512_set1_epi8(1), _mm512_set1_epi8(2)]);
     for _ in 0..rounds {
         for sum in &mut sums {
-            *sum = _mm512_dpbusd_epi32(*sum, x, y);
+            *sum = _mm512_dpbusd_epi32(*sum, factors[0], factors[1]);
         }
     }
-    let sum = sums
-        .into_iter()
-        .fold(_mm512_setzero_si512(), |sum, x| _mm512_add_epi32(sum, x));
-    _mm512_reduce_add_epi32(sum)
+    black_box(sums);
 }
 
 #[target_feature(enable = "avx512f")]
-fn multiply_floats(rounds: u64) -> f32 {
+fn floats_by_avx512(_: Avx512, rounds: u64) {
     let mut sums = [_mm512_setzero_ps(); SUMS];
-    let (x, y) = (_mm512_set1_ps(1.0001), _mm512_set1_ps(0.9));
+    let factors = black_box([_mm512_set1_ps(1.0001), _mm512_set1_ps(0.9)]);
     for _ in 0..rounds {
         for sum in &mut sums {
-            *sum = _mm512_fmadd_ps(*sum, x, y);
+            *sum = _mm512_fmadd_ps(*sum, factors[0], factors[1]);
         }
     }
-    let sum = sums
-        .into_iter()
-        .fold(_mm512_setzero_ps(), |sum, x| _mm512_add_ps(sum, x));
-    _mm512_reduce_add_ps(sum)
+    black_box(sums);
+}
+
+#[target_feature(enable = "avx2")]
+fn bytes_by_avx2(_: Avx2, rounds: u64) {
+    let mut sums = [_mm256_setzero_si256(); SUMS];
+    let factors = black_box([_mm256_set1_epi8(1), _mm256_set1_epi8(2)]);
+    let ones = _mm256_set1_epi16(1);
+    for _ in 0..rounds {
+        for sum in &mut sums {
+            // The sum is one of the factors, so that nothing can be computed once for all rounds.
+            let products = factors.map(|factor| _mm256_maddubs_epi16(factor, *sum));
+            let both = _mm256_add_epi16(products[0], products[1]);
+            *sum = _mm256_add_epi32(*sum, _mm256_madd_epi16(both, ones));
+        }
+    }
+    black_box(sums);
+}
+
+#[target_feature(enable = "avx2,fma")]
+fn floats_by_avx2(_: Avx2, rounds: u64) {
+    let mut sums = [_mm256_setzero_ps(); SUMS];
+    let factors = black_box([_mm256_set1_ps(1.0001), _mm256_set1_ps(0.9)]);
+    for _ in 0..rounds {
+        for sum in &mut sums {
+            *sum = _mm256_fmadd_ps(*sum, factors[0], factors[1]);
+        }
+    }
+    black_box(sums);
 }

@@ -4,7 +4,7 @@ use std::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
 
 use vestnik_x86::BLOCK;
 
-use super::{Avx512, Blocks, Tiles, vectors};
+use super::{Blocks, Processor, Tiles};
 
 /// Numbers of a block.
 pub(crate) const BLOCK_NUMBERS: usize = BLOCK * BLOCK;
@@ -46,10 +46,10 @@ pub(crate) fn multiply_split(
     multiply([0.0; BLOCK_NUMBERS], n_blocks, panels, len, compute, take);
 }
 
-/// Rows of numbers, `stride` apart, by panels of them for `depth` numbers each. Otherwise as [`multiply_bytes`], but the last
+/// Rows of numbers, `stride` apart, by panels of them, which have `depth` numbers for each column. Otherwise as [`multiply_bytes`], but the last
 /// rows need not be filled up.
 pub(crate) fn multiply_floats(
-    processor: Avx512,
+    processor: Processor,
     rows: &[f32],
     stride: usize,
     panels: &[f32],
@@ -58,13 +58,11 @@ pub(crate) fn multiply_floats(
 ) {
     let len = BLOCK * depth;
     let compute = |block: usize, panel: &[f32], out: &mut [f32; BLOCK_NUMBERS]| {
-        vectors::floats(
-            processor,
-            &rows[block * BLOCK * stride..],
-            stride,
-            panel,
-            out,
-        );
+        let rows = &rows[block * BLOCK * stride..];
+        let columns = processor.columns();
+        for (index, panel) in panel.chunks_exact(columns * depth).enumerate() {
+            processor.floats(rows, stride, panel, &mut out[index * columns..], BLOCK);
+        }
     };
     let n_blocks = rows.len().div_ceil(BLOCK * stride);
     multiply([0.0; BLOCK_NUMBERS], n_blocks, panels, len, compute, take);

@@ -40,7 +40,12 @@ pub(crate) fn single(batch: &Batch, sequence: usize) -> Batch {
 }
 
 /// All kernels; on processors without some of them, others stand in.
-pub(crate) const KERNELS: [Kernels; 3] = [Kernels::Fastest, Kernels::Avx512, Kernels::Portable];
+pub(crate) const KERNELS: [Kernels; 4] = [
+    Kernels::Fastest,
+    Kernels::Avx512,
+    Kernels::Avx2,
+    Kernels::Portable,
+];
 
 pub(crate) fn engine(model: &EncoderModel, dtype: EngineDtype, kernels: Kernels) -> Engine {
     let options = EngineOptions::default()

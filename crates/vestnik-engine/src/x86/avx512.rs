@@ -5,6 +5,7 @@ use std::arch::x86_64::{
     _mm512_loadu_si512, _mm512_set1_epi32, _mm512_set1_ps, _mm512_setzero_ps, _mm512_setzero_si512,
     _mm512_storeu_ps, _mm512_storeu_si512,
 };
+use std::array;
 use std::mem::transmute;
 
 use super::{Avx512, Bf16};
@@ -159,35 +160,42 @@ pub(super) fn rounded(
     }
 }
 
-/// The first 32 rows of numbers, `stride` apart, or as many as there are, by a panel of them, which has 32 columns for each
-/// number of a row → `out`, rows of 32. What lies there behind the last row is of no use.
-pub(super) fn floats(
+/// The first `n_rows` of at most 32 rows of numbers, `stride` apart, by a panel of them, which has 32 columns for each number
+/// of a row → `out`, 32 rows `out_stride` apart. What lies there behind the last row is of no use.
+///
+/// # Safety
+/// There must be so many rows, and one at least, and 32 rows of 32 numbers in `out`.
+pub(super) unsafe fn floats(
     _: Avx512,
-    rows: &[f32],
-    stride: usize,
+    rows: *const f32,
+    [n_rows, stride]: [usize; 2],
     panel: &[f32],
-    out: &mut [f32; BLOCK * BLOCK],
+    out: *mut f32,
+    out_stride: usize,
 ) {
     let depth = panel.len() / BLOCK;
-    let n_rows = rows.len().div_ceil(stride).min(BLOCK);
-    assert!(
-        n_rows > 0 && (n_rows - 1) * stride + depth <= rows.len(),
-        "a block reaches beyond its slice"
-    );
     for first in (0..n_rows).step_by(ROWS) {
         // There may be fewer rows: then the last one is computed again.
-        let row = |row: usize| rows[(first + row).min(n_rows - 1) * stride..].as_ptr();
-        let rows: [*const f32; ROWS] = std::array::from_fn(row);
-        let out = &mut out[first * BLOCK..][..ROWS * BLOCK];
-        // SAFETY: an `Avx512` says that AVX-512 is there; all rows have `depth` numbers, and `out` has 8 rows of 32.
-        unsafe { floats_of_rows(rows, panel.as_ptr(), depth, out.as_mut_ptr()) };
+        // SAFETY: the caller's promise.
+        let row = |row: usize| unsafe { rows.add((first + row).min(n_rows - 1) * stride) };
+        // SAFETY: an `Avx512` says that AVX-512 is there; the rest is the caller's promise.
+        unsafe {
+            let out = out.add(first * out_stride);
+            floats_of_rows(array::from_fn(row), panel.as_ptr(), depth, out, out_stride);
+        }
     }
 }
 
 /// # Safety
 /// The rows must have `depth` numbers, the panel 32 times as many, and `out` 8 rows of 32.
 #[target_feature(enable = "avx512f")]
-unsafe fn floats_of_rows(rows: [*const f32; ROWS], panel: *const f32, depth: usize, out: *mut f32) {
+unsafe fn floats_of_rows(
+    rows: [*const f32; ROWS],
+    panel: *const f32,
+    depth: usize,
+    out: *mut f32,
+    out_stride: usize,
+) {
     let mut sums = [[_mm512_setzero_ps(); 2]; ROWS];
     for place in 0..depth {
         // SAFETY: the caller's promise.
@@ -204,130 +212,9 @@ unsafe fn floats_of_rows(rows: [*const f32; ROWS], panel: *const f32, depth: usi
     for (row, [low, high]) in sums.into_iter().enumerate() {
         // SAFETY: as above.
         unsafe {
-            _mm512_storeu_ps(out.add(row * BLOCK), low);
-            _mm512_storeu_ps(out.add(row * BLOCK + LANES), high);
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::super::packing::{split_weights, weights_of_bytes, weights_of_floats};
-    use super::super::{Blocks, PARTS};
-    use super::*;
-
-    const DEPTHS: [usize; 5] = [1, 31, 64, 100, 384];
-
-    /// Numbers between -1 and 1.
-    fn numbers(n: usize) -> Vec<f32> {
-        let place = |i: usize| (i * 7919 % 2003) as f32;
-        (0..n).map(|i| place(i) / 1001.0 - 1.0).collect()
-    }
-
-    /// `rows weightsᵀ`, 32 by 32.
-    fn product(rows: &[f32], weights: &[f32], depth: usize) -> Vec<f32> {
-        let sum = |x: &[f32], y: &[f32]| -> f64 {
-            let products = x.iter().zip(y).map(|(x, y)| f64::from(*x) * f64::from(*y));
-            products.sum()
-        };
-        let each = rows.chunks_exact(depth).flat_map(|row| {
-            let weights = weights.chunks_exact(depth);
-            weights.map(move |weights| sum(row, weights) as f32)
-        });
-        each.collect()
-    }
-
-    /// Rows of `depth` numbers, filled up with zeros to `stride`.
-    fn filled_up<T: Copy + Default>(rows: &[T], depth: usize, stride: usize) -> Vec<T> {
-        let mut out = vec![T::default(); rows.len() / depth * stride];
-        for (out, row) in out.chunks_exact_mut(stride).zip(rows.chunks_exact(depth)) {
-            out[..depth].copy_from_slice(row);
-        }
-        out
-    }
-
-    #[test]
-    fn products_of_bytes_are_exact() {
-        let Some(processor) = Avx512::detect() else {
-            return;
-        };
-        for depth in DEPTHS {
-            let rows: Vec<u8> = (0..BLOCK * depth).map(|i| (i * 31 % 256) as u8).collect();
-            let weights: Vec<i8> = (0..BLOCK * depth)
-                .map(|i| (i * 57 % 255) as u8 as i8)
-                .collect();
-            let floats = [
-                rows.iter().map(|x| f32::from(*x)).collect::<Vec<_>>(),
-                weights.iter().map(|x| f32::from(*x)).collect(),
-            ];
-            let expected = product(&floats[0], &floats[1], depth);
-            let stride = depth.next_multiple_of(STEP_BYTES);
-            let rows = filled_up(&rows, depth, stride);
-            let panel = weights_of_bytes(&weights, BLOCK, depth);
-            for blocks in [
-                Blocks::new(processor),
-                Blocks::new(processor.without_tiles()),
-            ] {
-                let mut out = vec![0; BLOCK * BLOCK];
-                blocks.bytes(&rows, stride, &panel, &mut out, BLOCK);
-                let out: Vec<f32> = out.into_iter().map(|sum| sum as f32).collect();
-                assert_eq!(out, expected, "{depth}, {blocks:?}");
-            }
-        }
-    }
-
-    #[test]
-    fn products_of_rounded_numbers_are_near() {
-        let Some((processor, proof)) = Avx512::detect().and_then(|p| Some((p, p.bf16()?))) else {
-            return;
-        };
-        for depth in DEPTHS {
-            let rows = numbers(BLOCK * depth);
-            let expected = product(&rows, &rows, depth);
-            // Of their three parts the first one.
-            let largest = split_weights(&rows, BLOCK, depth);
-            let panel: Vec<u16> = largest
-                .chunks_exact(PANEL_STEP / 2)
-                .step_by(PARTS)
-                .flatten()
-                .copied()
-                .collect();
-            let stride = depth.next_multiple_of(STEP_BYTES / 2);
-            let halves: Vec<u16> = rows.iter().map(|x| (x.to_bits() >> 16) as u16).collect();
-            let halves = filled_up(&halves, depth, stride);
-            for blocks in [
-                Blocks::new(processor),
-                Blocks::new(processor.without_tiles()),
-            ] {
-                let mut out = vec![0.0; BLOCK * BLOCK];
-                blocks.rounded(proof, &halves, stride, &panel, &mut out, BLOCK);
-                for (x, y) in out.iter().zip(&expected) {
-                    assert!(
-                        (x - y).abs() < 0.004 * depth as f32 + 0.01,
-                        "{depth}: {x} {y}"
-                    );
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn products_of_numbers_are_exact_for_any_number_of_rows() {
-        let Some(processor) = Avx512::detect() else {
-            return;
-        };
-        for depth in DEPTHS {
-            let weights = numbers(BLOCK * depth);
-            let panel = weights_of_floats(&weights, BLOCK, depth);
-            for n_rows in [1, 7, 8, 9, 32] {
-                let rows = numbers(n_rows * depth);
-                let expected = product(&rows, &weights, depth);
-                let mut out = [0.0; BLOCK * BLOCK];
-                floats(processor, &rows, depth, &panel, &mut out);
-                for (x, y) in out.iter().zip(&expected) {
-                    assert!((x - y).abs() < 1e-4, "{depth}, {n_rows}: {x} {y}");
-                }
-            }
+            let out = out.add(row * out_stride);
+            _mm512_storeu_ps(out, low);
+            _mm512_storeu_ps(out.add(LANES), high);
         }
     }
 }
