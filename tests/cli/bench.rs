@@ -68,11 +68,15 @@ fn mistakes_are_told_in_a_line() {
         ("missing.jsonl", "missing.jsonl"),
         (
             "empty.jsonl --dtype int4",
-            "expected f32, bf16 (GPUs) or int8 (CPU)",
+            "expected f32, tf32 or bf16 (GPUs), or int8 (CPU)",
         ),
         (
             "news.jsonl --dtype bf16",
             "bf16 is not computed on the CPU, expected f32 or int8",
+        ),
+        (
+            "news.jsonl --dtype tf32",
+            "tf32 is not computed on the CPU, expected f32 or int8",
         ),
     ] {
         let ran = sandbox.run(&format!("bench --model tiny --device cpu {args}"));

@@ -35,7 +35,7 @@ pub(crate) struct ComputeArgs {
     /// Device: auto, cpu, cuda or cuda:N
     #[arg(long, default_value_t, value_name = "DEVICE")]
     device: DeviceChoice,
-    /// Numbers to compute in: f32, int8 (CPU) or bf16 (GPU) [default: f32]
+    /// Numbers to compute in: f32, int8 (CPU), tf32 or bf16 (GPU) [default: f32]
     #[arg(long, value_name = "DTYPE")]
     dtype: Option<Dtype>,
     /// Tokens of one forward pass [default: 4096]

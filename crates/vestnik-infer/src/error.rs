@@ -37,14 +37,17 @@ pub enum Error {
     #[error("no text has a token to measure on")]
     NoTexts,
     /// Numbers that an encoder is not computed in.
-    #[error("{dtype} is not computed on {device}, expected {} or {}", known[0], known[1])]
+    #[error(
+        "{dtype} is not computed on {device}, expected {}",
+        alternatives(known)
+    )]
     Dtype {
         /// What was asked for.
         dtype: Dtype,
         /// Where.
         device: &'static str,
         /// What is computed there.
-        known: [Dtype; 2],
+        known: &'static [Dtype],
     },
     /// A name of a task that is none.
     #[error("{name:?} is no task, expected ner, topic or stance")]
@@ -290,9 +293,31 @@ impl Error {
     }
 }
 
+/// "a, b or c".
+fn alternatives(dtypes: &[Dtype]) -> String {
+    let names: Vec<String> = dtypes.iter().map(Dtype::to_string).collect();
+    match names.split_last() {
+        Some((last, others)) if !others.is_empty() => format!("{} or {last}", others.join(", ")),
+        _ => names.concat(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn numbers_of_a_device_are_listed() {
+        let known = &[Dtype::F32, Dtype::Tf32, Dtype::Bf16];
+        let error = Error::Dtype {
+            dtype: Dtype::Int8,
+            device: "GPUs",
+            known,
+        };
+        let expected = "int8 is not computed on GPUs, expected f32, tf32 or bf16";
+        assert_eq!(error.to_string(), expected);
+        assert_eq!(alternatives(&known[..1]), "f32");
+    }
 
     #[test]
     fn a_text_is_told_by_its_place_among_all() {

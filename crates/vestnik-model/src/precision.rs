@@ -10,6 +10,10 @@ pub enum Precision {
     /// 32-bit floats.
     #[default]
     F32,
+    /// 32-bit floats whose factors the GPU rounds to TensorFloat-32 (11 bits of precision) in affine maps; attention's products are
+    /// [`Precision::F32`], and so are all products on the CPU. For inference: run files do not know it.
+    #[serde(skip)]
+    Tf32,
     /// Factors rounded to 16-bit "brain" floats (8 bits of precision), products summed in `f32`.
     Bf16,
 }

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use candle_core::{Device, Result, Tensor, Var};
 use twins::{values, var};
-use vestnik_model::Precision::{self, Bf16, F32};
+use vestnik_model::Precision::{self, Bf16, F32, Tf32};
 use vestnik_model::ops::{self, AttentionOptions};
 use vestnik_model::{MaskedLm, Mode, ModelDir, TokenClassifier, TrainingPass, losses};
 use vestnik_text::Batch;
@@ -77,6 +77,7 @@ fn check(inputs: &[Var], tolerance: f64, operation: impl Fn(&[Var]) -> Result<Te
 fn tolerance(precision: Precision) -> f64 {
     match precision {
         F32 => 2e-5,
+        Tf32 => 2e-3,
         Bf16 => 2e-2,
     }
 }
@@ -89,7 +90,7 @@ fn linear() {
             var(&[outputs, inputs], 2),
             var(&[outputs], 3),
         ];
-        for precision in [F32, Bf16] {
+        for precision in [F32, Tf32, Bf16] {
             check(&tensors, tolerance(precision), |v| {
                 ops::linear(&v[0], &v[1], &v[2], precision)
             });

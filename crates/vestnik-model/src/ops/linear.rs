@@ -57,7 +57,7 @@ pub fn linear_composed(
 
 fn product(a: &Tensor, b: &Tensor, precision: Precision) -> Result<Tensor> {
     match precision {
-        Precision::F32 => a.contiguous()?.matmul(b),
+        Precision::F32 | Precision::Tf32 => a.contiguous()?.matmul(b),
         // The casts have gradients, so the factors of the backward products are rounded too.
         Precision::Bf16 => a
             .to_dtype(DType::BF16)?
@@ -100,7 +100,7 @@ impl Linear {
     /// `a b (+ bias on every row)`.
     fn product(&self, a: Matrix<'_>, b: Matrix<'_>, bias: Option<&[f32]>) -> Result<Vec<f32>> {
         match self.precision {
-            Precision::F32 => {
+            Precision::F32 | Precision::Tf32 => {
                 let mut out = vec![0.0; a.n_rows() * b.n_cols()];
                 cpu::matmul_into(&mut out, a, b, 1.0, bias)?;
                 Ok(out)

@@ -25,7 +25,7 @@ pub(in crate::ops) fn attention(
     let heads = Heads::new(q, options)?;
     let (q, k, v) = (q.contiguous()?, k.contiguous()?, v.contiguous()?);
     match precision {
-        Precision::F32 => apply::<f32>([&q, &k, &v], heads, mask),
+        Precision::F32 | Precision::Tf32 => apply::<f32>([&q, &k, &v], heads, mask),
         Precision::Bf16 => apply::<bf16>([&q, &k, &v], heads, mask),
     }
 }

@@ -5,7 +5,7 @@ use std::ops::Deref;
 
 use candle_core::cuda_backend::cudarc::cublas::{result, sys};
 use candle_core::cuda_backend::cudarc::driver::{CudaSlice, DevicePtr, DevicePtrMut};
-use candle_core::cuda_backend::{CudaDevice, WrapErr, gemm_reduced_precision_f32};
+use candle_core::cuda_backend::{CudaDevice, WrapErr};
 use candle_core::{DType, Result, Storage, Tensor, bail};
 use half::bf16;
 
@@ -90,7 +90,7 @@ impl<'a> Factor<'a> {
 /// A factor in the number format of a precision.
 pub(super) fn rounded(tensor: &Tensor, precision: Precision) -> Result<Tensor> {
     match precision {
-        Precision::F32 => Ok(tensor.detach()),
+        Precision::F32 | Precision::Tf32 => Ok(tensor.detach()),
         Precision::Bf16 => tensor.detach().to_dtype(DType::BF16),
     }
 }
@@ -100,6 +100,19 @@ pub(super) fn rounded(tensor: &Tensor, precision: Precision) -> Result<Tensor> {
 /// # Errors
 /// When the shapes or number formats do not fit, or cuBLAS fails.
 pub(super) fn product(device: &CudaDevice, a: Factor<'_>, b: Factor<'_>) -> Result<CudaSlice<f32>> {
+    product_in(Precision::F32, device, a, b)
+}
+
+/// The same; with [`Precision::Tf32`] cuBLAS rounds factors of `f32`.
+///
+/// # Errors
+/// As above.
+pub(super) fn product_in(
+    precision: Precision,
+    device: &CudaDevice,
+    a: Factor<'_>,
+    b: Factor<'_>,
+) -> Result<CudaSlice<f32>> {
     let ((rows, inner), (b_inner, cols)) = (a.shape(), b.shape());
     let n = a.n_matrices();
     if inner != b_inner || n != b.n_matrices() || a.tensor.dtype() != b.tensor.dtype() {
@@ -112,10 +125,8 @@ pub(super) fn product(device: &CudaDevice, a: Factor<'_>, b: Factor<'_>) -> Resu
     if inner == 0 {
         bail!("product over no elements");
     }
-    let compute = match a.tensor.dtype() {
-        DType::F32 if gemm_reduced_precision_f32() => {
-            sys::cublasComputeType_t::CUBLAS_COMPUTE_32F_FAST_TF32
-        }
+    let compute = match precision {
+        Precision::Tf32 => sys::cublasComputeType_t::CUBLAS_COMPUTE_32F_FAST_TF32,
         _ => sys::cublasComputeType_t::CUBLAS_COMPUTE_32F,
     };
     let (one, zero) = (1f32, 0f32);

@@ -4,7 +4,7 @@ use candle_core::cuda_backend::CudaDevice;
 use candle_core::cuda_backend::cudarc::driver::CudaSlice;
 use candle_core::{CpuStorage, CudaStorage, CustomOp3, Layout, Result, Shape, Tensor, bail};
 
-use super::gemm::{Factor, product, rounded};
+use super::gemm::{Factor, product_in, rounded};
 use super::launch::{Argument, Grid, launch, uninitialised};
 use super::values::{data_of, output, tensor, view};
 use crate::Precision;
@@ -66,7 +66,8 @@ impl CustomOp3 for Linear {
         if bias.len() != outputs {
             bail!("linear: {outputs} outputs, {} biases", bias.len());
         }
-        let out = product(
+        let out = product_in(
+            self.precision,
             device,
             Factor::new(&self.x)?,
             Factor::new(&self.weight)?.transposed(),
@@ -95,7 +96,7 @@ impl CustomOp3 for Linear {
         let factor = Factor::new(&factor)?;
         // Frozen tensors are not tracked: their gradients would be thrown away.
         let gradient = |of: &Tensor, a, b: &Tensor| -> Result<Tensor> {
-            let values = product(&device, a, Factor::new(b)?)?;
+            let values = product_in(self.precision, &device, a, Factor::new(b)?)?;
             Ok(tensor(values, &device, of.shape()))
         };
         let grad_x = x.track_op().then(|| gradient(x, factor, &self.weight));
