@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::sandbox::Sandbox;
+use crate::sandbox::{Ran, Sandbox};
 
 const ARTICLES: &str =
     "{\"text\":\"Киев и Лондон. Banks of London.\"}\n{\"text\":\"Москва\"}\n{\"text\":\" \"}\n";
@@ -83,4 +83,20 @@ fn mistakes_are_told_in_a_line() {
         assert_eq!(ran.code, 2, "{ran}");
         assert!(ran.stderr.contains(part), "{ran}");
     }
+}
+
+#[test]
+fn kernels_of_the_environment_are_known_or_told() {
+    let sandbox = Sandbox::with_model();
+    sandbox.write("news.jsonl", ARTICLES);
+    let with = |kernels: &str| {
+        let mut command = sandbox.command("bench --model tiny --device cpu --rounds 1 news.jsonl");
+        Ran::of(command.env("VESTNIK_KERNELS", kernels))
+    };
+    let known = with("portable");
+    assert_eq!(known.code, 0, "{known}");
+    let unknown = with("AVX2");
+    assert_eq!(unknown.code, 2, "{unknown}");
+    let line = r#"VESTNIK_KERNELS: expected avx512, avx2 or portable, got "AVX2""#;
+    assert!(unknown.stderr.contains(line), "{unknown}");
 }

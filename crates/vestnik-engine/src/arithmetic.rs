@@ -23,7 +23,7 @@ impl Arithmetic {
         Self {
             dtype: options.dtype,
             #[cfg(target_arch = "x86_64")]
-            processor: match kernels(options) {
+            processor: match options.kernels {
                 Kernels::Fastest => Processor::detect(),
                 Kernels::Avx512 => Processor::vectors(),
                 Kernels::Avx2 => Processor::avx2(),
@@ -68,16 +68,5 @@ impl Arithmetic {
             None => (),
         }
         "portable"
-    }
-}
-
-/// Those of the environment, if it says any.
-#[cfg(target_arch = "x86_64")]
-fn kernels(options: &EngineOptions) -> Kernels {
-    match std::env::var("VESTNIK_KERNELS").as_deref() {
-        Ok("portable") => Kernels::Portable,
-        Ok("avx512") if options.kernels == Kernels::Fastest => Kernels::Avx512,
-        Ok("avx2") if options.kernels != Kernels::Portable => Kernels::Avx2,
-        _ => options.kernels,
     }
 }

@@ -60,13 +60,14 @@ impl Engine {
     /// else holds them, their memory is given back as they are packed, tables of embeddings first.
     ///
     /// # Errors
-    /// [`crate::Error::Argument`] when tensors are missing.
+    /// [`crate::Error::Argument`] when tensors are missing, or `VESTNIK_KERNELS` in the environment names no kernels.
     pub fn new(
         config: &EncoderConfig,
         mut parameters: Parameters,
         options: &EngineOptions,
     ) -> Result<Self> {
-        let parts = architectures::load(options, config, &mut parameters)?;
+        let options = options.in_environment()?;
+        let parts = architectures::load(&options, config, &mut parameters)?;
         Ok(Self {
             config: config.clone(),
             parts,

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::error::{Error, Result};
+
 /// The numbers in which products are computed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum EngineDtype {
@@ -39,7 +41,7 @@ impl FromStr for EngineDtype {
 }
 
 /// Which kernels an engine may use.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kernels {
     /// The fastest that the processor has: AMX tiles (Linux on Intel Sapphire Rapids and later), otherwise AVX-512 vectors
     /// with VNNI (Intel Cascade Lake, AMD Zen 4, and later), otherwise AVX2 vectors (Intel Haswell, AMD Zen, and later),
@@ -52,6 +54,24 @@ pub enum Kernels {
     Avx2,
     /// Those of `rten-gemm`, which choose between AVX-512, AVX2, NEON and plain code themselves.
     Portable,
+}
+
+impl FromStr for Kernels {
+    type Err = Error;
+
+    /// `avx512`, `avx2` or `portable`.
+    fn from_str(text: &str) -> Result<Self> {
+        match text {
+            "avx512" => Ok(Self::Avx512),
+            "avx2" => Ok(Self::Avx2),
+            "portable" => Ok(Self::Portable),
+            _ => Err(Error::Argument {
+                what: "VESTNIK_KERNELS",
+                expected: "avx512, avx2 or portable".to_owned(),
+                got: format!("{text:?}"),
+            }),
+        }
+    }
 }
 
 /// Settings of an engine.
@@ -81,10 +101,36 @@ impl EngineOptions {
         self
     }
 
+    /// The same, with at most the kernels that the environment names.
+    pub(crate) fn in_environment(&self) -> Result<Self> {
+        let options = self.clone();
+        let Some(named) = std::env::var_os("VESTNIK_KERNELS") else {
+            return Ok(options);
+        };
+        let named = named.to_string_lossy().parse()?;
+        Ok(options.with_kernels(self.kernels.max(named)))
+    }
+
     /// Sets the kernels.
     #[must_use]
     pub fn with_kernels(mut self, kernels: Kernels) -> Self {
         self.kernels = kernels;
         self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kernels_have_names_and_an_order() {
+        let names = ["avx512", "avx2", "portable"];
+        let kernels = names.map(|name| name.parse::<Kernels>().unwrap());
+        assert_eq!(kernels, [Kernels::Avx512, Kernels::Avx2, Kernels::Portable]);
+        assert!(kernels.is_sorted() && Kernels::Fastest < kernels[0]);
+        let error = "AVX2".parse::<Kernels>().unwrap_err();
+        let expected = r#"VESTNIK_KERNELS: expected avx512, avx2 or portable, got "AVX2""#;
+        assert_eq!(error.to_string(), expected);
     }
 }

@@ -5,6 +5,7 @@
 #![expect(clippy::unwrap_used, reason = "a helper of a test fails like the test")]
 #![expect(clippy::print_stderr, reason = "a test that is skipped says so")]
 
+#[expect(dead_code, reason = "tests of the CPU use the rest")]
 mod twins;
 
 use std::path::{Path, PathBuf};
