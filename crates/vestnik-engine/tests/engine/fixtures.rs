@@ -78,7 +78,7 @@ fn bytes_are_near_the_composed_encoder() {
             let engine = engine(&model, EngineDtype::Int8, kernels);
             let error = relative_error(&engine.states(&batch).unwrap(), &expected);
             assert!(
-                error < byte_bound(0.07),
+                error < byte_bound(&engine, 0.07),
                 "{name} by {} kernels: {error}",
                 engine.kernels()
             );

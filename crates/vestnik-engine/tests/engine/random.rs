@@ -111,18 +111,17 @@ fn bytes_keep_states_with_outliers() {
     };
     let batch = batch(&[120, 40, 9], scattered(VOCABULARY));
     for (outlier, bound) in [(1.0, 0.04), (20.0, 0.12)] {
-        let bound = byte_bound(bound);
         let model = bert(shape, outlier, 1);
         let expected = composed(&model, &batch);
-        let by = |kernels| {
-            engine(&model, EngineDtype::Int8, kernels)
-                .states(&batch)
-                .unwrap()
-        };
-        let error = relative_error(&by(Kernels::Fastest), &expected);
-        assert!(error < bound, "outlier {outlier}: {error}");
-        let error = relative_error(&by(Kernels::Fastest), &by(Kernels::Portable));
-        assert!(error < bound, "kernels differ: {error}");
+        for kernels in KERNELS {
+            let engine = engine(&model, EngineDtype::Int8, kernels);
+            let error = relative_error(&engine.states(&batch).unwrap(), &expected);
+            assert!(
+                error < byte_bound(&engine, bound),
+                "outlier {outlier}, {} kernels: {error}",
+                engine.kernels()
+            );
+        }
     }
 }
 
@@ -136,12 +135,11 @@ fn the_largest_numbers_give_no_nan() {
     };
     for outlier in [1e6, -1e18, 0.0] {
         let model = bert(shape, outlier, 3);
-        for (dtype, kernels) in [
-            (EngineDtype::F32, Kernels::Fastest),
-            (EngineDtype::F32, Kernels::Portable),
-            (EngineDtype::Int8, Kernels::Fastest),
-            (EngineDtype::Int8, Kernels::Portable),
-        ] {
+        let dtypes = [EngineDtype::F32, EngineDtype::Int8];
+        for (dtype, kernels) in dtypes
+            .iter()
+            .flat_map(|dtype| KERNELS.map(|kernels| (*dtype, kernels)))
+        {
             let states =
                 engine(&model, dtype, kernels).states(&batch(&[1, 33], scattered(VOCABULARY)));
             assert!(
