@@ -38,15 +38,24 @@ impl Arithmetic {
         self.processor?.tiles()
     }
 
-    /// The largest byte of rows, and of weights, whose products are exact.
-    pub(crate) fn largest_bytes(&self) -> (u8, i8) {
+    /// The largest byte of rows.
+    pub(crate) fn largest_byte(&self) -> u8 {
         #[cfg(target_arch = "x86_64")]
         if let Some(processor) = self.processor {
-            return processor.largest_bytes();
+            return processor.largest_bytes().0;
+        }
+        u8::MAX
+    }
+
+    /// The largest byte of weights whose products with those of rows are exact.
+    pub(crate) fn largest_weight(&self) -> i8 {
+        #[cfg(target_arch = "x86_64")]
+        if let Some(processor) = self.processor {
+            return processor.largest_bytes().1;
         }
         // Sums of two products are 16 bits wide in AVX2 without VNNI.
         let may_saturate = GemmExecutor::<u8, i8, i32>::new().may_saturate();
-        (u8::MAX, if may_saturate { 63 } else { i8::MAX })
+        if may_saturate { 63 } else { i8::MAX }
     }
 
     /// That of a layer.

@@ -327,12 +327,11 @@ fn float_weights(arithmetic: Arithmetic, weight: &[f32], outputs: usize, inputs:
 }
 
 fn byte_weights(arithmetic: Arithmetic, weight: &[f32], outputs: usize, inputs: usize) -> Weights {
-    let (_, largest) = arithmetic.largest_bytes();
     let QuantizedWeights {
         bytes,
         scales,
         sums,
-    } = QuantizedWeights::new(weight, inputs, largest);
+    } = QuantizedWeights::new(weight, inputs, arithmetic.largest_weight());
     Weights::Bytes {
         packed: packed_bytes(arithmetic, &bytes, outputs, inputs),
         scales,

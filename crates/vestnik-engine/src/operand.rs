@@ -81,7 +81,7 @@ impl OperandBuffers {
         self.scales.resize(padded);
         self.zeros.resize(padded);
         let into = QuantizedRows {
-            largest: arithmetic.largest_bytes().0,
+            largest: arithmetic.largest_byte(),
             bytes: &mut self.bytes,
             stride: bytes_stride,
             scales: &mut self.scales,

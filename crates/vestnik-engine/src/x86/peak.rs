@@ -10,26 +10,29 @@ use std::hint::black_box;
 
 use super::{Avx2, Avx512, Processor};
 
-/// Sums that do not wait for each other, as many as registers hold beside the factors.
-const SUMS: usize = 8;
+/// Sums that do not wait for each other: more than the instructions under way, and with the factors no more than registers.
+const AVX512_SUMS: usize = 16;
+const AVX2_FLOAT_SUMS: usize = 12;
+/// Each of them has two products beside it.
+const AVX2_BYTE_SUMS: usize = 8;
 
 /// Multiplications and additions in a round of [`bytes`].
 pub(crate) fn byte_operations(processor: Processor) -> u64 {
-    let bytes = match processor {
-        Processor::Avx512(_) => 64,
+    let (bytes, sums) = match processor {
+        Processor::Avx512(_) => (64, AVX512_SUMS),
         // Two vectors at once.
-        Processor::Avx2(_) => 2 * 32,
+        Processor::Avx2(_) => (2 * 32, AVX2_BYTE_SUMS),
     };
-    2 * bytes * SUMS as u64
+    2 * bytes * sums as u64
 }
 
 /// Multiplications and additions in a round of [`floats`].
 pub(crate) fn float_operations(processor: Processor) -> u64 {
-    let numbers = match processor {
-        Processor::Avx512(_) => 16,
-        Processor::Avx2(_) => 8,
+    let (numbers, sums) = match processor {
+        Processor::Avx512(_) => (16, AVX512_SUMS),
+        Processor::Avx2(_) => (8, AVX2_FLOAT_SUMS),
     };
-    2 * numbers * SUMS as u64
+    2 * numbers * sums as u64
 }
 
 /// Multiplies bytes for so many rounds.
@@ -56,7 +59,7 @@ pub(crate) fn floats(processor: Processor, rounds: u64) {
 
 #[target_feature(enable = "avx512f,avx512vnni")]
 fn bytes_by_avx512(_: Avx512, rounds: u64) {
-    let mut sums = [_mm512_setzero_si512(); SUMS];
+    let mut sums = [_mm512_setzero_si512(); AVX512_SUMS];
     let factors = black_box([_mm512_set1_epi8(1), _mm512_set1_epi8(2)]);
     for _ in 0..rounds {
         for sum in &mut sums {
@@ -68,7 +71,7 @@ fn bytes_by_avx512(_: Avx512, rounds: u64) {
 
 #[target_feature(enable = "avx512f")]
 fn floats_by_avx512(_: Avx512, rounds: u64) {
-    let mut sums = [_mm512_setzero_ps(); SUMS];
+    let mut sums = [_mm512_setzero_ps(); AVX512_SUMS];
     let factors = black_box([_mm512_set1_ps(1.0001), _mm512_set1_ps(0.9)]);
     for _ in 0..rounds {
         for sum in &mut sums {
@@ -80,7 +83,7 @@ fn floats_by_avx512(_: Avx512, rounds: u64) {
 
 #[target_feature(enable = "avx2")]
 fn bytes_by_avx2(_: Avx2, rounds: u64) {
-    let mut sums = [_mm256_setzero_si256(); SUMS];
+    let mut sums = [_mm256_setzero_si256(); AVX2_BYTE_SUMS];
     let factors = black_box([_mm256_set1_epi8(1), _mm256_set1_epi8(2)]);
     let ones = _mm256_set1_epi16(1);
     for _ in 0..rounds {
@@ -96,7 +99,7 @@ fn bytes_by_avx2(_: Avx2, rounds: u64) {
 
 #[target_feature(enable = "avx2,fma")]
 fn floats_by_avx2(_: Avx2, rounds: u64) {
-    let mut sums = [_mm256_setzero_ps(); SUMS];
+    let mut sums = [_mm256_setzero_ps(); AVX2_FLOAT_SUMS];
     let factors = black_box([_mm256_set1_ps(1.0001), _mm256_set1_ps(0.9)]);
     for _ in 0..rounds {
         for sum in &mut sums {

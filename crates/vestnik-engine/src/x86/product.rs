@@ -46,8 +46,8 @@ pub(crate) fn multiply_split(
     multiply([0.0; BLOCK_NUMBERS], n_blocks, panels, len, compute, take);
 }
 
-/// Rows of numbers, `stride` apart, by panels of them, which have `depth` numbers for each column. Otherwise as [`multiply_bytes`], but the last
-/// rows need not be filled up.
+/// Rows of numbers, `stride` apart, by panels of them, which have `depth` numbers for each column. Otherwise as
+/// [`multiply_bytes`], but the last rows need not be filled up.
 pub(crate) fn multiply_floats(
     processor: Processor,
     rows: &[f32],

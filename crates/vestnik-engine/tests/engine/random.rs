@@ -113,14 +113,17 @@ fn bytes_keep_states_with_outliers() {
     for (outlier, bound) in [(1.0, 0.04), (20.0, 0.12)] {
         let model = bert(shape, outlier, 1);
         let expected = composed(&model, &batch);
-        for kernels in KERNELS {
-            let engine = engine(&model, EngineDtype::Int8, kernels);
-            let error = relative_error(&engine.states(&batch).unwrap(), &expected);
-            assert!(
-                error < byte_bound(&engine, bound),
-                "outlier {outlier}, {} kernels: {error}",
-                engine.kernels()
-            );
+        let by = |kernels| engine(&model, EngineDtype::Int8, kernels);
+        let portable = by(Kernels::Portable);
+        let by_portable = portable.states(&batch).unwrap();
+        for engine in KERNELS.map(by) {
+            let (states, kernels) = (engine.states(&batch).unwrap(), engine.kernels());
+            let bound_here = byte_bound(&engine, bound);
+            let error = relative_error(&states, &expected);
+            assert!(error < bound_here, "outlier {outlier}, {kernels}: {error}");
+            let error = relative_error(&states, &by_portable);
+            let bound = bound_here.max(byte_bound(&portable, bound));
+            assert!(error < bound, "{kernels} differ from portable: {error}");
         }
     }
 }
