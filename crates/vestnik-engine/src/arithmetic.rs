@@ -5,6 +5,7 @@ use rten_gemm::GemmExecutor;
 #[cfg(target_arch = "x86_64")]
 use crate::options::Kernels;
 use crate::options::{EngineDtype, EngineOptions};
+use crate::rows::Layout;
 
 #[cfg(target_arch = "x86_64")]
 use crate::x86::{Amx, Processor};
@@ -36,6 +37,15 @@ impl Arithmetic {
     #[cfg(target_arch = "x86_64")]
     pub(crate) fn tiles(&self) -> Option<Amx> {
         self.processor?.tiles()
+    }
+
+    /// How rows of bytes lie in memory.
+    pub(crate) fn layout(&self) -> Layout {
+        #[cfg(target_arch = "x86_64")]
+        if self.tiles().is_some() {
+            return Layout::Steps;
+        }
+        Layout::Rows
     }
 
     /// The largest byte of rows.

@@ -42,13 +42,14 @@ pub(crate) trait Sums {
     /// A sum.
     type Sum;
 
-    /// Sums as numbers, from `place` of the columns on.
+    /// Sums as numbers plus their bias, from `place` of the columns on.
     fn number<I: Isa>(
         &self,
         isa: I,
         row: usize,
         sums: &[Self::Sum; COLUMNS],
         columns: &Self::Columns<'_>,
+        bias: &[f32; COLUMNS],
         place: usize,
     ) -> I::F32;
 }
@@ -81,9 +82,11 @@ impl Sums for Floats<'_> {
         _: usize,
         sums: &[f32; COLUMNS],
         (): &(),
+        bias: &[f32; COLUMNS],
         place: usize,
     ) -> I::F32 {
-        isa.f32().load(&sums[place..])
+        let ops = isa.f32();
+        ops.add(ops.load(&sums[place..]), ops.load(&bias[place..]))
     }
 }
 
@@ -94,15 +97,15 @@ pub(crate) struct Integers<'a> {
     pub(crate) sums: &'a [i32],
     pub(crate) stride: usize,
     pub(crate) row_scales: &'a [f32],
-    pub(crate) row_zeros: &'a [i32],
+    pub(crate) row_zeros: &'a [f32],
     pub(crate) column_scales: &'a [f32],
-    pub(crate) column_sums: &'a [i32],
+    pub(crate) column_sums: &'a [f32],
 }
 
 /// Scales of columns and sums of their weights.
 pub(crate) struct ByteColumns<'a> {
     scales: &'a [f32; COLUMNS],
-    sums: &'a [i32; COLUMNS],
+    sums: &'a [f32; COLUMNS],
 }
 
 impl Sums for Integers<'_> {
@@ -132,19 +135,21 @@ impl Sums for Integers<'_> {
         row: usize,
         sums: &[i32; COLUMNS],
         columns: &ByteColumns<'_>,
+        bias: &[f32; COLUMNS],
         place: usize,
     ) -> I::F32 {
-        let (ops, ints) = (isa.f32(), isa.i32());
-        let zeros = ints.mul(
-            ints.splat(self.row_zeros[row]),
-            ints.load(&columns.sums[place..]),
+        let ops = isa.f32();
+        // One rounding: what is multiplied and added at once is exact until then.
+        let sum = ops.mul_add(
+            ops.splat(-self.row_zeros[row]),
+            ops.load(&columns.sums[place..]),
+            isa.i32().to_float(isa.i32().load(&sums[place..])),
         );
-        let sum = ints.sub(ints.load(&sums[place..]), zeros);
         let scale = ops.mul(
             ops.load(&columns.scales[place..]),
             ops.splat(self.row_scales[row]),
         );
-        ops.mul(ints.to_float(sum), scale)
+        ops.mul_add(sum, scale, ops.load(&bias[place..]))
     }
 }
 
@@ -225,8 +230,7 @@ impl<S: Sums> Finish<'_, S> {
                 let sums = self.sums.row(row, column);
                 let out = &mut out[column..column + COLUMNS];
                 for place in (0..COLUMNS).step_by(ops.len()) {
-                    let y = self.sums.number(isa, row, sums, &columns, place);
-                    let y = ops.add(y, ops.load(&bias[place..]));
+                    let y = self.sums.number(isa, row, sums, &columns, bias, place);
                     let there = ops.load(&out[place..]);
                     ops.store(f(there, y), &mut out[place..]);
                 }
@@ -245,13 +249,9 @@ impl<S: Sums> Finish<'_, S> {
                 let sums = self.sums.row(row, column);
                 let out = &mut out[column / 2..column / 2 + GATED];
                 for place in (0..GATED).step_by(ops.len()) {
-                    let [input, gate] = [place, place + GATED].map(
-                        #[inline(always)]
-                        |place| {
-                            let y = self.sums.number(isa, row, sums, &columns, place);
-                            ops.add(y, ops.load(&bias[place..]))
-                        },
-                    );
+                    let input = self.sums.number(isa, row, sums, &columns, bias, place);
+                    let gate = place + GATED;
+                    let gate = self.sums.number(isa, row, sums, &columns, bias, gate);
                     let y = ops.mul(function.eval(isa, input), gate);
                     ops.store(y, &mut out[place..]);
                 }
@@ -310,9 +310,9 @@ mod tests {
             sums: &sums,
             stride: 32,
             row_scales: &[0.5],
-            row_zeros: &[3],
+            row_zeros: &[3.0],
             column_scales: &[2.0; 32],
-            column_sums: &(0..32).collect::<Vec<i32>>(),
+            column_sums: &(0..32u8).map(f32::from).collect::<Vec<_>>(),
         };
         Finish {
             sums: integers,

@@ -25,7 +25,7 @@ enum Weights {
     Bytes {
         packed: PackedBytes,
         scales: Vec<f32>,
-        sums: Vec<i32>,
+        sums: Vec<f32>,
     },
     #[cfg(target_arch = "x86_64")]
     Parts {
@@ -281,9 +281,9 @@ impl Linear {
 #[derive(Clone, Copy)]
 struct Ranges<'a> {
     row_scales: &'a [f32],
-    row_zeros: &'a [i32],
+    row_zeros: &'a [f32],
     scales: &'a [f32],
-    sums: &'a [i32],
+    sums: &'a [f32],
 }
 
 impl<'a> Ranges<'a> {

@@ -13,7 +13,7 @@ pub(crate) const BLOCK: usize = 32;
 pub(crate) struct OperandBuffers {
     bytes: Buffer<u8>,
     scales: Buffer<f32>,
-    zeros: Buffer<i32>,
+    zeros: Buffer<f32>,
     #[cfg(target_arch = "x86_64")]
     parts: Buffer<u16>,
 }
@@ -32,11 +32,11 @@ pub(crate) struct Operand<'a> {
 pub(crate) enum Values<'a> {
     /// As they are.
     Floats(&'a [f32]),
-    /// Bytes with a scale and a zero for each row.
+    /// Bytes with a scale and a zero for each row, laid out as the kernels read them.
     Bytes {
         bytes: &'a [u8],
         scales: &'a [f32],
-        zeros: &'a [i32],
+        zeros: &'a [f32],
     },
     /// The parts of numbers.
     #[cfg(target_arch = "x86_64")]
@@ -82,6 +82,7 @@ impl OperandBuffers {
         self.zeros.resize(padded);
         let into = QuantizedRows {
             largest: arithmetic.largest_byte(),
+            layout: arithmetic.layout(),
             bytes: &mut self.bytes,
             stride: bytes_stride,
             scales: &mut self.scales,

@@ -6,7 +6,7 @@ pub(crate) struct QuantizedWeights {
     pub(crate) bytes: Vec<i8>,
     pub(crate) scales: Vec<f32>,
     /// The sum of each output's bytes, by which the zeros of rows are taken off.
-    pub(crate) sums: Vec<i32>,
+    pub(crate) sums: Vec<f32>,
 }
 
 impl QuantizedWeights {
@@ -35,12 +35,9 @@ impl QuantizedWeights {
         self.bytes
             .extend(row.iter().map(|x| (x * factor).round_ties_even() as i8));
         self.scales.push(scale);
-        self.sums.push(
-            self.bytes[start..]
-                .iter()
-                .map(|byte| i32::from(*byte))
-                .sum(),
-        );
+        let bytes = self.bytes[start..].iter();
+        let sum: i32 = bytes.map(|byte| i32::from(*byte)).sum();
+        self.sums.push(sum as f32);
     }
 }
 
@@ -53,7 +50,7 @@ mod tests {
         let quantized = QuantizedWeights::new(&[1.5, -2.0, 0.0, 0.0, 100.0, 25.0], 2, 127);
         assert_eq!(quantized.bytes, [95, -127, 0, 0, 127, 32]);
         assert_eq!(quantized.scales, [2.0 / 127.0, 1.0, 100.0 / 127.0]);
-        assert_eq!(quantized.sums, [-32, 0, 159]);
+        assert_eq!(quantized.sums, [-32.0, 0.0, 159.0]);
     }
 
     #[test]

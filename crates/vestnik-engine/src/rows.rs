@@ -1,8 +1,9 @@
 //! Operations on rows of numbers around the matrix products, for whatever vectors the processor has.
 
 use rten_simd::ops::{BitOps, FloatOps, NarrowSaturate, NumOps};
-use rten_simd::{Isa, SimdOp};
-use rten_vecmath::MinMax;
+use rten_simd::{Isa, Simd, SimdOp};
+
+use crate::operand::BLOCK;
 
 /// A layer norm's scale and shift.
 #[derive(Clone, Debug)]
@@ -110,16 +111,43 @@ fn sum_of<I: Isa>(
     ops.sum(ops.add(ops.add(a, b), ops.add(c, d))) + rest
 }
 
+/// Bytes of a row that lie together in every [`Layout`]: those of a row of a tile.
+const STEP: usize = 64;
+
+/// How rows of bytes lie in memory, each filled up to a multiple of [`STEP`].
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Layout {
+    /// One after the other.
+    Rows,
+    /// Of each 32 rows the first 64 bytes, then the next 64: what tiles read at once lies together.
+    Steps,
+}
+
+impl Layout {
+    /// Where a row of `stride` bytes begins, and how far apart its steps are.
+    fn place(self, row: usize, stride: usize) -> [usize; 2] {
+        match self {
+            Self::Rows => [row * stride, STEP],
+            Self::Steps => {
+                let first = row / BLOCK * BLOCK * stride;
+                [first + row % BLOCK * STEP, BLOCK * STEP]
+            }
+        }
+    }
+}
+
 /// Rows as unsigned bytes, each with a range of its own: `x ≈ scale (byte - zero)`.
 #[derive(Debug)]
 pub(crate) struct QuantizedRows<'a> {
     /// The largest byte.
     pub(crate) largest: u8,
-    /// Rows of bytes, `stride` apart.
+    pub(crate) layout: Layout,
+    /// Rows of `stride` bytes.
     pub(crate) bytes: &'a mut [u8],
     pub(crate) stride: usize,
     pub(crate) scales: &'a mut [f32],
-    pub(crate) zeros: &'a mut [i32],
+    /// Whole numbers.
+    pub(crate) zeros: &'a mut [f32],
 }
 
 /// Quantizes rows of `width` numbers that are `stride` apart. The range of a row is that of its numbers and zero.
@@ -145,20 +173,34 @@ impl SimdOp for Quantize<'_> {
 
     #[inline(always)]
     fn eval<I: Isa>(self, isa: I) {
-        let rows = self.rows.chunks(self.stride);
-        let outs = self.into.bytes.chunks_exact_mut(self.into.stride);
-        let ranges = self.into.scales.iter_mut().zip(self.into.zeros);
-        let largest = self.into.largest;
-        for ((row, out), (scale, zero)) in rows.zip(outs).zip(ranges) {
-            (*scale, *zero) = quantize_row(isa, &row[..self.width], largest, out);
+        let rows = self.rows.chunks(self.stride).enumerate();
+        let QuantizedRows {
+            largest,
+            layout,
+            bytes,
+            stride,
+            scales,
+            zeros,
+        } = self.into;
+        for ((index, row), (scale, zero)) in rows.zip(scales.iter_mut().zip(zeros)) {
+            let [first, apart] = layout.place(index, stride);
+            let out = &mut bytes[first..];
+            (*scale, *zero) = quantize_row(isa, &row[..self.width], largest, out, apart);
         }
     }
 }
 
+/// Steps of the row lie `apart` in `out`.
 #[inline(always)]
-fn quantize_row<I: Isa>(isa: I, row: &[f32], largest: u8, out: &mut [u8]) -> (f32, i32) {
+fn quantize_row<I: Isa>(
+    isa: I,
+    row: &[f32],
+    largest: u8,
+    out: &mut [u8],
+    apart: usize,
+) -> (f32, f32) {
     let (ops, ints) = (isa.f32(), isa.i32());
-    let (min, max) = MinMax::new(row).eval(isa);
+    let (min, max) = extremes(isa, row);
     let (scale, zero) = range(min, max, f32::from(largest));
     let factor = scale.recip();
     let vectors = RangeVectors::<I> {
@@ -179,15 +221,38 @@ fn quantize_row<I: Isa>(isa: I, row: &[f32], largest: u8, out: &mut [u8]) -> (f3
             whole_numbers(isa, c, &vectors),
             whole_numbers(isa, d, &vectors),
         );
-        isa.u8()
-            .store(isa.i16().narrow_saturate(low, high), &mut out[start..]);
+        let out = &mut out[start / STEP * apart + start % STEP..];
+        isa.u8().store(isa.i16().narrow_saturate(low, high), out);
     }
-    for (out, x) in out[whole..].iter_mut().zip(&row[whole..]) {
-        *out = ((x * factor).round_ties_even() as i32)
+    for (place, x) in (whole..).zip(&row[whole..]) {
+        out[place / STEP * apart + place % STEP] = ((x * factor).round_ties_even() as i32)
             .saturating_add(zero)
             .clamp(0, i32::from(largest)) as u8;
     }
-    (scale, zero)
+    (scale, zero as f32)
+}
+
+/// The least and the largest of zero and the numbers of a row. What is not a number is passed over.
+#[inline(always)]
+fn extremes<I: Isa>(isa: I, row: &[f32]) -> (f32, f32) {
+    let ops = isa.f32();
+    let (mut low, mut high) = ([ops.zero(); 4], [ops.zero(); 4]);
+    let fours = row.chunks_exact(4 * ops.len());
+    let rest = fours.remainder();
+    for four in fours {
+        let numbers = ops.load_many::<4>(four);
+        for ((low, high), x) in low.iter_mut().zip(&mut high).zip(numbers) {
+            *low = ops.min(x, *low);
+            *high = ops.max(x, *high);
+        }
+    }
+    let [a, b, c, d] = low;
+    let low = ops.min(ops.min(a, b), ops.min(c, d)).to_array();
+    let [a, b, c, d] = high;
+    let high = ops.max(ops.max(a, b), ops.max(c, d)).to_array();
+    let low = low.into_iter().chain(rest.iter().copied());
+    let high = high.into_iter().chain(rest.iter().copied());
+    (low.fold(0.0, f32::min), high.fold(0.0, f32::max))
 }
 
 /// What rounds the numbers of a row, in all lanes.
@@ -225,10 +290,11 @@ mod tests {
 
     fn quantized(row: &[f32], largest: u8) -> (Vec<u8>, f32, i32) {
         let (mut bytes, mut scale, mut zero) =
-            (vec![0; row.len().next_multiple_of(64)], [0.0], [0]);
+            (vec![0; row.len().next_multiple_of(64)], [0.0], [0.0]);
         let stride = bytes.len();
         let into = QuantizedRows {
             largest,
+            layout: Layout::Rows,
             bytes: &mut bytes,
             stride,
             scales: &mut scale,
@@ -236,7 +302,7 @@ mod tests {
         };
         quantize(row, row.len(), row.len(), into);
         bytes.truncate(row.len());
-        (bytes, scale[0], zero[0])
+        (bytes, scale[0], zero[0] as i32)
     }
 
     #[test]
@@ -257,6 +323,35 @@ mod tests {
                 );
             }
         }
+    }
+
+    #[test]
+    fn steps_hold_the_bytes_of_rows() {
+        let (n_rows, width, stride) = (40, 70, 128);
+        let rows: Vec<f32> = (0..n_rows * width)
+            .map(|i| (i * 7919 % 2003) as f32)
+            .collect();
+        let [row_by_row, step_by_step] = [Layout::Rows, Layout::Steps].map(|layout| {
+            let mut bytes = vec![0; 64 * stride];
+            let into = QuantizedRows {
+                largest: 255,
+                layout,
+                bytes: &mut bytes,
+                stride,
+                scales: &mut vec![0.0; 64],
+                zeros: &mut vec![0.0; 64],
+            };
+            quantize(&rows, width, width, into);
+            bytes
+        });
+        for (row, bytes) in row_by_row.chunks_exact(stride).enumerate() {
+            for (column, byte) in bytes.iter().enumerate() {
+                let block = row / 32 * 32 * stride;
+                let place = block + column / 64 * 32 * 64 + row % 32 * 64 + column % 64;
+                assert_eq!(step_by_step[place], *byte, "{row} {column}");
+            }
+        }
+        assert!(step_by_step.iter().any(|byte| *byte > 0));
     }
 
     #[test]

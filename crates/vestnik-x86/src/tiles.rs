@@ -132,24 +132,13 @@ impl Tiles {
         Self(PhantomData)
     }
 
-    /// 32 rows of unsigned bytes, `stride` bytes apart, by a panel of signed ones → `out`, rows `out_stride` apart.
+    /// 32 rows of unsigned bytes by a panel of signed ones → `out`, rows `out_stride` apart. Steps of the rows, each 64 bytes
+    /// of every row, are as long as those of the panel and follow each other, too.
     #[inline]
-    pub fn bytes(
-        &self,
-        rows: &[u8],
-        stride: usize,
-        panel: &[i8],
-        out: &mut [i32],
-        out_stride: usize,
-    ) {
+    pub fn bytes(&self, rows: &[u8], panel: &[i8], out: &mut [i32], out_stride: usize) {
         let steps = panel.len() / PANEL_STEP;
-        check(
-            rows.len(),
-            stride,
-            steps * STEP_BYTES,
-            out.len(),
-            out_stride,
-        );
+        // Rows without a distance: the block is one row as long as the panel.
+        check(rows.len(), 0, panel.len(), out.len(), out_stride);
         if steps == 0 {
             return out_of_nothing(out, out_stride, 0);
         }
@@ -157,13 +146,13 @@ impl Tiles {
         unsafe {
             block_product!(
                 rows.as_ptr(),
-                stride,
+                STEP_BYTES,
                 panel.as_ptr(),
                 64usize,
                 steps,
                 out.as_mut_ptr(),
                 4 * out_stride,
-                "64",
+                "2048",
                 "2048",
                 load_rows!("0"),
                 load_panel!("0", "1024"),
@@ -364,13 +353,14 @@ mod tests {
             let rows = numbers(BLOCK * depth, |x| x as u8);
             let panel = numbers(BLOCK * depth, |x| (x - 125) as i8);
             let mut out = [7; BLOCK * BLOCK];
-            tiles.bytes(&rows, depth, &panel, &mut out, BLOCK);
+            tiles.bytes(&rows, &panel, &mut out, BLOCK);
             for (place, sum) in out.into_iter().enumerate() {
                 let (row, column) = (place / BLOCK, place % BLOCK);
                 let product = |k: usize| {
-                    let at = k / 64 * PANEL_STEP + column / 16 * 1024 + k % 64 / 4 * 64;
+                    let step = k / 64 * PANEL_STEP;
+                    let at = step + column / 16 * 1024 + k % 64 / 4 * 64;
                     let weight = panel[at + column % 16 * 4 + k % 4];
-                    i32::from(rows[row * depth + k]) * i32::from(weight)
+                    i32::from(rows[step + row * 64 + k % 64]) * i32::from(weight)
                 };
                 assert_eq!(sum, (0..depth).map(product).sum::<i32>());
             }

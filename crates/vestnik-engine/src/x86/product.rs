@@ -14,7 +14,7 @@ const CACHE_LINE: usize = 64;
 
 /// Rows of unsigned bytes by panels of signed ones; `take(block, row, column)` is called for every block of 32 x 32 sums.
 ///
-/// `rows` is filled up to a multiple of 32 rows, `stride` numbers each.
+/// `rows` is filled up to a multiple of 32 rows, `stride` bytes each, in the layout of the processor.
 pub(crate) fn multiply_bytes(
     blocks: &Blocks,
     rows: &[u8],
@@ -30,7 +30,7 @@ pub(crate) fn multiply_bytes(
     multiply([0; BLOCK_NUMBERS], n_blocks, panels, len, compute, take);
 }
 
-/// Rows of numbers by panels of them, both as their parts. Otherwise as [`multiply_bytes`].
+/// Rows of numbers by panels of them, both as their parts. Otherwise as [`multiply_bytes`], but row by row.
 pub(crate) fn multiply_split(
     tiles: &Tiles,
     rows: &[u16],

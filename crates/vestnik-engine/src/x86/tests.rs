@@ -35,6 +35,16 @@ fn filled_up<T: Copy + Default>(rows: &[T], depth: usize, stride: usize) -> Vec<
     out
 }
 
+/// 64 bytes of each row of `stride` bytes, then the next 64.
+fn step_by_step(rows: &[u8], stride: usize) -> Vec<u8> {
+    let steps = (0..stride).step_by(STEP_BYTES);
+    let pieces = steps.flat_map(|step| {
+        let rows = rows.chunks_exact(stride);
+        rows.flat_map(move |row| &row[step..step + STEP_BYTES])
+    });
+    pieces.copied().collect()
+}
+
 /// This processor, and what it would be with less.
 fn processors() -> impl Iterator<Item = Processor> {
     let all = [Processor::detect(), Processor::vectors(), Processor::avx2()];
@@ -49,7 +59,10 @@ fn assert_exact(processor: Processor, depth: usize, rows: &[u8], weights: &[i8])
     ];
     let expected = product(&floats[0], &floats[1], depth);
     let stride = depth.next_multiple_of(STEP_BYTES);
-    let rows = filled_up(rows, depth, stride);
+    let mut rows = filled_up(rows, depth, stride);
+    if processor.tiles().is_some() {
+        rows = step_by_step(&rows, stride);
+    }
     let panel = weights_of_bytes(weights, BLOCK, depth);
     let mut out = vec![0; BLOCK * BLOCK];
     Blocks::new(processor).bytes(&rows, stride, &panel, &mut out, BLOCK);
