@@ -139,7 +139,7 @@ impl Sums for Integers<'_> {
         place: usize,
     ) -> I::F32 {
         let ops = isa.f32();
-        // One rounding: what is multiplied and added at once is exact until then.
+        // Numbers beyond 24 bits are rounded, far below the steps of bytes.
         let sum = ops.mul_add(
             ops.splat(-self.row_zeros[row]),
             ops.load(&columns.sums[place..]),
