@@ -10,7 +10,7 @@ use std::arch::x86_64::{
 use std::array;
 
 use super::Avx2;
-use vestnik_x86::{BLOCK, PANEL_STEP, STEP_BYTES, check};
+use vestnik_x86::{BLOCK, PANEL_STEP, STEP_BYTES};
 
 /// The largest byte of a row, and of a panel: the sum of four products must fit into 16 bits, 4 x 127 x 64 = 32,512.
 pub(super) const LARGEST_BYTES: (u8, i8) = (127, 64);
@@ -29,28 +29,22 @@ const TILE_BYTES: usize = PANEL_STEP / 2;
 
 /// 32 rows of unsigned bytes, `stride` bytes apart, by a panel of signed ones, neither beyond [`LARGEST_BYTES`] → `out`, rows
 /// `out_stride` apart.
-pub(super) fn bytes(
+///
+/// # Safety
+/// There must be 32 rows as long as the panel is deep, and 32 rows of 32 numbers in `out`.
+pub(super) unsafe fn bytes(
     _: Avx2,
-    rows: &[u8],
+    rows: *const u8,
     stride: usize,
     panel: &[i8],
-    out: &mut [i32],
+    out: *mut i32,
     out_stride: usize,
 ) {
-    check(
-        rows.len(),
-        stride,
-        panel.len() / BLOCK,
-        out.len(),
-        out_stride,
-    );
-    let (rows, out) = (rows.as_ptr(), out.as_mut_ptr());
     let (steps, panel) = (panel.len() / PANEL_STEP, panel.as_ptr().cast::<u8>());
     // The tiles of one half of the panel stay in the first-level cache for all rows.
     for half in 0..2 {
         for first in (0..BLOCK).step_by(BYTE_ROWS) {
-            // SAFETY: an `Avx2` says that AVX2 is there; `check` holds that the block lies inside
-            // of its slices.
+            // SAFETY: an `Avx2` says that AVX2 is there; the rest is the caller's promise.
             unsafe {
                 let (rows, tiles) = (rows.add(first * stride), panel.add(half * TILE_BYTES));
                 let out = out.add(first * out_stride + half * COLUMNS);

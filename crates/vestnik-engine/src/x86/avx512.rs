@@ -95,26 +95,20 @@ fn halves(vector: __m512i) -> __m512bh {
 }
 
 /// 32 rows of unsigned bytes, `stride` bytes apart, by a panel of signed ones → `out`, rows `out_stride` apart.
-pub(super) fn bytes(
+///
+/// # Safety
+/// There must be 32 rows as long as the panel is deep, and 32 rows of 32 numbers in `out`.
+pub(super) unsafe fn bytes(
     _: Avx512,
-    rows: &[u8],
+    rows: *const u8,
     stride: usize,
     panel: &[i8],
-    out: &mut [i32],
+    out: *mut i32,
     out_stride: usize,
 ) {
-    check(
-        rows.len(),
-        stride,
-        panel.len() / BLOCK,
-        out.len(),
-        out_stride,
-    );
-    let (rows, out) = (rows.as_ptr(), out.as_mut_ptr());
     let (steps, panel) = (panel.len() / PANEL_STEP, panel.as_ptr().cast());
     for first in (0..BLOCK).step_by(ROWS) {
-        // SAFETY: an `Avx512` says that AVX-512 with VNNI is there; `check` holds that the block lies inside
-        // of its slices.
+        // SAFETY: an `Avx512` says that AVX-512 with VNNI is there; the rest is the caller's promise.
         unsafe {
             let (rows, out) = (rows.add(first * stride), out.add(first * out_stride));
             bytes_of_rows(rows, stride, panel, steps, out, out_stride);

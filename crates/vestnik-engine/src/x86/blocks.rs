@@ -1,5 +1,7 @@
 //! Who computes a block of results.
 
+use vestnik_x86::{PANEL_STEP, STEP_BYTES, check};
+
 use super::{Avx2, Avx512, Bf16, Processor, Tiles, avx2, avx512};
 
 /// Tiles, or vectors.
@@ -32,10 +34,19 @@ impl Blocks {
         out: &mut [i32],
         out_stride: usize,
     ) {
-        match self {
-            Self::Tiles(tiles) => tiles.bytes(rows, panel, out, out_stride),
-            Self::Avx512(proof) => avx512::bytes(*proof, rows, stride, panel, out, out_stride),
-            Self::Avx2(proof) => avx2::bytes(*proof, rows, stride, panel, out, out_stride),
+        let steps = panel.len() / PANEL_STEP;
+        let depth = steps * STEP_BYTES;
+        check(rows.len(), stride, depth, out.len(), out_stride);
+        let (first, numbers) = (rows.as_ptr(), out.as_mut_ptr());
+        // SAFETY: `check` holds that the block lies inside of its slices.
+        unsafe {
+            match self {
+                Self::Tiles(tiles) => tiles.bytes(rows, panel, out, out_stride),
+                Self::Avx512(proof) => {
+                    avx512::bytes(*proof, first, stride, panel, numbers, out_stride);
+                }
+                Self::Avx2(proof) => avx2::bytes(*proof, first, stride, panel, numbers, out_stride),
+            }
         }
     }
 
