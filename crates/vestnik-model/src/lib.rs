@@ -18,6 +18,7 @@ mod convert;
 mod encoders;
 mod error;
 mod heads;
+mod insides;
 mod layers;
 mod lora;
 pub mod losses;
@@ -29,7 +30,7 @@ mod parameters;
 mod pickle;
 mod place;
 mod precision;
-mod recompute;
+mod tape;
 mod training_pass;
 mod transplant;
 

@@ -7,8 +7,8 @@ use candle_core::backprop::GradStore;
 use candle_core::{Result, Tensor, Var};
 
 use crate::Precision;
+use crate::insides::{Fork, Insides};
 use crate::ops::{self, mix};
-use crate::recompute::{Collected, Fork};
 
 /// One forward pass in training.
 ///
@@ -20,8 +20,7 @@ pub struct TrainingPass {
     next_site: Cell<u64>,
     lookups: Option<RefCell<Vec<Lookup>>>,
     precision: Precision,
-    /// Where recomputed parts put the gradients of their variables; none without gradient checkpointing.
-    collected: Option<Collected>,
+    insides: Insides,
 }
 
 impl TrainingPass {
@@ -33,8 +32,16 @@ impl TrainingPass {
             next_site: Cell::new(0),
             lookups: None,
             precision: Precision::F32,
-            collected: None,
+            insides: Insides::InGraph,
         }
+    }
+
+    /// Goes back through every encoder layer without candle, which adds each gradient to zeros: faster, with the same bits.
+    /// Gradients must then be taken with [`Self::backward`].
+    #[must_use]
+    pub fn with_tape(mut self) -> Self {
+        self.insides = Insides::Listed(Arc::default());
+        self
     }
 
     /// Keeps only the inputs of every encoder layer for the backward pass, which computes what is inside of them again
@@ -42,17 +49,18 @@ impl TrainingPass {
     /// with [`Self::backward`].
     #[must_use]
     pub fn with_gradient_checkpointing(mut self) -> Self {
-        self.collected = Some(Arc::default());
+        self.insides = Insides::Recomputed(Arc::default());
         self
     }
 
-    /// The gradients of `loss`, which this pass computed: `loss.backward()`, and those that recomputed layers found.
+    /// The gradients of `loss`, which this pass computed: `loss.backward()`, and those that layers with insides of their own
+    /// found.
     ///
     /// # Errors
     /// Those of the device.
     pub fn backward(&self, loss: &Tensor) -> Result<GradStore> {
         let mut gradients = loss.backward()?;
-        let Some(collected) = &self.collected else {
+        let (Insides::Listed(collected) | Insides::Recomputed(collected)) = &self.insides else {
             return Ok(gradients);
         };
         let mut collected = collected.lock().unwrap_or_else(PoisonError::into_inner);
@@ -66,9 +74,9 @@ impl TrainingPass {
         Ok(gradients)
     }
 
-    /// Where recomputed parts put the gradients of their variables, with gradient checkpointing.
-    pub(crate) fn checkpointing(&self) -> Option<Collected> {
-        self.collected.clone()
+    /// What is kept of the insides of a part.
+    pub(crate) fn insides(&self) -> &Insides {
+        &self.insides
     }
 
     /// What is needed to run the rest of this pass again.
@@ -80,14 +88,14 @@ impl TrainingPass {
         }
     }
 
-    /// A pass that goes on where another one was, without lookups and checkpointing.
+    /// A pass that goes on where another one was, without lookups, in one graph.
     pub(crate) fn at(fork: Fork) -> Self {
         Self {
             base: fork.base,
             next_site: Cell::new(fork.site),
             lookups: None,
             precision: fork.precision,
-            collected: None,
+            insides: Insides::InGraph,
         }
     }
 

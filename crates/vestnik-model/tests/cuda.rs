@@ -31,6 +31,9 @@ fn gpu() -> Option<Device> {
     }
 }
 
+/// What a norm counts as at least: a gradient that is zero (of a query with a single key, say) comes out as rounding errors.
+const LEAST_NORM: f64 = 1e-2;
+
 /// `|a - b| / |b|` over all elements (Euclidean), after both came to the CPU.
 fn relative_difference(a: &Tensor, b: &Tensor) -> f64 {
     let cpu = |x: &Tensor| {
@@ -41,7 +44,7 @@ fn relative_difference(a: &Tensor, b: &Tensor) -> f64 {
     assert_eq!(a.len(), b.len());
     let norm = |x: &mut dyn Iterator<Item = f64>| x.map(|x| x * x).sum::<f64>().sqrt();
     let difference = norm(&mut a.iter().zip(&b).map(|(a, b)| f64::from(a - b)));
-    difference / norm(&mut b.iter().map(|&b| f64::from(b))).max(1e-12)
+    difference / norm(&mut b.iter().map(|&b| f64::from(b))).max(LEAST_NORM)
 }
 
 /// Weighs every output differently.
@@ -191,6 +194,23 @@ fn fixtures() -> Vec<PathBuf> {
     folders
 }
 
+/// A copy of a fixture; DeBERTa drops other weights of its attention on a GPU than on the CPU, so that nothing is dropped there.
+fn without_attention_dropout(fixture: &Path) -> tempfile::TempDir {
+    let copy = tempfile::tempdir().unwrap();
+    for file in std::fs::read_dir(fixture).unwrap() {
+        let file = file.unwrap();
+        std::fs::copy(file.path(), copy.path().join(file.file_name())).unwrap();
+    }
+    let path = copy.path().join("config.json");
+    let mut config: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    if config["model_type"] == "deberta-v2" {
+        config["attention_probs_dropout_prob"] = 0.0.into();
+    }
+    std::fs::write(&path, config.to_string()).unwrap();
+    copy
+}
+
 /// Sequences of different lengths, of ids from the middle of a small vocabulary.
 fn batch(vocabulary: usize) -> Batch {
     let lengths = [9, 1, 20, 14];
@@ -222,7 +242,9 @@ fn taggers_gradients(
 ) -> (f32, Vec<(String, Tensor)>) {
     let (model, _) = TokenClassifier::load(dir, device).unwrap();
     let batch = batch(dir.config().encoder.vocab_size);
-    let pass = TrainingPass::new(3, 4).with_precision(precision);
+    let pass = TrainingPass::new(3, 4)
+        .with_precision(precision)
+        .with_tape();
     let logits = model.forward(&batch, Mode::Training(&pass)).unwrap();
     let n_labels = model.labels().len() as i64;
     let labels: Vec<i64> = (0..batch.ids.len() as i64).map(|i| i % n_labels).collect();
@@ -241,7 +263,8 @@ fn taggers_of_every_architecture_learn_what_they_learn_on_the_cpu() {
     let Some(gpu) = gpu() else { return };
     let mut checked = 0;
     for folder in fixtures() {
-        let dir = ModelDir::open(&folder).unwrap();
+        let copy = without_attention_dropout(&folder);
+        let dir = ModelDir::open(copy.path()).unwrap();
         if TokenClassifier::load(&dir, &Device::Cpu).is_err() {
             continue;
         }

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+#[cfg(feature = "cuda")]
+use candle_core::Device;
 use candle_core::backprop::GradStore;
 use candle_core::{DType, Storage, Tensor, Var};
 use rayon::prelude::*;
@@ -152,14 +154,21 @@ fn sums_of_squares<'a>(
             here.push(slice_squares(slice(cpu, layout)?));
         } else {
             drop(storage);
-            elsewhere.push(gradient.sqr()?.sum_all()?.to_dtype(DType::F64)?);
+            elsewhere.push(gradient);
         }
     }
-    // A GPU is waited for once, not for each of its gradients.
-    if !elsewhere.is_empty() {
-        here.extend(Tensor::stack(&elsewhere, 0)?.to_vec1::<f64>()?);
-    }
+    here.extend(squares_elsewhere(&elsewhere)?);
     Ok(here)
+}
+
+/// The sum of the squares of each tensor, not on the CPU in `f32`.
+fn squares_elsewhere(gradients: &[&Tensor]) -> candle_core::Result<Vec<f64>> {
+    #[cfg(feature = "cuda")]
+    if let Some(Device::Cuda(gpu)) = gradients.first().map(|gradient| gradient.device()) {
+        return vestnik_model::ops::cuda::sums_of_squares(gpu, gradients);
+    }
+    let sum = |gradient: &&Tensor| gradient.sqr()?.sum_all()?.to_dtype(DType::F64)?.to_scalar();
+    gradients.iter().map(sum).collect()
 }
 
 fn slice_squares(values: &[f32]) -> f64 {

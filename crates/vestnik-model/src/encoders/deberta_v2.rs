@@ -10,8 +10,8 @@ use vestnik_text::Batch;
 
 use crate::builder::Builder;
 use crate::config::{ArchitectureOptions, DebertaV2Options};
+use crate::insides::part;
 use crate::layers::{EmbeddingTables, FeedForward, FeedForwardNames, LayerNorm, Linear};
-use crate::recompute::recomputed;
 use crate::{EncoderConfig, Error, LoraTarget, Mode, Result, ops};
 use attention::SelfAttention;
 use convolution::Convolution;
@@ -67,9 +67,9 @@ impl DebertaV2Encoder {
         };
         let mut states = embedded.clone();
         for (index, layer) in self.layers.iter().enumerate() {
-            states = layer.recomputed(&states, batch, relative.as_ref(), mode)?;
+            states = layer.as_part(&states, batch, relative.as_ref(), mode)?;
             if let (0, Some(convolution)) = (index, &self.convolution) {
-                states = convolution.recomputed(&embedded, &states, batch, mode)?;
+                states = convolution.as_part(&embedded, &states, batch, mode)?;
             }
         }
         Ok(states)
@@ -155,8 +155,8 @@ impl Layer {
         })
     }
 
-    /// [`Self::forward`], computed again in the backward pass with gradient checkpointing.
-    fn recomputed(
+    /// [`Self::forward`], as a part that goes back on its own.
+    fn as_part(
         &self,
         x: &Tensor,
         batch: &Batch,
@@ -165,12 +165,12 @@ impl Layer {
     ) -> Result<Tensor> {
         let (layer, lengths) = (self.clone(), batch.cumulative_lengths.clone());
         let Some(relative) = relative else {
-            return recomputed(&[x], mode, move |inputs, mode| {
+            return part(&[x], mode, move |inputs, mode| {
                 layer.forward(&inputs[0], &lengths, None, mode)
             });
         };
         let (first_row, positions) = (relative.first_row, relative.positions);
-        recomputed(&[x, &relative.embeddings], mode, move |inputs, mode| {
+        part(&[x, &relative.embeddings], mode, move |inputs, mode| {
             let relative = RelativeRows {
                 embeddings: inputs[1].clone(),
                 first_row,

@@ -5,9 +5,9 @@ use vestnik_text::Batch;
 
 use crate::builder::{Builder, Init};
 use crate::config::{Activation, ArchitectureOptions, ModernBertOptions};
+use crate::insides::part;
 use crate::layers::{LayerNorm, Linear, Site, check_batch};
 use crate::ops::{self, AttentionOptions, RotaryAngles};
-use crate::recompute::recomputed;
 use crate::{EncoderConfig, Error, LoraTarget, Mode, Result};
 
 /// Layers that normalize before each sub-layer, with rotary positions and gated feed-forward blocks; in most of them
@@ -62,7 +62,7 @@ impl ModernBertEncoder {
             let angles = if layer.is_local() { &local } else { &global };
             let (layer, lengths) = (layer.clone(), batch.cumulative_lengths.clone());
             let angles = angles.clone();
-            recomputed(&[&x], mode, move |inputs, mode| {
+            part(&[&x], mode, move |inputs, mode| {
                 layer.forward(&inputs[0], &lengths, &angles, mode)
             })
         })?;

@@ -4,9 +4,9 @@ use candle_core::Tensor;
 use vestnik_text::Batch;
 
 use crate::builder::Builder;
+use crate::insides::part;
 use crate::layers::{FeedForward, FeedForwardNames, LayerNorm, Linear};
 use crate::ops::{self, AttentionOptions};
-use crate::recompute::recomputed;
 use crate::{EncoderConfig, LoraTarget, Mode, Result};
 
 /// Names of a layer's parts in a checkpoint.
@@ -59,7 +59,7 @@ impl TransformerStack {
     pub(crate) fn forward(&self, x: Tensor, batch: &Batch, mode: Mode<'_>) -> Result<Tensor> {
         self.0.iter().try_fold(x, |x, layer| {
             let (layer, lengths) = (layer.clone(), batch.cumulative_lengths.clone());
-            recomputed(&[&x], mode, move |inputs, mode| {
+            part(&[&x], mode, move |inputs, mode| {
                 layer.forward(&inputs[0], &lengths, mode)
             })
         })

@@ -9,6 +9,7 @@ use crate::Mode;
 use crate::ops::dropout::{CHUNK, masked};
 use crate::ops::random::DropoutMask;
 use crate::ops::{self, cpu};
+use crate::tape;
 
 /// `a + b`, differentiable in both. candle's own sum computes the gradient of a side that is not tracked, too; this one
 /// does not, on the CPU in `f32`.
@@ -33,9 +34,11 @@ pub fn dropout_add(
 ) -> Result<Tensor> {
     if cpu::is_cpu_f32(x) {
         let mask = mask(probability, mode);
-        return x
-            .contiguous()?
-            .apply_op2(&residual.contiguous()?, DropoutAdd { mask });
+        return tape::apply2(
+            &x.contiguous()?,
+            &residual.contiguous()?,
+            DropoutAdd { mask },
+        );
     }
     #[cfg(feature = "cuda")]
     if ops::cuda::applies_to(x) {

@@ -16,6 +16,7 @@ use crate::ops::packed_heads::{Head, PackedHeads};
 use crate::ops::padding::Padding;
 use crate::ops::random::DropoutMask;
 use crate::ops::softmax;
+use crate::tape;
 
 /// What attention needs to know beside its inputs.
 #[derive(Clone, Copy, Debug)]
@@ -68,8 +69,10 @@ pub fn attention(
         dropout,
         window: options.window,
     };
-    q.contiguous()?
-        .apply_op3(&k.contiguous()?, &v.contiguous()?, operation)
+    tape::apply3(
+        [&q.contiguous()?, &k.contiguous()?, &v.contiguous()?],
+        operation,
+    )
 }
 
 /// [`attention`] composed of candle's own differentiable operations on padded sequences: the reference, and the path

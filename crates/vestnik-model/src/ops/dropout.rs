@@ -8,6 +8,7 @@ use crate::ops::cpu;
 #[cfg(feature = "cuda")]
 use crate::ops::cuda;
 use crate::ops::random::DropoutMask;
+use crate::tape;
 
 /// Elements of one task, a multiple of the mask's groups of four.
 pub(super) const CHUNK: usize = 8192;
@@ -25,7 +26,7 @@ pub fn dropout(x: &Tensor, probability: f64, mode: Mode<'_>) -> Result<Tensor> {
     }
     let mask = DropoutMask::new(state.next_key(), probability);
     if cpu::is_cpu_f32(x) {
-        return x.contiguous()?.apply_op1(Dropout { mask });
+        return tape::apply1(&x.contiguous()?, Dropout { mask });
     }
     #[cfg(feature = "cuda")]
     if cuda::applies_to(x) {

@@ -6,6 +6,7 @@ use rten_simd::SimdUnaryOp;
 use rten_vecmath::Gelu;
 
 use crate::ops::{cpu, gelu};
+use crate::tape;
 
 /// `gelu(input) * gate`, where each row holds first its inputs and then its gates.
 ///
@@ -15,7 +16,7 @@ use crate::ops::{cpu, gelu};
 /// When the last dimension is odd.
 pub fn geglu(x: &Tensor) -> Result<Tensor> {
     if cpu::is_cpu_f32(x) {
-        x.contiguous()?.apply_op1(Geglu)
+        tape::apply1(&x.contiguous()?, Geglu)
     } else {
         geglu_composed(x)
     }

@@ -8,6 +8,7 @@ use rten_vecmath::{Erf, Exp, Gelu as VectorGelu};
 use crate::ops::cpu;
 #[cfg(feature = "cuda")]
 use crate::ops::cuda;
+use crate::tape;
 
 /// Elements that one task treats: small enough for the first-level cache.
 pub(crate) const CHUNK: usize = 2048;
@@ -18,7 +19,7 @@ pub(crate) const CHUNK: usize = 2048;
 /// When the device fails.
 pub fn gelu(x: &Tensor) -> Result<Tensor> {
     if cpu::is_cpu_f32(x) {
-        return x.contiguous()?.apply_op1(Gelu);
+        return tape::apply1(&x.contiguous()?, Gelu);
     }
     #[cfg(feature = "cuda")]
     if cuda::applies_to(x) {

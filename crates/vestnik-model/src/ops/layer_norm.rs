@@ -6,6 +6,7 @@ use rayon::prelude::*;
 use crate::ops::cpu;
 #[cfg(feature = "cuda")]
 use crate::ops::cuda;
+use crate::tape;
 
 /// Rows of one task. Fixed, so that partial sums add up in the same order on any number of threads.
 const ROWS: usize = 64;
@@ -18,9 +19,8 @@ const ROWS: usize = 64;
 /// When the shapes do not fit together.
 pub fn layer_norm(x: &Tensor, weight: &Tensor, bias: &Tensor, eps: f64) -> Result<Tensor> {
     if cpu::is_cpu_f32(x) {
-        return x
-            .contiguous()?
-            .apply_op3(weight, bias, LayerNorm { eps: eps as f32 });
+        let operation = LayerNorm { eps: eps as f32 };
+        return tape::apply3([&x.contiguous()?, weight, bias], operation);
     }
     #[cfg(feature = "cuda")]
     if cuda::applies_to(x) {

@@ -9,6 +9,7 @@ use crate::ops::cpu::{self, Matrix};
 #[cfg(feature = "cuda")]
 use crate::ops::cuda;
 use crate::ops::{Precomputed, bf16};
+use crate::tape;
 
 /// `x Wᵀ + b`, differentiable in all three.
 ///
@@ -21,9 +22,7 @@ use crate::ops::{Precomputed, bf16};
 /// When the shapes do not fit together.
 pub fn linear(x: &Tensor, weight: &Tensor, bias: &Tensor, precision: Precision) -> Result<Tensor> {
     if cpu::is_cpu_f32(x) {
-        return x
-            .contiguous()?
-            .apply_op3(weight, bias, Linear { precision });
+        return tape::apply3([&x.contiguous()?, weight, bias], Linear { precision });
     }
     #[cfg(feature = "cuda")]
     if cuda::applies_to(x) {

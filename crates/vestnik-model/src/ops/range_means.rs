@@ -7,6 +7,7 @@ use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
 use crate::ops::cpu;
 #[cfg(feature = "cuda")]
 use crate::ops::cuda;
+use crate::tape;
 
 /// The mean of the rows of each range; ranges may overlap.
 ///
@@ -22,7 +23,7 @@ pub fn range_means(x: &Tensor, ranges: &[Range<usize>]) -> Result<Tensor> {
     }
     if cpu::is_cpu_f32(x) {
         let ranges = ranges.to_vec();
-        return x.contiguous()?.apply_op1(RangeMeans { ranges });
+        return tape::apply1(&x.contiguous()?, RangeMeans { ranges });
     }
     #[cfg(feature = "cuda")]
     if cuda::applies_to(x) {

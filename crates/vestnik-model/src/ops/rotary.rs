@@ -5,6 +5,7 @@ use candle_core::{CpuStorage, CustomOp1, D, DType, Device, Layout, Result, Shape
 use rayon::prelude::*;
 
 use crate::ops::cpu;
+use crate::tape;
 
 /// Rows of one task.
 const ROWS: usize = 64;
@@ -90,9 +91,10 @@ pub fn rotary(x: &Tensor, angles: &RotaryAngles, n_heads: usize) -> Result<Tenso
         return rotary_composed(x, angles, n_heads);
     }
     angles.check(x.dims2()?, n_heads)?;
-    x.contiguous()?.apply_op1(Rotary {
+    let operation = Rotary {
         angles: angles.clone(),
-    })
+    };
+    tape::apply1(&x.contiguous()?, operation)
 }
 
 /// [`rotary`] composed of candle's own differentiable operations: the reference, and the path of other devices.

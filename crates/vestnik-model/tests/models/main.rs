@@ -2,10 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a helper of a test fails like the test")]
 
-mod checkpointing;
 mod freezing;
 mod gradients;
 mod heads;
+mod insides;
 mod low_rank;
 mod multi_task;
 mod parity;
@@ -46,8 +46,8 @@ macro_rules! test_folders {
             }
 
             #[test]
-            fn has_the_same_gradients_with_checkpointing() {
-                crate::checkpointing::check_gradients(FOLDER);
+            fn has_the_same_gradients_in_parts() {
+                crate::insides::check_gradients(FOLDER);
             }
 
             #[test]

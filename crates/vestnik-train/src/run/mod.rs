@@ -400,7 +400,7 @@ impl<T: Task> Run<T> {
             .with_precision(self.settings.precision);
         match self.settings.gradient_checkpointing {
             true => pass.with_gradient_checkpointing(),
-            false => pass,
+            false => pass.with_tape(),
         }
     }
 

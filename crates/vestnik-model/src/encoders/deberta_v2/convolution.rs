@@ -5,8 +5,8 @@ use vestnik_text::Batch;
 
 use crate::builder::{Builder, Init};
 use crate::config::ConvolutionOptions;
+use crate::insides::part;
 use crate::layers::LayerNorm;
-use crate::recompute::recomputed;
 use crate::{EncoderConfig, Mode, Result, ops};
 
 /// A convolution along each sequence, as wide as the hidden states, with zeros beyond both ends.
@@ -38,8 +38,8 @@ impl Convolution {
         })
     }
 
-    /// [`Self::forward`], computed again in the backward pass with gradient checkpointing.
-    pub(super) fn recomputed(
+    /// [`Self::forward`], as a part that goes back on its own.
+    pub(super) fn as_part(
         &self,
         x: &Tensor,
         residual: &Tensor,
@@ -47,7 +47,7 @@ impl Convolution {
         mode: Mode<'_>,
     ) -> Result<Tensor> {
         let (convolution, batch) = (self.clone(), batch.clone());
-        recomputed(&[x, residual], mode, move |inputs, mode| {
+        part(&[x, residual], mode, move |inputs, mode| {
             convolution.forward(&inputs[0], &inputs[1], &batch, mode)
         })
     }

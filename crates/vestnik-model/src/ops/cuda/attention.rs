@@ -11,6 +11,7 @@ use super::values::{Once, data_of, output, tensor};
 use crate::Precision;
 use crate::ops::attention::AttentionOptions;
 use crate::ops::random::DropoutMask;
+use crate::tape;
 
 /// [`crate::ops::attention`] on a GPU.
 pub(in crate::ops) fn attention(
@@ -45,8 +46,12 @@ fn apply<T: Number>(
         context: Once::new(context),
         number: std::marker::PhantomData,
     };
-    q.apply_op3(k, v, operation)
+    tape::apply3([q, k, v], operation)
 }
+
+/// Rows of scores whose length is a multiple of this begin at addresses from which tensor cores are fed (16 bytes in bf16);
+/// cuBLAS takes slower kernels for others.
+const ALIGNMENT: usize = 8;
 
 /// How packed tokens lie in padded heads `[sequences * heads, length, head_width]`.
 struct Heads {
@@ -55,7 +60,7 @@ struct Heads {
     n_sequences: usize,
     n_heads: usize,
     head_width: usize,
-    /// Of the longest sequence.
+    /// Of the longest sequence, rounded up to [`ALIGNMENT`].
     length: usize,
     tokens: usize,
     window: Option<usize>,
@@ -78,7 +83,7 @@ impl Heads {
             ends: Tensor::new(ends, q.device())?,
             n_heads: options.n_heads,
             head_width: width / options.n_heads,
-            length: longest.unwrap_or(0),
+            length: longest.unwrap_or(0).next_multiple_of(ALIGNMENT),
             tokens,
             window: options.window,
         })

@@ -9,6 +9,7 @@ use candle_core::{
 use super::launch::{Argument, Grid, launch, uninitialised};
 use super::values::{data_of, output, tensor, view};
 use crate::ops::random::DropoutMask;
+use crate::tape;
 
 /// `dropout(x) (+ residual)`; without a mask nothing is dropped.
 pub(in crate::ops) fn dropout_add(
@@ -23,8 +24,8 @@ pub(in crate::ops) fn dropout_add(
             x.shape(),
             residual.shape()
         ),
-        Some(residual) => x.apply_op2(&residual.contiguous()?, Dropout { mask }),
-        None => x.apply_op1(Dropout { mask }),
+        Some(residual) => tape::apply2(&x, &residual.contiguous()?, Dropout { mask }),
+        None => tape::apply1(&x, Dropout { mask }),
     }
 }
 

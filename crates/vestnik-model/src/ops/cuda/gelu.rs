@@ -2,12 +2,14 @@
 
 use candle_core::{CpuStorage, CudaStorage, CustomOp1, Layout, Result, Shape, Tensor, bail};
 
+use crate::tape;
+
 use super::launch::{Argument, Grid, launch, uninitialised};
 use super::values::{data_of, output, tensor, view};
 
 /// [`crate::ops::gelu`] on a GPU.
 pub(in crate::ops) fn gelu(x: &Tensor) -> Result<Tensor> {
-    x.contiguous()?.apply_op1(Gelu)
+    tape::apply1(&x.contiguous()?, Gelu)
 }
 
 struct Gelu;

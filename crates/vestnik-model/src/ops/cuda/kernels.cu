@@ -412,6 +412,14 @@ extern "C" __global__ void descend(float *p, const float *m, const float *v, uin
     if (i < n) p[i] = keep * p[i] - rate * m[i] / (sqrtf(v[i]) * root_correction + epsilon);
 }
 
+// The sum of the squares of what the threads of each block see.
+extern "C" __global__ void squares(const float *x, float *partial, uint64_t n) {
+    float sum = 0.0f;
+    for (uint64_t i = global_thread(); i < n; i += (uint64_t)gridDim.x * blockDim.x) sum += x[i] * x[i];
+    sum = block_reduce(sum, false);
+    if (threadIdx.x == 0) partial[blockIdx.x] = sum;
+}
+
 // a += scale * b
 extern "C" __global__ void add_scaled(float *a, const float *b, uint64_t n, float scale) {
     uint64_t i = global_thread();

@@ -3,6 +3,8 @@
 use std::sync::OnceLock;
 
 use candle_core::cuda_backend::CudaDevice;
+
+use crate::tape;
 use candle_core::{CpuStorage, CudaStorage, CustomOp3, Layout, Result, Shape, Tensor, bail};
 
 use super::launch::{Argument, Grid, launch, uninitialised};
@@ -20,8 +22,10 @@ pub(in crate::ops) fn layer_norm(
         eps: eps as f32,
         statistics: OnceLock::new(),
     };
-    x.contiguous()?
-        .apply_op3(&weight.contiguous()?, &bias.contiguous()?, operation)
+    tape::apply3(
+        [&x.contiguous()?, &weight.contiguous()?, &bias.contiguous()?],
+        operation,
+    )
 }
 
 struct LayerNorm {

@@ -8,6 +8,7 @@ use super::gemm::{Factor, product_in, rounded};
 use super::launch::{Argument, Grid, launch, uninitialised};
 use super::values::{data_of, output, tensor, view};
 use crate::Precision;
+use crate::tape;
 
 /// [`crate::ops::linear`] on a GPU: one product and a pass for the bias.
 pub(in crate::ops) fn linear(
@@ -22,7 +23,7 @@ pub(in crate::ops) fn linear(
         weight: rounded(&weight, precision)?,
         precision,
     };
-    x.apply_op3(&weight, &bias.contiguous()?, operation)
+    tape::apply3([&x, &weight, &bias.contiguous()?], operation)
 }
 
 /// With its factors as the products take them.

@@ -25,7 +25,7 @@ pub(super) use gather::gather_rows;
 pub(super) use gelu::gelu;
 pub(super) use layer_norm::layer_norm;
 pub(super) use linear::linear;
-pub use optimizer::{add_scaled, descend, first_moment, second_moment};
+pub use optimizer::{add_scaled, descend, first_moment, second_moment, sums_of_squares};
 pub(super) use range_means::range_means;
 pub use setup::{GpuDescription, describe, prepare};
 

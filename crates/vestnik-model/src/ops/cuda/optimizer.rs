@@ -1,9 +1,11 @@
 //! In-place passes of AdamW and of sums of gradients on a GPU; what they compute is said at the CPU's in `vestnik-train`.
 
-use candle_core::{CudaStorage, Layout, Result, bail};
+use candle_core::cuda_backend::CudaDevice;
+use candle_core::{CudaStorage, Layout, Result, Tensor, bail};
 
-use super::launch::{Argument, Grid, launch};
-use super::values::view;
+use super::launch::{Argument, Grid, launch, uninitialised};
+use super::linear::PARTS;
+use super::values::{data_of, view};
 
 /// Runs a kernel that takes contiguous `f32` tensors of one size, their number of elements, and some numbers.
 fn run(kernel: &str, tensors: &[(&CudaStorage, &Layout)], numbers: &[f32]) -> Result<()> {
@@ -65,6 +67,28 @@ pub fn descend(
         &[p, m, v],
         &[keep, rate, root_correction, epsilon],
     )
+}
+
+/// The sum of the squares of each tensor, all contiguous `f32` on `device`. The GPU is waited for once.
+///
+/// # Errors
+/// When a tensor is another one, or the driver fails.
+pub fn sums_of_squares(device: &CudaDevice, tensors: &[&Tensor]) -> Result<Vec<f64>> {
+    let partial = uninitialised::<f32>(device, tensors.len() * PARTS)?;
+    for (tensor, to) in tensors.iter().zip((0..).step_by(PARTS)) {
+        let data = data_of(tensor);
+        let arguments = [
+            Argument::F32s(data.view()?),
+            Argument::F32s(partial.slice(to..to + PARTS)),
+            Argument::U64(tensor.elem_count() as u64),
+        ];
+        launch(device, "squares", Grid::blocks(PARTS), &arguments)?;
+    }
+    let partial = device.clone_dtoh(&partial)?;
+    let sums = partial.chunks_exact(PARTS);
+    Ok(sums
+        .map(|parts| parts.iter().map(|&part| f64::from(part)).sum())
+        .collect())
 }
 
 /// `a ← a + scale b`.

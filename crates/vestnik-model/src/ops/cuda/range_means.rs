@@ -3,6 +3,8 @@
 use std::ops::Range;
 
 use candle_core::cuda_backend::cudarc::driver::CudaSlice;
+
+use crate::tape;
 use candle_core::{CpuStorage, CudaStorage, CustomOp1, Layout, Result, Shape, Tensor, bail};
 
 use super::launch::{Argument, Grid, launch, uninitialised};
@@ -20,7 +22,7 @@ pub(in crate::ops) fn range_means(x: &Tensor, ranges: &[Range<usize>]) -> Result
         begins: bounds(|range| range.start)?,
         ends: bounds(|range| range.end)?,
     };
-    x.apply_op1(operation)
+    tape::apply1(&x, operation)
 }
 
 struct RangeMeans {

@@ -1,4 +1,5 @@
-//! Gradient checkpointing: the gradients of the plain pass, from a smaller graph.
+//! Layers that go back on their own, with a tape or by gradient checkpointing: the gradients of the plain pass, from a
+//! smaller graph.
 
 use candle_core::Tensor;
 use candle_core::backprop::GradStore;
@@ -6,6 +7,12 @@ use vestnik_model::{Adaptation, Freeze, Mode, Place, TrainingPass};
 
 use crate::low_rank::after_some_steps;
 use crate::support::{Model, norm, training_case};
+
+/// The ways in which layers go back on their own.
+const WAYS: [fn(TrainingPass) -> TrainingPass; 2] = [
+    TrainingPass::with_tape,
+    TrainingPass::with_gradient_checkpointing,
+];
 
 /// Of the whole model, above and below frozen layers, and of low-rank updates.
 pub(crate) fn check_gradients(folder: &str) {
@@ -38,21 +45,22 @@ pub(crate) fn check_gradients(folder: &str) {
 
 fn check_pass(model: &Model, folder: &str) {
     let (loss, plain) = backward(model, folder, &TrainingPass::new(11, 4));
-    let pass = TrainingPass::new(11, 4).with_gradient_checkpointing();
-    let (checkpointed_loss, checkpointed) = backward(model, folder, &pass);
-    assert_eq!(loss, checkpointed_loss);
-    for (name, var) in model.parameters().trainable() {
-        let [expected, found] = [&plain, &checkpointed].map(|store| store.get(var).unwrap());
-        if name.starts_with("deberta.") && Place::of(name) == Place::Embeddings {
-            // What layers share gets one sum a layer, and what is below the convolution one a part.
-            let difference = norm(&(expected - found).unwrap());
-            assert!(difference <= 1e-6 * norm(expected), "{name}: {difference}");
-        } else {
-            assert_eq!(values(expected), values(found), "{name}");
+    for way in WAYS {
+        let (loss_of_parts, of_parts) = backward(model, folder, &way(TrainingPass::new(11, 4)));
+        assert_eq!(loss, loss_of_parts);
+        for (name, var) in model.parameters().trainable() {
+            let [expected, found] = [&plain, &of_parts].map(|store| store.get(var).unwrap());
+            if name.starts_with("deberta.") && Place::of(name) == Place::Embeddings {
+                // What layers share gets one sum a layer, and what is below the convolution one a part.
+                let difference = norm(&(expected - found).unwrap());
+                assert!(difference <= 1e-6 * norm(expected), "{name}: {difference}");
+            } else {
+                assert_eq!(values(expected), values(found), "{name}");
+            }
         }
-    }
-    for (name, var) in model.parameters().frozen() {
-        assert!(checkpointed.get(var).is_none(), "{name}");
+        for (name, var) in model.parameters().frozen() {
+            assert!(of_parts.get(var).is_none(), "{name}");
+        }
     }
 }
 
@@ -77,11 +85,10 @@ fn the_graph_has_no_insides_of_layers() {
             states.sorted_nodes().len()
         };
         let plain = nodes(TrainingPass::new(11, 4));
-        let checkpointed = nodes(TrainingPass::new(11, 4).with_gradient_checkpointing());
-        assert!(
-            3 * checkpointed < plain,
-            "{folder}: {checkpointed} of {plain}"
-        );
+        for way in WAYS {
+            let of_parts = nodes(way(TrainingPass::new(11, 4)));
+            assert!(3 * of_parts < plain, "{folder}: {of_parts} of {plain}");
+        }
     }
 }
 
@@ -89,11 +96,13 @@ fn the_graph_has_no_insides_of_layers() {
 #[test]
 fn gradients_are_taken_once() {
     let (model, _) = Model::load("bert");
-    let pass = TrainingPass::new(11, 4).with_gradient_checkpointing();
-    let loss = model.loss(&training_case("bert"), Mode::Training(&pass));
-    let [first, second] = [(); 2].map(|()| pass.backward(&loss).unwrap());
-    for (name, var) in model.parameters().trainable() {
-        let [a, b] = [&first, &second].map(|store| values(store.get(var).unwrap()));
-        assert_eq!(a, b, "{name}");
+    for way in WAYS {
+        let pass = way(TrainingPass::new(11, 4));
+        let loss = model.loss(&training_case("bert"), Mode::Training(&pass));
+        let [first, second] = [(); 2].map(|()| pass.backward(&loss).unwrap());
+        for (name, var) in model.parameters().trainable() {
+            let [a, b] = [&first, &second].map(|store| values(store.get(var).unwrap()));
+            assert_eq!(a, b, "{name}");
+        }
     }
 }
