@@ -236,7 +236,20 @@ fn device_that_is_not_there() {
     assert_snapshot!(ran, @r#"
     exit 2
     --- stderr
-    error: device cuda:0 is not available: the candle crate has not been built with cuda support
+    error: device cuda:0 is not available: this program was built without CUDA
+    "#);
+}
+
+#[test]
+fn several_devices_are_for_tag_alone() {
+    let sandbox = Sandbox::with_model();
+    sandbox.write("news.jsonl", r#"{"text":"Sofia"}"#);
+    let ran = sandbox.run("bench --model tiny --device cpu,cpu news.jsonl");
+    assert_snapshot!(ran, @r#"
+    exit 2
+    --- stderr
+    error: 2 devices were named, expected one
+    hint: `vestnik tag` alone shares its work among several
     "#);
 }
 

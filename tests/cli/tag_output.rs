@@ -140,6 +140,30 @@ fn results_do_not_depend_on_batch_mates() {
 }
 
 #[test]
+fn devices_share_the_articles() {
+    let sandbox = Sandbox::with_model();
+    let articles: String = (0..40)
+        .map(|n| {
+            format!(
+                "{{\"text\":\"{}\"}}\n",
+                "Sofia and Kyiv. ".repeat(n % 7 + 1)
+            )
+        })
+        .collect();
+    sandbox.write("news.jsonl", &articles);
+    let tagged = |devices: &str| {
+        let ran = sandbox.run(&format!("tag --model tiny --device {devices} news.jsonl"));
+        assert_eq!(ran.code, 0, "{ran}");
+        assert_eq!(
+            ran.stderr.matches("device: cpu").count(),
+            devices.split(',').count()
+        );
+        ran.stdout
+    };
+    assert_eq!(tagged("cpu,cpu,cpu"), tagged("cpu"));
+}
+
+#[test]
 fn a_reader_that_goes_away_is_no_failure() {
     use std::process::{Command, Stdio};
     let sandbox = Sandbox::with_model();

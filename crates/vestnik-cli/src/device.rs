@@ -1,8 +1,6 @@
 //! Which device is used, told on standard error: never a silent choice.
 
-use std::error::Error;
-
-use vestnik_infer::{DeviceChoice, device_name};
+use vestnik_infer::{DeviceChoice, Error, device_name};
 use vestnik_model::Device;
 
 use crate::output::note;
@@ -11,7 +9,7 @@ use crate::output::note;
 pub(crate) fn tell(choice: DeviceChoice, device: &Device) {
     let reason = match (choice, device.is_cpu()) {
         (DeviceChoice::Auto, true) if cfg!(feature = "cuda") => {
-            format!(" (no CUDA device: {})", why_not_cuda())
+            format!(" ({})", why_not_cuda())
         }
         (DeviceChoice::Auto, true) => " (built without CUDA)".to_owned(),
         _ => String::new(),
@@ -19,12 +17,11 @@ pub(crate) fn tell(choice: DeviceChoice, device: &Device) {
     note(&format!("device: {}{reason}", device_name(device)));
 }
 
-/// The first line of what the first GPU's driver says.
+/// Why the first GPU does not open.
 fn why_not_cuda() -> String {
-    let Err(error) = DeviceChoice::Cuda(0).open() else {
-        return "it was not there a moment ago".to_owned();
-    };
-    let source = error.source().map(ToString::to_string);
-    let message = source.unwrap_or_else(|| error.to_string());
-    message.lines().next().unwrap_or_default().to_owned()
+    match DeviceChoice::Cuda(0).open() {
+        Ok(_) => "it was not there a moment ago".to_owned(),
+        Err(Error::Device { reason, .. }) => reason,
+        Err(error) => error.to_string(),
+    }
 }

@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use vestnik_data::sha256_file;
 use vestnik_infer::{
-    Aggregation, DeviceChoice, Dtype, EMBEDDED_MODEL_NAME, Error, Options, Task, TextFeatures,
-    Vestnik, ZeroShot,
+    Aggregation, DeviceChoice, Dtype, EMBEDDED_MODEL_NAME, Error, Options, Replicas, Task,
+    TextFeatures, Vestnik, ZeroShot,
 };
 use vestnik_model::{Device, HeadKind, ModelDir};
 use vestnik_serve::Engine;
@@ -32,13 +32,18 @@ pub(crate) struct ModelArgs {
 /// Arguments about how models compute.
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct ComputeArgs {
-    /// Device: auto, cpu, cuda or cuda:N
-    #[arg(long, default_value_t, value_name = "DEVICE")]
-    device: DeviceChoice,
+    /// Device: auto, cpu, cuda or cuda:N; for `tag` also several that share the work, separated by commas
+    #[arg(
+        long,
+        default_value = "auto",
+        value_delimiter = ',',
+        value_name = "DEVICE"
+    )]
+    device: Vec<DeviceChoice>,
     /// Numbers to compute in: f32, int8 (CPU), tf32 or bf16 (GPU) [default: f32]
     #[arg(long, value_name = "DTYPE")]
     dtype: Option<Dtype>,
-    /// Tokens of one forward pass [default: 4096]
+    /// Tokens of one forward pass [default: 4096, on a GPU 32768]
     #[arg(long, value_name = "N", value_parser = threads::parse_count)]
     batch_tokens: Option<usize>,
     /// Threads [default: number of cores]
@@ -102,8 +107,24 @@ impl ComputeArgs {
         self.batch_tokens
     }
 
-    fn options(&self) -> Options {
-        let mut options = Options::default().with_device(self.device);
+    /// The one device.
+    ///
+    /// # Errors
+    /// Several were named.
+    fn device(&self) -> Result<DeviceChoice> {
+        match self.device.as_slice() {
+            [device] => Ok(*device),
+            devices => Err(Mistake::new(format!(
+                "{} devices were named, expected one",
+                devices.len()
+            ))
+            .hint("`vestnik tag` alone shares its work among several")
+            .into()),
+        }
+    }
+
+    fn options(&self, device: DeviceChoice) -> Options {
+        let mut options = Options::default().with_device(device);
         options.dtype = self.dtype;
         options.text_time = self.text_time;
         match self.batch_tokens {
@@ -121,12 +142,39 @@ impl ModelArgs {
     /// # Errors
     /// There is no such directory, it is no complete model, this program has no model in it, or the device is not
     /// there.
-    pub(crate) fn open(&self, entities: &EntityArgs, tasks: TaskOptions) -> Result<Vestnik> {
+    pub(crate) fn open(&self, entities: &EntityArgs, tasks: &TaskOptions) -> Result<Vestnik> {
         threads::set(self.compute.threads)?;
-        let mut options = self.options().with_aggregation(entities.aggregation);
+        self.open_on(self.compute.device()?, entities, tasks)
+    }
+
+    /// [`ModelArgs::open`] on each device that was named.
+    ///
+    /// # Errors
+    /// As there.
+    pub(crate) fn open_replicas(
+        &self,
+        entities: &EntityArgs,
+        tasks: &TaskOptions,
+    ) -> Result<Replicas> {
+        threads::set(self.compute.threads)?;
+        let devices = self.compute.device.iter();
+        let mut opened = devices.map(|device| self.open_on(*device, entities, tasks));
+        // clap's default is one device.
+        let first = opened.next().transpose()?.context("no device was named")?;
+        Ok(Replicas::new(first, opened.collect::<Result<_>>()?))
+    }
+
+    fn open_on(
+        &self,
+        device: DeviceChoice,
+        entities: &EntityArgs,
+        tasks: &TaskOptions,
+    ) -> Result<Vestnik> {
+        let options = self.compute.options(device);
+        let mut options = options.with_aggregation(entities.aggregation);
         options.min_score = entities.min_score;
         options.min_topic_score = tasks.min_topic_score;
-        options.tasks = tasks.tasks;
+        options.tasks.clone_from(&tasks.tasks);
         let vestnik = match self.model.as_deref() {
             Some(path) if Path::new(path).exists() => {
                 Vestnik::from_dir_with(path, &options).map_err(with_hint)?
@@ -153,10 +201,10 @@ impl ModelArgs {
                 .into());
         };
         if Path::new(name).exists() {
-            return Ok(ZeroShot::from_dir(name, &self.options())?);
+            return Ok(ZeroShot::from_dir(name, &self.options()?)?);
         }
         let model = from_hub(name)?;
-        Ok(ZeroShot::from_dir(&model.path, &self.options())?.with_name(&model.name))
+        Ok(ZeroShot::from_dir(&model.path, &self.options()?)?.with_name(&model.name))
     }
 
     /// Opens the encoder of a model, for features.
@@ -167,7 +215,7 @@ impl ModelArgs {
     /// As [`ModelArgs::open`].
     pub(crate) fn open_features(&self) -> Result<TextFeatures> {
         threads::set(self.compute.threads)?;
-        let options = self.options();
+        let options = self.options()?;
         Ok(match self.model.as_deref() {
             Some(path) if Path::new(path).exists() => TextFeatures::from_dir(path, &options)?,
             None | Some(EMBEDDED_MODEL_NAME) => {
@@ -189,7 +237,7 @@ impl ModelArgs {
     pub(crate) fn open_directory(&self) -> Result<(ModelDir, Device)> {
         threads::set(self.compute.threads)?;
         let dir = directory(self.model.as_deref())?;
-        Ok((dir, self.compute.device.open()?))
+        Ok((dir, self.compute.device()?.open()?))
     }
 
     /// What the model is called: its directory, or its name.
@@ -209,7 +257,7 @@ impl ModelArgs {
     ///
     /// # Errors
     /// As [`ModelArgs::open`] and [`ModelArgs::open_zero_shot`].
-    pub(crate) fn open_engine(&self, entities: &EntityArgs, tasks: TaskOptions) -> Result<Engine> {
+    pub(crate) fn open_engine(&self, entities: &EntityArgs, tasks: &TaskOptions) -> Result<Engine> {
         let directory = directory(self.model.as_deref())?;
         Ok(if says_what_follows(&directory)? {
             Engine::from(self.open_zero_shot()?)
@@ -263,11 +311,19 @@ impl ModelArgs {
 
     /// Says on standard error where a model computes.
     pub(crate) fn tell_device(&self, device: &Device) {
-        device::tell(self.compute.device, device);
+        let choice = self.compute.device.first().copied();
+        device::tell(choice.unwrap_or_default(), device);
     }
 
-    fn options(&self) -> Options {
-        self.compute.options()
+    /// Says on standard error where the same model computes on several devices.
+    pub(crate) fn tell_devices(&self, replicas: &Replicas) {
+        for (choice, vestnik) in self.compute.device.iter().zip(replicas.iter()) {
+            device::tell(*choice, vestnik.device());
+        }
+    }
+
+    fn options(&self) -> Result<Options> {
+        Ok(self.compute.options(self.compute.device()?))
     }
 }
 

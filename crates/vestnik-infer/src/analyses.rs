@@ -8,11 +8,6 @@ use crate::analysis::Analysis;
 use crate::error::Result;
 use crate::vestnik::Vestnik;
 
-/// Texts that are read at once, at most.
-const BATCH_TEXTS: usize = 256;
-/// Bytes after which no text is added to a batch.
-const BATCH_BYTES: usize = 256 << 10;
-
 /// Ends the work of others: cloned, it is the same one.
 ///
 /// ```
@@ -45,7 +40,7 @@ impl Cancellation {
 
 /// Texts with what they say, in their order; made by [`Vestnik::analyze_iter`].
 ///
-/// Texts are taken from the source in batches of at most 256, and not before an answer is asked for.
+/// Texts are taken from the source in batches ([`Vestnik::portion`]), and not before an answer is asked for.
 #[derive(Debug)]
 #[must_use]
 pub struct Analyses<'v, I: Iterator> {
@@ -78,10 +73,10 @@ where
     fn next_batch(&mut self) -> Vec<I::Item> {
         let mut batch = Vec::new();
         let mut bytes = 0;
-        while bytes < BATCH_BYTES && batch.len() < BATCH_TEXTS {
-            let Some(text) = self.texts.next() else {
-                break;
-            };
+        let portion = self.vestnik.portion();
+        while !portion.is_full(batch.len(), bytes)
+            && let Some(text) = self.texts.next()
+        {
             bytes += text.as_ref().len();
             batch.push(text);
         }

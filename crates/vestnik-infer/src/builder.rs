@@ -75,7 +75,7 @@ impl Builder {
 
     /// Tokens of one forward pass. Default: 4096.
     pub fn batch_tokens(mut self, batch_tokens: usize) -> Self {
-        self.options.batch_tokens = batch_tokens;
+        self.options.batch_tokens = Some(batch_tokens);
         self
     }
 

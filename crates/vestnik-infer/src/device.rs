@@ -29,11 +29,64 @@ impl DeviceChoice {
             Self::Cpu => Ok(Device::Cpu),
             // What was built says nothing of the machine: the GPU is tried.
             Self::Auto => Ok(open_cuda(0).unwrap_or(Device::Cpu)),
-            Self::Cuda(ordinal) => open_cuda(ordinal).map_err(|source| Error::Device {
+            Self::Cuda(ordinal) => open_cuda(ordinal).map_err(|error| Error::Device {
                 choice: self,
-                source: Box::new(source),
+                reason: why_not(&error),
             }),
         }
+    }
+}
+
+/// The driver's names of what goes wrong most, in words.
+const REASONS: [(&str, &str); 8] = [
+    (
+        "CUDA_ERROR_NO_DEVICE",
+        "there is no NVIDIA GPU here, or no driver for it",
+    ),
+    (
+        "CUDA_ERROR_STUB_LIBRARY",
+        "there is no NVIDIA GPU here, or no driver for it",
+    ),
+    (
+        "CUDA_ERROR_INVALID_DEVICE",
+        "there is no GPU of this number among those that may be used (CUDA_VISIBLE_DEVICES)",
+    ),
+    (
+        "CUDA_ERROR_UNSUPPORTED_PTX_VERSION",
+        "its driver is older than the CUDA toolkit that this program was built with",
+    ),
+    (
+        "CUDA_ERROR_NO_BINARY_FOR_GPU",
+        "this program was built for another generation of GPUs (CUDA_COMPUTE_CAP)",
+    ),
+    (
+        "CUDA_ERROR_SYSTEM_DRIVER_MISMATCH",
+        "its driver and the library of it are of different versions",
+    ),
+    (
+        "CUDA_ERROR_OUT_OF_MEMORY",
+        "its memory is taken by other programs",
+    ),
+    (
+        "CUBLAS_STATUS_NOT_INITIALIZED",
+        "the library cuBLAS is missing, or no memory is left for it",
+    ),
+];
+
+/// Why a GPU does not open, in one line.
+fn why_not(error: &candle_core::Error) -> String {
+    let error = match error {
+        candle_core::Error::WithBacktrace { inner, .. } => inner,
+        error => error,
+    };
+    if matches!(error, candle_core::Error::NotCompiledWithCudaSupport) {
+        return "this program was built without CUDA".to_owned();
+    }
+    let said = error.to_string();
+    let said = said.lines().next().unwrap_or_default();
+    match REASONS.iter().find(|(name, _)| said.contains(name)) {
+        Some((name, reason)) => format!("{reason} ({name})"),
+        None => said.to_owned(),
     }
 }
 
@@ -117,6 +170,21 @@ mod tests {
         for text in ["", "gpu", "cuda:", "cuda:-1", "CPU"] {
             assert!(text.parse::<DeviceChoice>().is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn the_drivers_errors_are_put_in_words() {
+        let driver = |name: &str| {
+            candle_core::Error::Msg(format!("DriverError({name}, \"no such thing\")\n0: frame"))
+        };
+        assert_eq!(
+            why_not(&driver("CUDA_ERROR_NO_DEVICE")),
+            "there is no NVIDIA GPU here, or no driver for it (CUDA_ERROR_NO_DEVICE)"
+        );
+        assert_eq!(
+            why_not(&driver("CUDA_ERROR_UNKNOWN").bt()),
+            "DriverError(CUDA_ERROR_UNKNOWN, \"no such thing\")"
+        );
     }
 
     #[cfg(not(feature = "cuda"))]

@@ -25,13 +25,12 @@ pub enum Error {
         text: String,
     },
     /// A device that was asked for is not there.
-    #[error("device {choice} is not available")]
+    #[error("device {choice} is not available: {reason}")]
     Device {
         /// What was asked for.
         choice: DeviceChoice,
         /// Why it is not there.
-        #[source]
-        source: Box<candle_core::Error>,
+        reason: String,
     },
     /// Nothing to measure on.
     #[error("no text has a token to measure on")]

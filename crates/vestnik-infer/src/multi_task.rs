@@ -32,6 +32,12 @@ const HELD_TOKENS: usize = 1 << 15;
 /// all threads have something to do until the end, enough to fill a forward pass.
 const SHARE_BYTES: RangeInclusive<usize> = 4 << 10..=32 << 10;
 
+/// The same for a GPU: about as much as one forward pass of it takes.
+const GPU_SHARE_BYTES: usize = 256 << 10;
+/// Shares that are on their way through the steps for a GPU: while it computes one, the tokens of the next are found, and
+/// what was computed of the last becomes entities.
+const GPU_LANES: usize = 3;
+
 /// The heads in use.
 #[derive(Debug)]
 pub(crate) struct MultiTask {
@@ -109,21 +115,26 @@ impl MultiTask {
         self.topics.as_ref()
     }
 
-    /// Where threads compute, each takes texts from the first step to the last, so that none waits for the others between
-    /// the steps; a device gets all texts at once.
+    /// Texts are taken in shares from the first step to the last, several at a time, so that no thread waits for the others
+    /// between the steps, and a GPU for none of them.
     pub(crate) fn analyze(&self, requests: &[Request<'_>]) -> Result<Vec<Analysis>> {
-        if !self.reader.is_spread() {
-            return self.analyze_share(requests);
-        }
-        let mut shares = shares(requests);
-        // The longest first, so that no thread begins with one when the others are done.
-        shares.sort_by_cached_key(|share| Reverse(n_bytes(&requests[share.clone()])));
-        let analyses = shares.into_iter().par_bridge().map(|share| {
+        let analyze = |share: &Range<usize>| {
             let first = share.start;
-            let analyses = self.analyze_share(&requests[share]);
+            let analyses = self.analyze_share(&requests[share.clone()]);
             Ok((first, analyses.map_err(|error| error.behind(first))?))
-        });
-        let mut analyses = analyses.collect::<Result<Vec<_>>>()?;
+        };
+        let mut analyses = if self.reader.is_spread() {
+            let mut shares = shares(requests);
+            // The longest first, so that no thread begins with one when the others are done.
+            shares.sort_by_cached_key(|share| Reverse(n_bytes(&requests[share.clone()])));
+            let shares = shares.iter().par_bridge();
+            shares.map(analyze).collect::<Result<Vec<_>>>()?
+        } else {
+            let shares = groups(lengths(requests), GPU_SHARE_BYTES);
+            let lanes = shares.par_chunks(shares.len().div_ceil(GPU_LANES));
+            let of_lanes = lanes.map(|lane| lane.iter().map(analyze).collect::<Result<Vec<_>>>());
+            of_lanes.collect::<Result<Vec<_>>>()?.concat()
+        };
         analyses.sort_by_key(|(first, _)| *first);
         Ok(analyses
             .into_iter()
@@ -300,8 +311,13 @@ fn spans(analysis: &Analysis) -> Vec<Span> {
     entities.chain(targets).collect()
 }
 
+/// Bytes of each text.
+fn lengths(requests: &[Request<'_>]) -> impl Iterator<Item = usize> {
+    requests.iter().map(|request| request.text.len())
+}
+
 fn n_bytes(requests: &[Request<'_>]) -> usize {
-    requests.iter().map(|request| request.text.len()).sum()
+    lengths(requests).sum()
 }
 
 /// Texts for one thread each.
@@ -309,7 +325,7 @@ fn shares(requests: &[Request<'_>]) -> Vec<Range<usize>> {
     // Four for each thread: they are not equally long.
     let fair = n_bytes(requests) / (4 * rayon::current_num_threads());
     groups(
-        requests.iter().map(|request| request.text.len()),
+        lengths(requests),
         fair.clamp(*SHARE_BYTES.start(), *SHARE_BYTES.end()),
     )
 }

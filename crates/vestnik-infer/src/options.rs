@@ -2,14 +2,20 @@
 
 use std::time::Duration;
 
+use vestnik_model::Device;
 use vestnik_text::Aggregation;
 
 use crate::device::DeviceChoice;
 use crate::dtype::Dtype;
 use crate::task::Task;
 
+/// Tokens of a forward pass whose states stay in the caches of a CPU.
+const CPU_BATCH_TOKENS: usize = 4096;
+/// Tokens of a forward pass that give all of a GPU something to do.
+const GPU_BATCH_TOKENS: usize = 32_768;
+
 /// How to run a model. `Options::default()` is right for most.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct Options {
     /// Device to compute on. Default: [`DeviceChoice::Auto`].
@@ -17,8 +23,8 @@ pub struct Options {
     /// The numbers in which products are computed. Default: [`Dtype::F32`].
     pub dtype: Option<Dtype>,
     /// Tokens of one forward pass, special tokens included. More is faster up to a point and takes more memory; a
-    /// window longer than this is a batch of its own. Default: 4096.
-    pub batch_tokens: usize,
+    /// window longer than this is a batch of its own. Default: 4,096 on the CPU, 32,768 on a GPU.
+    pub batch_tokens: Option<usize>,
     /// How scores of tokens become entities. Default: [`Aggregation::Viterbi`].
     pub aggregation: Aggregation,
     /// The least score of an entity, 0 to 1, in place of those of the model: 0 keeps all. Default: those of the model.
@@ -33,21 +39,6 @@ pub struct Options {
     /// tokens. Looked at between passes; a call with a text that takes longer ends with
     /// [`Error::TimeLimit`](crate::Error::TimeLimit). Which texts that are depends on the machine and its load. Default: none.
     pub text_time: Option<Duration>,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self {
-            device: DeviceChoice::default(),
-            dtype: None,
-            batch_tokens: 4096,
-            aggregation: Aggregation::default(),
-            min_score: None,
-            min_topic_score: None,
-            tasks: None,
-            text_time: None,
-        }
-    }
 }
 
 impl Options {
@@ -68,8 +59,17 @@ impl Options {
     /// Sets the tokens of one forward pass.
     #[must_use]
     pub fn with_batch_tokens(mut self, batch_tokens: usize) -> Self {
-        self.batch_tokens = batch_tokens;
+        self.batch_tokens = Some(batch_tokens);
         self
+    }
+
+    /// [`Options::batch_tokens`], or the default of a device.
+    pub(crate) fn batch_tokens_on(&self, device: &Device) -> usize {
+        let default = match device.is_cpu() {
+            true => CPU_BATCH_TOKENS,
+            false => GPU_BATCH_TOKENS,
+        };
+        self.batch_tokens.unwrap_or(default)
     }
 
     /// Sets how scores of tokens become entities. All ways but [`Aggregation::Viterbi`] take models with any labels.

@@ -46,7 +46,7 @@ struct Pair {
 
 impl PairStance {
     pub(crate) fn open(dir: &ModelDir, device: Device, options: &Options) -> Result<Self> {
-        let budget = BatchBudget::new(options.batch_tokens)?;
+        let budget = BatchBudget::new(options.batch_tokens_on(&device))?;
         let tokenizer = dir.tokenizer()?;
         let (classifier, _) = SequenceClassifier::load_frozen(dir, &device)?;
         let (states, head) = States::new(dir, classifier, &device, options)?;

@@ -82,8 +82,8 @@ impl Reader {
             collator: Collator::new(tokenizer.special()),
             tokenizer,
             window,
+            budget: BatchBudget::new(options.batch_tokens_on(&device))?,
             device,
-            budget: BatchBudget::new(options.batch_tokens)?,
             time_limit: TimeLimit::new(options.text_time),
             stopwatch: Stopwatch::default(),
         })

@@ -15,6 +15,7 @@ use crate::metadata::{Metadata, window_options};
 use crate::model::Model;
 use crate::options::Options;
 use crate::pipeline::NerPipeline;
+use crate::portion::Portion;
 use crate::task::Task;
 use crate::times::Times;
 use crate::token::{Token, tokens};
@@ -182,6 +183,12 @@ impl Vestnik {
     /// As [`Vestnik::analyze_requests`].
     pub fn analyze(&self, text: &str) -> Result<Analysis> {
         Ok(self.analyze_batch(&[text])?.swap_remove(0))
+    }
+
+    /// How many texts of a stream are worth reading at once on the device of the model.
+    #[must_use]
+    pub fn portion(&self) -> Portion {
+        Portion::of(self.device())
     }
 
     /// Reads texts; the answer has one element for each, in the same order. Faster than one by one.

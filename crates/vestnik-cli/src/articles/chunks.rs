@@ -6,14 +6,11 @@ use std::time::Duration;
 
 use anyhow::{Result, anyhow};
 use vestnik_data::{Article, ArticleReader, BytesRead, Problem, RecordPosition, Rejected};
+use vestnik_infer::Portion;
 
 use super::stop::Stop;
 use crate::failure::Mistake;
 
-/// Articles of a chunk.
-const MAX_ARTICLES: usize = 128;
-/// Bytes of text of a chunk, and of records that cannot be used; the last one may go past it.
-const MAX_BYTES: usize = 1 << 19;
 /// Chunks that wait while one is computed.
 const WAITING: usize = 2;
 /// How often to look whether the program was told to end, while there is nothing to read.
@@ -21,7 +18,7 @@ const PATIENCE: Duration = Duration::from_millis(100);
 
 /// Articles in the order of the input, and the records between them that cannot be used.
 ///
-/// Where chunks end depends on the records alone, so that a run that goes on behind a chunk has the same chunks.
+/// Where chunks end depends on the records and the device alone, so that a run that goes on behind a chunk has the same chunks.
 #[derive(Debug, Default)]
 pub(crate) struct Chunk {
     pub(crate) articles: Vec<Article>,
@@ -37,8 +34,8 @@ pub(crate) struct Chunk {
 }
 
 impl Chunk {
-    fn is_full(&self) -> bool {
-        self.articles.len() + self.rejected.len() >= MAX_ARTICLES || self.bytes >= MAX_BYTES
+    fn is_full(&self, portion: Portion) -> bool {
+        portion.is_full(self.articles.len() + self.rejected.len(), self.bytes)
     }
 
     fn push(&mut self, item: Result<Article, Rejected>, text_field: &str) {
@@ -82,6 +79,8 @@ pub(crate) struct Plan {
     pub(crate) text_field: String,
     /// At most so many articles.
     pub(crate) limit: u64,
+    /// When a chunk is full: articles, and bytes of their texts and of records that cannot be used; the last one may go past.
+    pub(crate) portion: Portion,
     /// Records to pass over, and the hash that they must have.
     pub(crate) done: Option<(u64, String)>,
 }
@@ -171,7 +170,7 @@ impl Reading {
     fn next_chunk(&mut self) -> Option<Chunk> {
         let mut chunk = Chunk::default();
         while self.n_read < self.plan.limit
-            && !chunk.is_full()
+            && !chunk.is_full(self.plan.portion)
             && let Some(item) = self.reader.next()
         {
             self.n_read += u64::from(item.is_ok());

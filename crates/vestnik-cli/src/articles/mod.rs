@@ -23,7 +23,7 @@ use vestnik_data::{
     Article, ArticleOptions, ArticleReader, InputFormat, OutputFormat, Problem, RecordFields,
     STDIN, Selection, Shard, TextEncoding, expand_patterns, input_files,
 };
-use vestnik_infer::add_language;
+use vestnik_infer::{Portion, add_language};
 
 use crate::Outcome;
 use crate::failure::Mistake;
@@ -153,6 +153,10 @@ pub(crate) trait Work {
     fn identity(&self) -> Result<BTreeMap<String, Value>>;
     /// The fields that it writes, `vestnik` included.
     fn fields(&self) -> Vec<&'static str>;
+    /// How many articles are worked on at once.
+    fn portion(&self) -> Portion {
+        Portion::CPU
+    }
     /// Is told the first article before any is read.
     fn begin(&self, first: &Article, progress: &Progress);
     /// What is wrong with an article that cannot be worked on; it is set aside.
@@ -195,6 +199,7 @@ pub(crate) fn process<W: Work>(
     let plan = Plan {
         text_field: args.text_field.join(","),
         limit: args.limit.unwrap_or(u64::MAX).saturating_sub(n_read),
+        portion: work.portion(),
         done: done.map(|done| (done.n_records(), done.records_hash().to_owned())),
     };
     let aside = Aside::new(args.errors.is_some(), args.on_error, &earlier);

@@ -14,9 +14,6 @@ use crate::output::print;
 use crate::texts::TextArgs;
 use crate::threads::parse_count;
 
-/// Articles that are read at once, as `vestnik tag` does.
-const CHUNK: usize = 128;
-
 /// Arguments of `vestnik bench`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -70,7 +67,7 @@ pub(crate) fn run(args: &Args) -> Result<Outcome> {
         tasks: args.tasks.clone(),
         min_topic_score: None,
     };
-    let vestnik = args.model.open(&args.entities, tasks)?;
+    let vestnik = args.model.open(&args.entities, &tasks)?;
     args.model.tell_device(vestnik.device());
     // Memory and code are warm after the first time.
     read(&vestnik, &texts)?;
@@ -91,7 +88,8 @@ pub(crate) fn run(args: &Args) -> Result<Outcome> {
 fn read(vestnik: &Vestnik, texts: &[String]) -> Result<Round> {
     let (start, before) = (Instant::now(), vestnik.times());
     let mut tokens = 0;
-    for chunk in texts.chunks(CHUNK) {
+    // As `vestnik tag` does.
+    for chunk in texts.chunks(vestnik.portion().texts) {
         let chunk: Vec<&str> = chunk.iter().map(String::as_str).collect();
         let analyses = vestnik.analyze_batch(&chunk)?;
         tokens += analyses

@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use anyhow::Result;
+use rayon::prelude::*;
 use serde_json::{Map, Value, json};
 use vestnik_core::{OffsetMap, OffsetUnit, Span};
 use vestnik_data::{Article, Problem};
-use vestnik_infer::{Analysis, RecordWriter, Request, Task, Vestnik};
+use vestnik_infer::{Analysis, Portion, RecordWriter, Replicas, Request, Task, Vestnik};
 
 use crate::Outcome;
 use crate::articles::{self, ArticleArgs, Work};
@@ -53,10 +54,10 @@ pub(crate) fn run(args: Args) -> Result<Outcome> {
             min_topic_score: args.min_topic_score,
         };
         let model = args.model.with_text_time(args.articles.max_time());
-        let vestnik = model.open(&args.entities, tasks)?;
+        let replicas = model.open_replicas(&args.entities, &tasks)?;
         Ok(Tagging {
             model,
-            vestnik,
+            replicas,
             unit: args.offset_unit,
             summary: args.summary,
             tokens: 0,
@@ -100,7 +101,7 @@ impl Work for DryRun {
 /// The work and what it has done so far.
 struct Tagging {
     model: ModelArgs,
-    vestnik: Vestnik,
+    replicas: Replicas,
     unit: OffsetUnit,
     summary: bool,
     tokens: u64,
@@ -109,7 +110,7 @@ struct Tagging {
 
 impl Tagging {
     fn does(&self, task: Task) -> bool {
-        self.vestnik.tasks().contains(&task)
+        self.replicas.first().tasks().contains(&task)
     }
 
     /// The targets of an article, where stances are asked; without entities there must be some.
@@ -128,7 +129,7 @@ impl Tagging {
     }
 
     fn writer(&self) -> RecordWriter<'_> {
-        RecordWriter::new(&self.vestnik, self.unit).with_summary(self.summary)
+        RecordWriter::new(self.replicas.first(), self.unit).with_summary(self.summary)
     }
 }
 
@@ -186,15 +187,19 @@ fn locate_in_fields(
 
 impl Work for Tagging {
     fn identity(&self) -> Result<BTreeMap<String, Value>> {
-        self.model.identity(self.vestnik.name())
+        self.model.identity(self.replicas.first().name())
     }
 
     fn fields(&self) -> Vec<&'static str> {
         self.writer().fields().chain(["vestnik"]).collect()
     }
 
+    fn portion(&self) -> Portion {
+        self.replicas.portion()
+    }
+
     fn begin(&self, first: &Article, progress: &Progress) {
-        self.model.tell_device(self.vestnik.device());
+        self.model.tell_devices(&self.replicas);
         for field in self.writer().fields() {
             if first.fields.contains_key(field) {
                 progress.note(&format!("note: the input's own \"{field}\" are replaced"));
@@ -216,20 +221,22 @@ impl Work for Tagging {
             .zip(&targets)
             .map(|(article, targets)| Request::new(&article.text, targets))
             .collect();
-        let batch_tokens = self.vestnik.batch_tokens();
-        let analyses = self.vestnik.analyze_requests(&requests)?;
-        if self.vestnik.batch_tokens() < batch_tokens {
-            note(&format!(
-                "note: the memory of the device does not hold batches of {batch_tokens} tokens, going on with {}",
-                self.vestnik.batch_tokens()
-            ));
+        let batch_tokens: Vec<usize> = self.replicas.iter().map(Vestnik::batch_tokens).collect();
+        let analyses = self.replicas.analyze_requests(&requests)?;
+        for (vestnik, before) in self.replicas.iter().zip(batch_tokens) {
+            let now = vestnik.batch_tokens();
+            if now < before {
+                note(&format!(
+                    "note: the memory of the device does not hold batches of {before} tokens, going on with {now}"
+                ));
+            }
         }
         for analysis in &analyses {
             self.tokens += analysis.tokens as u64;
             self.entities += analysis.entities.len() as u64;
         }
         let writer = self.writer();
-        let pairs = articles.iter().zip(&analyses);
+        let pairs = articles.par_iter().zip(&analyses);
         pairs
             .map(|(article, analysis)| {
                 let mut added = article.fields.only("targets");

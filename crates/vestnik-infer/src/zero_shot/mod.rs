@@ -145,7 +145,7 @@ impl ZeroShot {
         let device = options.device.open()?;
         let (classifier, _) = SequenceClassifier::load_frozen(&dir, &device)?;
         let tokenizer = dir.tokenizer()?;
-        let budget = BatchBudget::new(options.batch_tokens)?;
+        let budget = BatchBudget::new(options.batch_tokens_on(&device))?;
         let entailment = Entailment::find(classifier.labels())?;
         let (states, head) = States::new(&dir, classifier, &device, options)?;
         Ok(Self {

@@ -83,7 +83,7 @@ fn read_file(name: &str, gold: &[Gold<'_>]) -> Result<Option<Vec<Scored>>> {
 
 fn run_model(args: &Args, name: &str, gold: &[Gold<'_>]) -> Result<Vec<Scored>> {
     let model = args.model.named(name);
-    let vestnik = model.open(&args.entities, TaskOptions::ner())?;
+    let vestnik = model.open(&args.entities, &TaskOptions::ner())?;
     annotated::refuse_unknown_labels(gold, measured::ner(&vestnik)?.types())?;
     model.tell_device(vestnik.device());
     Ok(measured::measure(&vestnik, &annotated::sourced(gold), args.progress)?.scored)

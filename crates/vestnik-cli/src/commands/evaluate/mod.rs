@@ -123,7 +123,7 @@ fn evaluate(args: &Args) -> Result<Outcome> {
         .transpose()?;
     let gold = gold::read_part(&args.data, &args.part)?;
     let seen = seen_names(&args.train_data)?;
-    let vestnik = args.model.open(&args.entities, TaskOptions::ner())?;
+    let vestnik = args.model.open(&args.entities, &TaskOptions::ner())?;
     gold::refuse_unknown_labels(&gold, measured::ner(&vestnik)?.types())?;
     args.model.tell_device(vestnik.device());
     let measured = match calibrated_model {

@@ -37,7 +37,7 @@ fn source(model: ModelArgs, entities: &EntityArgs, tasks: TaskOptions) -> ModelS
     let entities = entities.clone();
     let name = model.name();
     ModelSource::new(name, move || {
-        let engine = model.open_engine(&entities, tasks.clone());
+        let engine = model.open_engine(&entities, &tasks);
         // What a message says to do is kept.
         engine.map_err(anyhow::Error::reallocate_into_boxed_dyn_error_without_backtrace)
     })
