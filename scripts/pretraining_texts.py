@@ -5,7 +5,8 @@
 
 DATA/text holds gzipped JSON lines {"lang", "source", "text"}. The folder gets one file {lang}.{kind}.jsonl for each language and
 kind of source that there is: news, wiki, manual, law, as `sample_texts.py` tells them apart. Of law, the first --law characters of
-each language are taken, in an order that --seed shuffles. The same folder and arguments give the same files, byte for byte.
+each language are taken, in an order that --seed shuffles. `--also en.topics FILE` makes en.topics.jsonl of the texts of another such
+file. The same folder and arguments give the same files, byte for byte.
 Only the standard library is used.
 """
 
@@ -30,6 +31,19 @@ def read(folder):
     return documents
 
 
+def texts_of(path):
+    """The documents of one file."""
+    with gzip.open(path, "rt", encoding="utf-8") as lines:
+        return [{"lang": document["lang"], "text": document["text"]} for document in map(json.loads, lines)]
+
+
+def write(path, documents):
+    with open(path, "w", encoding="utf-8") as out:
+        for document in documents:
+            out.write(json.dumps(document, ensure_ascii=False) + "\n")
+    print(f"{path.name}: {len(documents)} documents, {sum(len(d['text']) for d in documents)} characters")
+
+
 def limited(documents, max_chars, seed):
     """As many documents as fit, in a shuffled order."""
     random.Random(seed).shuffle(documents)
@@ -48,16 +62,15 @@ def main():
     parser.add_argument("-o", "--output", type=pathlib.Path, required=True)
     parser.add_argument("--law", type=int, default=8_000_000, metavar="CHARS")
     parser.add_argument("--seed", type=int, default=7)
+    parser.add_argument("--also", nargs=2, action="append", default=[], metavar=("NAME", "FILE"))
     arguments = parser.parse_args()
     arguments.output.mkdir(parents=True, exist_ok=True)
     for (lang, name), documents in sorted(read(arguments.folder).items()):
         if name == "law":
             documents = limited(documents, arguments.law, arguments.seed)
-        path = arguments.output / f"{lang}.{name}.jsonl"
-        with open(path, "w", encoding="utf-8") as out:
-            for document in documents:
-                out.write(json.dumps(document, ensure_ascii=False) + "\n")
-        print(f"{path.name}: {len(documents)} documents, {sum(len(d['text']) for d in documents)} characters")
+        write(arguments.output / f"{lang}.{name}.jsonl", documents)
+    for name, path in arguments.also:
+        write(arguments.output / f"{name}.jsonl", texts_of(path))
 
 
 if __name__ == "__main__":

@@ -5,13 +5,14 @@
     vestnik tag --model TEACHER --dtype int8 texts.jsonl -o tagged.jsonl
     python3 scripts/silver_names.py corpus tagged.jsonl --annotated PER ORG LOC -o silver.jsonl.gz
 
-`texts` takes one stretch of about --chars characters, from anywhere, of each document of a source: whole paragraphs, none shorter
+`texts` takes one stretch of about --chars characters, from anywhere, of documents of some sources: whole paragraphs, none shorter
 than 40 characters. `corpus` makes a gzipped corpus of what `vestnik tag` wrote; types that are not --annotated are left open.
 The same arguments give the same files, byte for byte. Only the standard library is used.
 """
 
 import argparse
 import gzip
+import itertools
 import json
 import pathlib
 import random
@@ -38,8 +39,9 @@ def stretch(text, chars, rng):
 def texts(arguments):
     rng = random.Random(arguments.seed)
     with gzip.open(arguments.input, "rt", encoding="utf-8") as lines, open(arguments.output, "w", encoding="utf-8") as out:
-        for record in map(json.loads, lines):
-            text = stretch(record["text"], arguments.chars, rng) if record["source"] == arguments.source else None
+        records = (record for record in map(json.loads, lines) if not arguments.source or record["source"] in arguments.source)
+        for record in itertools.islice(records, 0, None, arguments.every):
+            text = stretch(record["text"], arguments.chars, rng)
             if text:
                 line = {"id": record["id"], "lang": record["lang"], "text": text}
                 out.write(json.dumps(line, ensure_ascii=False) + "\n")
@@ -63,7 +65,8 @@ def main():
         command.add_argument("input", type=pathlib.Path)
         command.add_argument("-o", "--output", type=pathlib.Path, required=True)
         if function is texts:
-            command.add_argument("--source", required=True)
+            command.add_argument("--source", nargs="+", help="default: all of them")
+            command.add_argument("--every", type=int, default=1, help="take every so many-th document")
             command.add_argument("--chars", type=int, default=900)
             command.add_argument("--seed", type=int, default=1)
         else:
