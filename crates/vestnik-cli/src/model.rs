@@ -303,7 +303,9 @@ impl ModelArgs {
     pub(crate) fn identity(&self, name: &str) -> Result<BTreeMap<String, Value>> {
         let sha256 = match self.directory()? {
             Some(directory) => hash_of_files(&directory)?,
-            None => hash_of_embedded(),
+            None => vestnik_infer::embedded_sha256()
+                .unwrap_or_default()
+                .to_owned(),
         };
         let values = [("model", name.into()), ("model sha256", sha256.into())];
         Ok(values.map(|(name, value)| (name.to_owned(), value)).into())
@@ -353,15 +355,6 @@ fn hash_of_files(directory: &Path) -> Result<String> {
         hasher.update(format!("{}  {name}\n", sha256_file(path)?));
     }
     Ok(format!("{:x}", hasher.finalize()))
-}
-
-fn hash_of_embedded() -> String {
-    let mut hasher = Sha256::new();
-    for bytes in vestnik_infer::embedded_files().into_iter().flatten() {
-        hasher.update((bytes.len() as u64).to_le_bytes());
-        hasher.update(bytes);
-    }
-    format!("{:x}", hasher.finalize())
 }
 
 /// The files of the model directory `model`, or of the model built into the program without one or by its name.

@@ -32,8 +32,7 @@ impl QuantizedWeights {
         };
         let factor = scale.recip();
         let start = self.bytes.len();
-        self.bytes
-            .extend(row.iter().map(|x| (x * factor).round_ties_even() as i8));
+        self.bytes.extend(row.iter().map(|x| nearest(x * factor)));
         self.scales.push(scale);
         let bytes = self.bytes[start..].iter();
         let sum: i32 = bytes.map(|byte| i32::from(*byte)).sum();
@@ -41,9 +40,27 @@ impl QuantizedWeights {
     }
 }
 
+/// Where `f32` holds whole numbers alone: a small number that is added comes out as the nearest whole one, ties to even.
+const WHOLE: f32 = 12_582_912.0; // 1.5 * 2^23
+
+/// The nearest whole number of one between -127 and 127, ties to even. Without a vector instruction for it the standard
+/// function is a call for each number, which took a third of the time to open a model.
+fn nearest(x: f32) -> i8 {
+    ((x + WHOLE).to_bits().wrapping_sub(WHOLE.to_bits())) as i8
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn numbers_are_rounded_as_the_standard_function_rounds() {
+        let halves = (-254..=254).map(|n| n as f32 / 2.0);
+        let others = (0..100_000).map(|n| (n as f32 / 50_000.0 - 1.0) * 127.0);
+        for x in halves.chain(others) {
+            assert_eq!(nearest(x), x.round_ties_even() as i8, "{x}");
+        }
+    }
 
     #[test]
     fn every_output_has_a_scale_of_its_own() {

@@ -67,7 +67,7 @@ pub use calibration::{
 };
 pub use device::{DeviceChoice, device_name};
 pub use dtype::Dtype;
-pub use embedded::embedded_files;
+pub use embedded::embedded_sha256;
 pub use error::{Error, Result};
 pub use few_shot::FewShot;
 pub use head_fit::{FEWEST_EXAMPLES, HeadFit, LabelledLogits};
