@@ -33,6 +33,9 @@ type Gradients3 = (Option<Tensor>, Option<Tensor>, Option<Tensor>);
 /// What one part computes of its inputs.
 type Forward = dyn Fn(&[Tensor], Mode<'_>) -> Result<Tensor> + Send + Sync;
 
+/// The gradients of the inputs of a part from those of its result; gradients of variables in it are collected.
+type Backward = dyn Fn([&Tensor; 2], &Tensor) -> Result<Gradients3> + Send + Sync;
+
 /// `forward` of one or two inputs, whose insides are kept as the training pass says ([`TrainingPass::with_tape`],
 /// [`TrainingPass::with_gradient_checkpointing`]). Gradients of the variables in it go to the pass, which adds them to the
 /// others ([`TrainingPass::backward`]).
@@ -70,12 +73,26 @@ fn leaves<'a>(inputs: impl IntoIterator<Item = &'a Tensor>) -> candle_core::Resu
     inputs.into_iter().map(leaf).collect()
 }
 
-/// One node of candle's graph.
-fn node(inputs: &[&Tensor], operation: impl CustomOp3 + Send + Sync + 'static) -> Result<Tensor> {
+/// One node of candle's graph, with a result computed before.
+fn node(
+    inputs: &[&Tensor],
+    output: &Tensor,
+    backward: impl Fn([&Tensor; 2], &Tensor) -> Result<Gradients3> + Send + Sync + 'static,
+) -> Result<Tensor> {
     // A variable that gets no gradient: without it the graph would end here where no input is tracked.
-    let anchor = Var::zeros(1, DType::F32, inputs[0].device())?.into_inner();
+    let anchor = Var::zeros(1, DType::F32, output.device())?.into_inner();
     let second = inputs.get(1).copied().unwrap_or(&anchor);
+    let operation = Part {
+        output: Precomputed::new(output),
+        backward: Box::new(backward),
+    };
     Ok(inputs[0].apply_op3(second, &anchor, operation)?)
+}
+
+struct Part {
+    /// What the forward pass gave.
+    output: Precomputed,
+    backward: Box<Backward>,
 }
 
 fn listed(
@@ -89,20 +106,18 @@ fn listed(
     if !inside.track_op() {
         return Ok(inside);
     }
-    let operation = Listed {
-        output: Precomputed::new(&inside),
+    let output = inside.detach();
+    let listed = Listed {
         leaves,
         inside,
         tape,
         collected: collected.clone(),
     };
-    node(inputs, operation)
+    node(inputs, &output, move |_, grad| listed.backward(grad))
 }
 
 /// A part with everything that its backward pass needs.
 struct Listed {
-    /// What the forward pass gave.
-    output: Precomputed,
     /// The inputs as the part sees them.
     leaves: Vec<Tensor>,
     /// The result with the graph of the part.
@@ -146,14 +161,15 @@ fn recomputed(
     if !learns {
         return Ok(output);
     }
-    let operation = Recomputed {
+    let recomputed = Recomputed {
         n_inputs: inputs.len(),
-        output: Precomputed::new(&output),
         start,
         collected: collected.clone(),
         forward: Box::new(forward),
     };
-    node(inputs, operation)
+    node(inputs, &output, move |inputs, grad| {
+        recomputed.backward(inputs, grad)
+    })
 }
 
 /// The gradients of the variables that `output` depends on.
@@ -172,8 +188,6 @@ fn collect(collected: &Collected, found: Vec<(Tensor, Tensor)>) {
 
 struct Recomputed {
     n_inputs: usize,
-    /// What the forward pass gave.
-    output: Precomputed,
     /// The pass as it was before the part.
     start: Fork,
     collected: Collected,
@@ -212,50 +226,9 @@ fn backward_from(output: &Tensor, grad: &Tensor) -> Result<GradStore> {
     Ok(output.apply_op1(Seed { grad })?.backward()?)
 }
 
-impl CustomOp3 for Listed {
+impl CustomOp3 for Part {
     fn name(&self) -> &'static str {
-        "listed"
-    }
-
-    fn cpu_fwd(
-        &self,
-        _: &CpuStorage,
-        _: &Layout,
-        _: &CpuStorage,
-        _: &Layout,
-        _: &CpuStorage,
-        _: &Layout,
-    ) -> candle_core::Result<(CpuStorage, Shape)> {
-        self.output.cpu()
-    }
-
-    fn cuda_fwd(
-        &self,
-        _: &CudaStorage,
-        _: &Layout,
-        _: &CudaStorage,
-        _: &Layout,
-        _: &CudaStorage,
-        _: &Layout,
-    ) -> candle_core::Result<(CudaStorage, Shape)> {
-        self.output.cuda()
-    }
-
-    fn bwd(
-        &self,
-        _first: &Tensor,
-        _second: &Tensor,
-        _anchor: &Tensor,
-        _res: &Tensor,
-        grad: &Tensor,
-    ) -> candle_core::Result<Gradients3> {
-        self.backward(grad).map_err(candle_core::Error::wrap)
-    }
-}
-
-impl CustomOp3 for Recomputed {
-    fn name(&self) -> &'static str {
-        "recomputed"
+        "part"
     }
 
     fn cpu_fwd(
@@ -290,8 +263,7 @@ impl CustomOp3 for Recomputed {
         _res: &Tensor,
         grad: &Tensor,
     ) -> candle_core::Result<Gradients3> {
-        self.backward([first, second], grad)
-            .map_err(candle_core::Error::wrap)
+        (self.backward)([first, second], grad).map_err(candle_core::Error::wrap)
     }
 }
 

@@ -1,6 +1,6 @@
 //! Backward passes through a part of a model that adds nothing up where there is nothing to add.
 //!
-//! candle's backward pass adds every gradient to a tensor of zeros that it makes for it, which on a GPU takes a third of an
+//! candle's backward pass adds every gradient to a tensor of zeros that it makes for it, which on a GPU takes a quarter of an
 //! update. A [`Tape`] lists the operations of this crate as they are applied, and goes back through them on its own. The
 //! gradients have the same bits.
 
