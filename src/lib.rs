@@ -41,6 +41,6 @@ pub use vestnik_infer::Hub;
 pub use vestnik_infer::{
     Aggregation, Analyses, Analysis, Builder, Cancellation, ClassBasis, ClassWriter, Classified,
     DeviceChoice, Dtype, Error, FewShot, HypothesisTemplate, MeanStance, Mentioned, OTHER_TOPIC,
-    Options, Question, RecordWriter, Request, Result, Target, Task, TextFeatures, TextVector,
-    Times, Token, Vestnik, ZeroShot, recognise_language,
+    Options, Portion, Question, RecordWriter, Replicas, Request, Result, Target, Task,
+    TextFeatures, TextVector, Times, Token, Vestnik, ZeroShot, recognise_language,
 };

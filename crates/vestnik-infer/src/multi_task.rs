@@ -132,8 +132,9 @@ impl MultiTask {
         } else {
             let shares = groups(lengths(requests), GPU_SHARE_BYTES);
             let lanes = shares.par_chunks(shares.len().div_ceil(GPU_LANES));
-            let of_lanes = lanes.map(|lane| lane.iter().map(analyze).collect::<Result<Vec<_>>>());
-            of_lanes.collect::<Result<Vec<_>>>()?.concat()
+            lanes
+                .flat_map_iter(|lane| lane.iter().map(analyze))
+                .collect::<Result<Vec<_>>>()?
         };
         analyses.sort_by_key(|(first, _)| *first);
         Ok(analyses

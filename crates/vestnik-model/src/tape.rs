@@ -96,17 +96,11 @@ impl Tape {
 
     /// Whether everything that `output` depends on is a variable or was listed.
     fn is_whole(&self, output: &Tensor) -> bool {
-        let mut known = HashSet::new();
-        let is_known = |tensor: &Tensor, known: &HashSet<TensorId>| {
-            !tensor.track_op() || tensor.is_variable() || known.contains(&tensor.id())
-        };
-        for node in &self.0 {
-            if !node.inputs.iter().all(|input| is_known(input, &known)) {
-                return false;
-            }
-            known.insert(node.output.id());
-        }
-        is_known(output, &known)
+        let outputs: HashSet<TensorId> = self.0.iter().map(|node| node.output.id()).collect();
+        let inputs = self.0.iter().flat_map(|node| &node.inputs);
+        inputs.chain([output]).all(|tensor| {
+            !tensor.track_op() || tensor.is_variable() || outputs.contains(&tensor.id())
+        })
     }
 
     /// The gradients of all variables from that of `output`.

@@ -37,7 +37,7 @@ impl Dropout {
     fn run(
         &self,
         device: &CudaDevice,
-        x: CudaView<'_, f32>,
+        x: &CudaView<'_, f32>,
         residual: Option<CudaView<'_, f32>>,
     ) -> Result<CudaSlice<f32>> {
         let n = x.len();
@@ -65,7 +65,7 @@ impl Dropout {
         let grad = grad.contiguous()?;
         let data = data_of(&grad);
         let device = data.device()?;
-        let values = self.run(&device, data.view()?, None)?;
+        let values = self.run(&device, &data.view()?, None)?;
         Ok(tensor(values, &device, grad.shape()))
     }
 }
@@ -80,7 +80,7 @@ impl CustomOp1 for Dropout {
     }
 
     fn cuda_fwd(&self, x: &CudaStorage, layout: &Layout) -> Result<(CudaStorage, Shape)> {
-        let out = self.run(&x.device, view(x, layout)?, None)?;
+        let out = self.run(&x.device, &view(x, layout)?, None)?;
         Ok(output(out, &x.device, layout.shape()))
     }
 
@@ -112,7 +112,7 @@ impl CustomOp2 for Dropout {
         residual_layout: &Layout,
     ) -> Result<(CudaStorage, Shape)> {
         let residual = view(residual, residual_layout)?;
-        let out = self.run(&x.device, view(x, x_layout)?, Some(residual))?;
+        let out = self.run(&x.device, &view(x, x_layout)?, Some(residual))?;
         Ok(output(out, &x.device, x_layout.shape()))
     }
 

@@ -119,7 +119,7 @@ pub(super) fn product_in(
         bail!("product: {:?} by {:?}", a.tensor, b.tensor);
     }
     let mut out = uninitialised::<f32>(device, n * rows * cols)?;
-    if out.len() == 0 {
+    if out.is_empty() {
         return Ok(out);
     }
     if inner == 0 {
