@@ -21,11 +21,7 @@ fn model() -> EncoderModel {
 
 fn engine(model: &EncoderModel, dtype: EngineDtype) -> Engine {
     let options = EngineOptions::default().with_dtype(dtype);
-    let engine = Engine::new(
-        &model.config().encoder,
-        model.parameters().clone(),
-        &options,
-    );
+    let engine = Engine::new(&model.config().encoder, model.parameters(), &options);
     engine.expect("its tensors")
 }
 

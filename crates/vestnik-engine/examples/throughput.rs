@@ -33,7 +33,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let dtype: EngineDtype = argument(2, "int8").parse()?;
     let config = &model.config().encoder;
     let options = EngineOptions::default().with_dtype(dtype);
-    let engine = Engine::new(config, model.parameters().clone(), &options)?;
+    let engine = Engine::new(config, model.parameters(), &options)?;
     let lengths: Vec<usize> = serde_json::from_slice(&std::fs::read(argument(1, "lengths.json"))?)?;
     let batches = batches(lengths, argument(4, "4096").parse()?, config.vocab_size);
     let load = start.elapsed();

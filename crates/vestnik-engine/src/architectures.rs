@@ -2,7 +2,6 @@
 
 use vestnik_model::{
     Architecture, ArchitectureOptions, DebertaV2Options, EncoderConfig, ModernBertOptions,
-    Parameters,
 };
 
 use crate::arithmetic::Arithmetic;
@@ -33,20 +32,20 @@ pub(crate) struct Parts {
 pub(crate) fn load(
     options: &EngineOptions,
     config: &EncoderConfig,
-    parameters: &mut Parameters,
+    tensors: Tensors<'_>,
 ) -> Result<Parts> {
     match (config.architecture, &config.options) {
-        (Architecture::Bert, _) => bert(options, config, parameters, "bert."),
+        (Architecture::Bert, _) => bert(options, config, tensors, "bert."),
         (Architecture::Roberta | Architecture::XlmRoberta | Architecture::Camembert, _) => {
-            bert(options, config, parameters, "roberta.")
+            bert(options, config, tensors, "roberta.")
         }
-        (Architecture::Electra, _) => bert(options, config, parameters, "electra."),
-        (Architecture::DistilBert, _) => distilbert(options, config, parameters),
+        (Architecture::Electra, _) => bert(options, config, tensors, "electra."),
+        (Architecture::DistilBert, _) => distilbert(options, config, tensors),
         (Architecture::ModernBert, ArchitectureOptions::ModernBert(own)) => {
-            modernbert(options, config, own, parameters)
+            modernbert(options, config, own, tensors)
         }
         (Architecture::DebertaV2, ArchitectureOptions::DebertaV2(own)) => {
-            deberta(options, config, own, parameters)
+            deberta(options, config, own, tensors)
         }
         (architecture, own) => Err(Error::Argument {
             what: "configuration",
@@ -100,7 +99,7 @@ const DISTILBERT: LayerNames = LayerNames {
 fn bert(
     options: &EngineOptions,
     config: &EncoderConfig,
-    parameters: &mut Parameters,
+    tensors: Tensors<'_>,
     prefix: &str,
 ) -> Result<Parts> {
     let is_narrow =
@@ -113,19 +112,13 @@ fn bert(
         projects_first: false,
     };
     let layers = format!("{prefix}encoder.layer");
-    post_norm(
-        options,
-        config,
-        parameters,
-        (prefix, &names),
-        (&layers, &BERT),
-    )
+    post_norm(options, config, tensors, (prefix, &names), (&layers, &BERT))
 }
 
 fn distilbert(
     options: &EngineOptions,
     config: &EncoderConfig,
-    parameters: &mut Parameters,
+    tensors: Tensors<'_>,
 ) -> Result<Parts> {
     let names = Names {
         words: "embeddings.word_embeddings.weight",
@@ -135,14 +128,14 @@ fn distilbert(
         projects_first: false,
     };
     let layers = ("distilbert.transformer.layer", &DISTILBERT);
-    post_norm(options, config, parameters, ("distilbert.", &names), layers)
+    post_norm(options, config, tensors, ("distilbert.", &names), layers)
 }
 
 fn deberta(
     options: &EngineOptions,
     config: &EncoderConfig,
     own: &DebertaV2Options,
-    parameters: &mut Parameters,
+    tensors: Tensors<'_>,
 ) -> Result<Parts> {
     let is_narrow = config.embedding_size != config.hidden_size;
     let embeddings = Names {
@@ -154,8 +147,7 @@ fn deberta(
     };
     let layers = "deberta.encoder.layer";
     let names = ("deberta.", &embeddings);
-    let mut parts = post_norm(options, config, parameters, names, (layers, &DEBERTA))?;
-    let tensors = Tensors::new(parameters);
+    let mut parts = post_norm(options, config, tensors, names, (layers, &DEBERTA))?;
     parts.shape.n_score_kinds = own.n_kinds();
     if own.has_position_scores() {
         parts.shape.distances = Distances::new(config, own);
@@ -181,13 +173,12 @@ fn deberta(
 fn post_norm(
     options: &EngineOptions,
     config: &EncoderConfig,
-    parameters: &mut Parameters,
+    tensors: Tensors<'_>,
     (prefix, embeddings): (&str, &Names<'_>),
     (layers, names): (&str, &LayerNames),
 ) -> Result<Parts> {
     let arithmetic = Arithmetic::new(options);
-    let embeddings = Embeddings::load(arithmetic, config, parameters, prefix, embeddings)?;
-    let tensors = Tensors::new(parameters);
+    let embeddings = Embeddings::load(arithmetic, config, tensors, prefix, embeddings)?;
     let layer = |index: usize| {
         let arithmetic = arithmetic.of_layer(index, options);
         let name = |part: &str| format!("{layers}.{index}.{part}");
@@ -222,7 +213,7 @@ fn modernbert(
     options: &EngineOptions,
     config: &EncoderConfig,
     own: &ModernBertOptions,
-    parameters: &mut Parameters,
+    tensors: Tensors<'_>,
 ) -> Result<Parts> {
     let names = Names {
         words: "embeddings.tok_embeddings.weight",
@@ -232,8 +223,7 @@ fn modernbert(
         projects_first: false,
     };
     let arithmetic = Arithmetic::new(options);
-    let embeddings = Embeddings::load(arithmetic, config, parameters, "model.", &names)?;
-    let tensors = Tensors::new(parameters);
+    let embeddings = Embeddings::load(arithmetic, config, tensors, "model.", &names)?;
     let norm = |name: &str| tensors.norm(name, config.layer_norm_eps);
     let layer = |index: usize| {
         let arithmetic = arithmetic.of_layer(index, options);

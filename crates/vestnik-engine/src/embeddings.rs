@@ -1,11 +1,12 @@
 //! Rows of embedding tables, added and normalized.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use half::f16;
 use half::slice::HalfFloatSliceExt;
 use rayon::prelude::*;
-use vestnik_model::{EncoderConfig, Parameters};
+use vestnik_model::EncoderConfig;
 use vestnik_text::Batch;
 
 use crate::arithmetic::Arithmetic;
@@ -14,7 +15,7 @@ use crate::finish::Then;
 use crate::linear::{Linear, Output};
 use crate::operand::BLOCK;
 use crate::rows::Norm;
-use crate::tensors::Tensors;
+use crate::tensors::{Tensors, missing};
 use crate::workspace::RowScratch;
 
 /// Numbers, or rows of them, that are converted at once.
@@ -55,11 +56,11 @@ impl Embeddings {
     pub(crate) fn load(
         arithmetic: Arithmetic,
         config: &EncoderConfig,
-        parameters: &mut Parameters,
+        tensors: Tensors<'_>,
         prefix: &str,
         names: &Names<'_>,
     ) -> Result<Self> {
-        let mut table = |name: &str| Table::take(parameters, &format!("{prefix}{name}"));
+        let table = |name: &str| Table::load(tensors, &format!("{prefix}{name}"));
         let words = table(names.words)?;
         let types = (config.type_vocab_size > 0)
             .then(|| table("embeddings.token_type_embeddings.weight"))
@@ -68,7 +69,6 @@ impl Embeddings {
             .has_positions
             .then(|| table("embeddings.position_embeddings.weight"))
             .transpose()?;
-        let tensors = Tensors::new(parameters);
         let projection = names.projection.map(|name| format!("{prefix}{name}"));
         Ok(Self {
             words,
@@ -131,27 +131,29 @@ impl Embeddings {
 /// An embedding table.
 #[derive(Debug)]
 enum Table {
-    /// Where these hold every number exactly, as of models that are stored so: half of the memory.
-    Halves(Vec<f16>),
+    /// Where these hold every number exactly, as of models that are stored so: half of the memory, or none where the model is
+    /// built into the program. Little-endian.
+    Halves(Cow<'static, [u8]>),
     Floats(Vec<f32>),
 }
 
 impl Table {
-    fn take(parameters: &mut Parameters, name: &str) -> Result<Self> {
-        let tensor = parameters
-            .take(name)
-            .ok_or_else(|| Tensors::missing(name))?;
-        let n_rows = tensor.dims()[0];
-        let mut table = Vec::with_capacity(tensor.elem_count());
+    fn load(tensors: Tensors<'_>, name: &str) -> Result<Self> {
+        let n_rows = tensors.shape(name)?[0];
+        if let Some(halves) = tensors.source.halves(name)? {
+            return Ok(Self::Halves(halves));
+        }
+        let mut table = Vec::new();
         // Piece by piece: a copy of the whole table in `f32` would be the most memory that a model ever takes.
         for start in (0..n_rows).step_by(PIECE) {
-            let rows = tensor.narrow(0, start, PIECE.min(n_rows - start))?;
-            let Some(halves) = halves(&rows.flatten_all()?.to_vec1()?) else {
-                return Ok(Self::Floats(tensor.flatten_all()?.to_vec1()?));
+            let rows = start..n_rows.min(start + PIECE);
+            let numbers = tensors.source.read_rows(name, rows)?;
+            let Some(halves) = halves(&numbers.ok_or_else(|| missing(name))?) else {
+                return tensors.read(name).map(Self::Floats);
             };
-            table.extend(halves);
+            table.extend(halves.into_iter().flat_map(f16::to_le_bytes));
         }
-        Ok(Self::Halves(table))
+        Ok(Self::Halves(table.into()))
     }
 
     fn copy(&self, ids: &[u32], width: usize, out: &mut Output<'_>) {
@@ -182,9 +184,12 @@ impl Table {
                 .zip(outs)
                 .for_each(|(row, out)| f(&mut out[..width], &table[row])),
             Self::Halves(table) => {
-                let mut numbers = vec![0.0; width];
+                let (table, _) = table.as_chunks();
+                let (mut halves, mut numbers) = (vec![f16::ZERO; width], vec![0.0; width]);
                 for (row, out) in rows.zip(outs) {
-                    table[row].convert_to_f32_slice(&mut numbers);
+                    let pairs = halves.iter_mut().zip(&table[row]);
+                    pairs.for_each(|(half, bytes)| *half = f16::from_le_bytes(*bytes));
+                    halves.convert_to_f32_slice(&mut numbers);
                     f(&mut out[..width], &numbers);
                 }
             }

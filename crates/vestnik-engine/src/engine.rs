@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use rayon::prelude::*;
-use vestnik_model::{EncoderConfig, Parameters};
+use vestnik_model::{EncoderConfig, TensorSource};
 use vestnik_text::Batch;
 
 use crate::architectures::{self, Parts};
@@ -16,6 +16,7 @@ use crate::layer::{Layer, gather};
 use crate::linear::Output;
 use crate::operand::BLOCK;
 use crate::options::{EngineDtype, EngineOptions};
+use crate::tensors::Tensors;
 use crate::workspace::{GroupStates, HeadScratch, RowScratch, Workspace};
 #[cfg(target_arch = "x86_64")]
 use crate::x86::Blocks;
@@ -56,18 +57,22 @@ struct Group<'a> {
 }
 
 impl Engine {
-    /// Packs the weights of an encoder: `parameters` under the names of a Hugging Face checkpoint, on the CPU. Where nobody
-    /// else holds them, their memory is given back as they are packed, tables of embeddings first.
+    /// Packs the weights of an encoder, which are read one by one: from the [`Parameters`] of a model on the CPU, or from files
+    /// ([`StoredEncoder`]), which takes least memory.
     ///
     /// # Errors
-    /// [`crate::Error::Argument`] when tensors are missing, or `VESTNIK_KERNELS` in the environment names no kernels.
+    /// [`crate::Error::Argument`] when tensors are missing, or `VESTNIK_KERNELS` in the environment names no kernels; those of
+    /// reading the tensors.
+    ///
+    /// [`Parameters`]: vestnik_model::Parameters
+    /// [`StoredEncoder`]: vestnik_model::StoredEncoder
     pub fn new(
         config: &EncoderConfig,
-        mut parameters: Parameters,
+        source: &dyn TensorSource,
         options: &EngineOptions,
     ) -> Result<Self> {
         let options = options.in_environment()?;
-        let parts = architectures::load(&options, config, &mut parameters)?;
+        let parts = architectures::load(&options, config, Tensors::new(source))?;
         Ok(Self {
             config: config.clone(),
             parts,

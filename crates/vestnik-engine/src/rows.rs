@@ -252,7 +252,23 @@ fn extremes<I: Isa>(isa: I, row: &[f32]) -> (f32, f32) {
     let high = ops.max(ops.max(a, b), ops.max(c, d)).to_array();
     let low = low.into_iter().chain(rest.iter().copied());
     let high = high.into_iter().chain(rest.iter().copied());
-    (low.fold(0.0, f32::min), high.fold(0.0, f32::max))
+    (chosen(low, f32::min), chosen(high, f32::max))
+}
+
+/// One of zero and some numbers. Sixteen are chosen from side by side, then half against half: few steps wait for another.
+#[inline(always)]
+fn chosen(numbers: impl Iterator<Item = f32>, choose: impl Fn(f32, f32) -> f32) -> f32 {
+    let mut lanes = [0.0; 16];
+    for (index, x) in numbers.enumerate() {
+        let lane = &mut lanes[index % 16];
+        *lane = choose(*lane, x);
+    }
+    for half in [8, 4, 2, 1] {
+        for lane in 0..half {
+            lanes[lane] = choose(lanes[lane], lanes[lane + half]);
+        }
+    }
+    lanes[0]
 }
 
 /// What rounds the numbers of a row, in all lanes.

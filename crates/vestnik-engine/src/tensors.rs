@@ -1,6 +1,6 @@
 //! The tensors of a model as parts of an engine.
 
-use vestnik_model::Parameters;
+use vestnik_model::TensorSource;
 
 use crate::arithmetic::Arithmetic;
 use crate::error::{Error, Result};
@@ -8,29 +8,30 @@ use crate::linear::Linear;
 use crate::rows::Norm;
 
 /// The tensors of a model by their names.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub(crate) struct Tensors<'a> {
-    parameters: &'a Parameters,
+    pub(crate) source: &'a dyn TensorSource,
 }
 
 impl<'a> Tensors<'a> {
-    pub(crate) fn new(parameters: &'a Parameters) -> Self {
-        Self { parameters }
+    pub(crate) fn new(source: &'a dyn TensorSource) -> Self {
+        Self { source }
+    }
+
+    /// The shape of the tensor `name`.
+    pub(crate) fn shape(&self, name: &str) -> Result<Vec<usize>> {
+        self.source.shape(name).ok_or_else(|| missing(name))
     }
 
     /// The numbers of the tensor `name`, row-major.
     pub(crate) fn read(&self, name: &str) -> Result<Vec<f32>> {
-        let tensor = self
-            .parameters
-            .get(name)
-            .ok_or_else(|| Self::missing(name))?;
-        Ok(tensor.flatten_all()?.to_vec1::<f32>()?)
+        self.find(name)?.ok_or_else(|| missing(name))
     }
 
     /// The numbers of a tensor, if there is one of this name.
     pub(crate) fn find(&self, name: &str) -> Result<Option<Vec<f32>>> {
-        match self.parameters.get(name) {
-            Some(_) => self.read(name).map(Some),
+        match self.source.shape(name) {
+            Some(shape) => self.source.read_rows(name, 0..shape[0]),
             None => Ok(None),
         }
     }
@@ -58,20 +59,17 @@ impl<'a> Tensors<'a> {
     pub(crate) fn affine(&self, name: &str) -> Result<(Vec<f32>, Vec<f32>, usize)> {
         let weight_name = format!("{name}.weight");
         let weight = self.read(&weight_name)?;
-        let inputs = self
-            .parameters
-            .get(&weight_name)
-            .map_or(1, |tensor| tensor.dims()[1]);
+        let inputs = self.shape(&weight_name)?[1];
         let bias = self.find(&format!("{name}.bias"))?;
         let bias = bias.unwrap_or_else(|| vec![0.0; weight.len() / inputs]);
         Ok((weight, bias, inputs))
     }
+}
 
-    pub(crate) fn missing(name: &str) -> Error {
-        Error::Argument {
-            what: "parameters of an engine",
-            expected: format!("the tensor {name}"),
-            got: "none of this name".to_owned(),
-        }
+pub(crate) fn missing(name: &str) -> Error {
+    Error::Argument {
+        what: "parameters of an engine",
+        expected: format!("the tensor {name}"),
+        got: "none of this name".to_owned(),
     }
 }

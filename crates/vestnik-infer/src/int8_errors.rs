@@ -99,7 +99,7 @@ impl<'a> Probe<'a> {
             .with_f32_layers(f32_layers);
         let (config, parameters) = (self.model.config(), self.model.parameters());
         let reader = Reader::new(
-            States::packed(&config.encoder, parameters.clone(), &options)?,
+            States::packed(&config.encoder, parameters, &options)?,
             self.tokenizer.clone(),
             window_options(metadata.as_ref(), self.dir.max_tokens())?,
             Device::Cpu,

@@ -33,6 +33,7 @@ mod mentions;
 mod metadata;
 mod model;
 mod multi_task;
+mod opened;
 mod options;
 mod packing;
 mod pair_stance;

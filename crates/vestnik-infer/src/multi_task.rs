@@ -16,11 +16,11 @@ use crate::error::Result;
 use crate::head_metadata::HeadMetadata;
 use crate::mentions::Mentions;
 use crate::metadata::Metadata;
+use crate::opened::Opened;
 use crate::options::Options;
 use crate::pipeline::NerPipeline;
 use crate::reader::{ReadBatch, Reader, Text, to_host};
 use crate::stance_scores::StanceScores;
-use crate::states::States;
 use crate::task::{Task, chosen};
 use crate::text_states::{TextStates, to_tensor};
 use crate::topic_scores::TopicScores;
@@ -70,9 +70,12 @@ impl MultiTask {
             .flatten()
             .map(HeadMetadata::options)
             .collect();
-        let tokenizer = dir.tokenizer()?;
-        let (model, _) = MultiTaskModel::load_frozen(dir, &needed, &device)?;
-        let (states, heads) = States::new(dir, model, &device, options)?;
+        let load = || MultiTaskModel::load_parts(dir, &needed, &device);
+        let Opened {
+            tokenizer,
+            states,
+            head: heads,
+        } = Opened::new(dir, options, load)?;
         let reader = Reader::new(states, tokenizer, window, device, options)?;
         let (reader, heads) = (Arc::new(reader), Arc::new(heads));
         let ner = tasks.contains(&Task::Ner).then(|| {

@@ -11,6 +11,7 @@ use crate::batch_budget::BatchBudget;
 use crate::dtype::Dtype;
 use crate::error::Result;
 use crate::head_metadata::HeadCalibration;
+use crate::opened::Opened;
 use crate::options::Options;
 use crate::reader::to_host;
 use crate::stance_scores::StanceScores;
@@ -47,9 +48,12 @@ struct Pair {
 impl PairStance {
     pub(crate) fn open(dir: &ModelDir, device: Device, options: &Options) -> Result<Self> {
         let budget = BatchBudget::new(options.batch_tokens_on(&device))?;
-        let tokenizer = dir.tokenizer()?;
-        let (classifier, _) = SequenceClassifier::load_frozen(dir, &device)?;
-        let (states, head) = States::new(dir, classifier, &device, options)?;
+        let load = || SequenceClassifier::load_parts(dir, &device);
+        let Opened {
+            tokenizer,
+            states,
+            head,
+        } = Opened::new(dir, options, load)?;
         Ok(Self {
             scores: StanceScores::new(head.labels(), &HeadCalibration::default())?,
             states,

@@ -7,9 +7,9 @@ use vestnik_text::{Tokenizer, WindowOptions};
 use crate::analysis::{Analysis, Request};
 use crate::error::Result;
 use crate::head_metadata::HeadCalibration;
+use crate::opened::Opened;
 use crate::options::Options;
 use crate::reader::{ReadBatch, Reader, to_host};
-use crate::states::States;
 use crate::topic_scores::TopicScores;
 use crate::window_means::WindowMeans;
 
@@ -29,9 +29,12 @@ impl SequenceTopics {
         device: Device,
         options: &Options,
     ) -> Result<Self> {
-        let tokenizer = dir.tokenizer()?;
-        let (classifier, _) = SequenceClassifier::load_frozen(dir, &device)?;
-        let (states, head) = States::new(dir, classifier, &device, options)?;
+        let load = || SequenceClassifier::load_parts(dir, &device);
+        let Opened {
+            tokenizer,
+            states,
+            head,
+        } = Opened::new(dir, options, load)?;
         let identity = HeadCalibration::default();
         Ok(Self {
             scores: TopicScores::new(head.labels(), head.problem_type(), &identity, options)?,

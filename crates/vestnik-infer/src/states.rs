@@ -2,7 +2,7 @@
 
 use vestnik_engine::{Engine, EngineOptions};
 use vestnik_model::{
-    Device, Encoder, EncoderConfig, Mode, Model, ModelDir, Parameters, Precision, Tensor,
+    Device, Encoder, EncoderConfig, EncoderPart, Mode, ModelDir, Precision, Tensor, TensorSource,
 };
 use vestnik_text::Batch;
 
@@ -27,40 +27,34 @@ enum Computer {
 }
 
 impl States {
-    /// Takes the encoder of a model, and gives back its head. On the CPU nothing else is kept of the model: its weights are
-    /// packed.
+    /// The encoder of a model on a device; on the CPU its weights are packed.
     ///
     /// # Errors
     /// [`Error::Dtype`] when the options ask for numbers that this encoder is not computed in on this device.
-    pub(crate) fn new<H>(
-        dir: &ModelDir,
-        model: Model<H>,
-        device: &Device,
-        options: &Options,
-    ) -> Result<(Self, H)> {
-        let (encoder, parameters, head) = model.into_parts();
+    pub(crate) fn new(dir: &ModelDir, encoder: EncoderPart, options: &Options) -> Result<Self> {
         let dtype = options.dtype.unwrap_or_default();
-        if !device.is_cpu() {
-            let computer = Computer::Composed(Box::new(encoder), dtype.precision()?);
-            return Ok((Self { computer }, head));
-        }
-        drop(encoder);
+        let stored = match encoder {
+            EncoderPart::Stored(stored) => stored,
+            EncoderPart::Composed(encoder) => {
+                let computer = Computer::Composed(encoder, dtype.precision()?);
+                return Ok(Self { computer });
+            }
+        };
         let metadata = dir.settings().map(Metadata::parse).transpose()?;
         let int8 = metadata.and_then(|metadata| metadata.int8);
         let options = EngineOptions::default()
             .with_dtype(dtype.of_engine()?)
             .with_f32_layers(int8.unwrap_or_default().f32_layers);
-        let states = Self::packed(&dir.config().encoder, parameters, &options)?;
-        Ok((states, head))
+        Self::packed(&dir.config().encoder, &stored, &options)
     }
 
     /// On the CPU.
     pub(crate) fn packed(
         config: &EncoderConfig,
-        parameters: Parameters,
+        tensors: &dyn TensorSource,
         options: &EngineOptions,
     ) -> Result<Self> {
-        let engine = Engine::new(config, parameters, options)?;
+        let engine = Engine::new(config, tensors, options)?;
         let computer = Computer::Engine(Box::new(engine));
         Ok(Self { computer })
     }

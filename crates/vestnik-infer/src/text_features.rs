@@ -7,9 +7,9 @@ use vestnik_model::{Device, EncoderModel, ModelDir};
 
 use crate::error::{Error, Result};
 use crate::metadata::{Metadata, window_options};
+use crate::opened::Opened;
 use crate::options::Options;
 use crate::reader::Reader;
-use crate::states::States;
 use crate::text_states::TextStates;
 use crate::vestnik::{EMBEDDED_MODEL_NAME, embedded_model, name_of};
 
@@ -56,10 +56,11 @@ impl TextFeatures {
     fn open(name: &str, dir: &ModelDir, options: &Options) -> Result<Self> {
         let metadata = dir.settings().map(Metadata::parse).transpose()?;
         let window = window_options(metadata.as_ref(), dir.max_tokens())?;
-        let tokenizer = dir.tokenizer()?;
         let device = options.device.open()?;
-        let (model, _) = EncoderModel::load_frozen(dir, &device)?;
-        let (states, _) = States::new(dir, model, &device, options)?;
+        let load = || EncoderModel::load_parts(dir, &device);
+        let Opened {
+            tokenizer, states, ..
+        } = Opened::new(dir, options, load)?;
         Ok(Self {
             name: name.to_owned(),
             width: dir.config().encoder.hidden_size,

@@ -9,6 +9,8 @@ use crate::ops::SeededRandom;
 use crate::parameters::LowRankUpdate;
 use crate::{Adaptation, Error, Lora, LoraTarget, Parameters, Result};
 
+/// The one part of a head that the reference keeps among the encoder's tensors.
+const POOLER: &str = "bert.pooler.";
 /// A fresh tensor with more numbers is a mistake in the sizes: 2 GiB, twice the largest table of embeddings.
 const MOST_FRESH: usize = 1 << 29;
 
@@ -32,6 +34,17 @@ pub struct LoadReport {
     pub unused: Vec<String>,
 }
 
+/// What layers are made for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    Training,
+    /// Their operations keep no graph, and so no activations.
+    Inference,
+    /// Inference with a head alone. The encoder's tensors are not read, but where they lie is written down; what stands for
+    /// them has their shapes and no memory.
+    Head,
+}
+
 /// Makes the tensors of layers: from those that are there, from a checkpoint where it has them, else freshly; keeps account
 /// of what the checkpoint had.
 pub(crate) struct Builder<'a> {
@@ -43,6 +56,10 @@ pub(crate) struct Builder<'a> {
     given: Option<Parameters>,
     /// Which of the layers' tensors are tracked for gradients; none of them without.
     adaptation: Option<Adaptation>,
+    /// Whether the encoder's tensors are only looked for.
+    is_outlined: bool,
+    /// That of the encoder in models with heads.
+    prefix: &'static str,
     /// Tensors whose names begin so are made afresh, whatever the checkpoint holds.
     fresh: &'static [&'static str],
     missing: Vec<String>,
@@ -69,6 +86,8 @@ impl<'a> Builder<'a> {
             parameters: Parameters::new(device),
             given: None,
             adaptation: Some(Adaptation::default()),
+            is_outlined: false,
+            prefix,
             fresh: &[],
             missing: vec![],
             used: BTreeSet::new(),
@@ -76,9 +95,12 @@ impl<'a> Builder<'a> {
         }
     }
 
-    /// Layers that only infer: their operations keep no graph, and so no activations.
-    pub(crate) fn frozen(mut self) -> Self {
-        self.adaptation = None;
+    /// Layers for this purpose.
+    pub(crate) fn purpose(mut self, purpose: Purpose) -> Self {
+        if purpose != Purpose::Training {
+            self.adaptation = None;
+        }
+        self.is_outlined = purpose == Purpose::Head;
         self
     }
 
@@ -108,6 +130,9 @@ impl<'a> Builder<'a> {
 
     /// The tensor `name`, given, from the checkpoint or fresh.
     pub(crate) fn tensor(&mut self, name: &str, shape: &[usize], init: Init) -> Result<Tensor> {
+        if self.is_outlined && is_of_encoder(name, self.prefix) {
+            return self.outlined_tensor(name, shape);
+        }
         let given = self.given.as_ref().and_then(|given| given.get(name));
         let var = match given {
             Some(var) => var.clone(),
@@ -122,6 +147,20 @@ impl<'a> Builder<'a> {
             self.parameters.insert_frozen(name, var);
             Ok(tensor)
         }
+    }
+
+    /// Writes down where a tensor lies; gives one number in its shape.
+    fn outlined_tensor(&mut self, name: &str, shape: &[usize]) -> Result<Tensor> {
+        match self.find(name) {
+            Some((checkpoint, stored)) => {
+                checkpoint.find(&stored, shape)?;
+                self.used.insert(stored.clone());
+                self.parameters.outline.insert(name.to_owned(), stored);
+            }
+            None => self.missing.push(name.to_owned()),
+        }
+        let number = Tensor::zeros((), DType::F32, self.parameters.device())?;
+        Ok(number.broadcast_as(shape)?)
     }
 
     fn made(&mut self, name: &str, shape: &[usize], init: Init) -> Result<Tensor> {
@@ -142,23 +181,27 @@ impl<'a> Builder<'a> {
     }
 
     fn read(&mut self, name: &str, shape: &[usize]) -> Result<Option<Tensor>> {
-        let Some(checkpoint) = self.checkpoint else {
-            return Ok(None);
-        };
         if self.fresh.iter().any(|prefix| name.starts_with(prefix)) {
             return Ok(None);
         }
+        let Some((checkpoint, stored)) = self.find(name) else {
+            return Ok(None);
+        };
+        let tensor = checkpoint.read(&stored, shape, self.parameters.device())?;
+        self.used.insert(stored);
+        Ok(tensor)
+    }
+
+    /// The checkpoint, if it has this tensor, and what it calls it.
+    fn find(&self, name: &str) -> Option<(&'a Checkpoint<'a>, String)> {
+        let checkpoint = self.checkpoint?;
         let name = name.strip_prefix(self.strip).unwrap_or(name);
-        for name in [Some(name.to_owned()), old_norm_name(name)]
+        let names = [Some(name.to_owned()), old_norm_name(name)];
+        let stored = names
             .into_iter()
             .flatten()
-        {
-            if let Some(tensor) = checkpoint.read(&name, shape, self.parameters.device())? {
-                self.used.insert(name);
-                return Ok(Some(tensor));
-            }
-        }
-        Ok(None)
+            .find(|name| checkpoint.shape(name).is_some())?;
+        Some((checkpoint, stored))
     }
 
     fn fresh(&mut self, shape: &[usize], init: Init) -> Result<Tensor> {
@@ -236,6 +279,11 @@ impl<'a> Builder<'a> {
             },
         )
     }
+}
+
+/// Whether a tensor is one of the encoder, whose names begin with `prefix`.
+pub(crate) fn is_of_encoder(name: &str, prefix: &str) -> bool {
+    name.starts_with(prefix) && !name.starts_with(POOLER)
 }
 
 /// The name that checkpoints converted from TensorFlow give to a normalization tensor.

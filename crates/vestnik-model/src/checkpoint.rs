@@ -1,9 +1,12 @@
 //! The tensors of a model's weights files, read one by one as `f32`, and writing them.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
+use std::ops::Range;
 use std::path::PathBuf;
 
 use candle_core::{DType, Device, Tensor};
+use safetensors::tensor::TensorInfo;
 
 use crate::{Error, Parameters, Result};
 
@@ -40,20 +43,55 @@ impl<'a> Checkpoint<'a> {
         shape: &[usize],
         device: &Device,
     ) -> Result<Option<Tensor>> {
-        let Some((file, info)) = self.weights.find(name) else {
+        let Some((file, info)) = self.find(name, shape)? else {
             return Ok(None);
         };
-        if info.shape != shape {
-            return Err(Error::TensorShape {
+        let values = file.read_f32(name, info, 0..shape.iter().product())?;
+        let tensor = Tensor::from_vec(values, shape, &Device::Cpu)?;
+        Ok(Some(tensor.to_device(device)?))
+    }
+
+    /// Where the tensor `name` lies, when a file has it.
+    ///
+    /// # Errors
+    /// [`Error::TensorShape`] when it has another shape.
+    pub(crate) fn find(
+        &self,
+        name: &str,
+        shape: &[usize],
+    ) -> Result<Option<(&'a TensorFile, &'a TensorInfo)>> {
+        match self.weights.find(name) {
+            Some((file, info)) if info.shape != shape => Err(Error::TensorShape {
                 path: file.path().into(),
                 name: name.to_owned(),
                 found: info.shape.clone(),
                 expected: shape.to_vec(),
-            });
+            }),
+            found => Ok(found),
         }
-        let values = file.read_f32(name, info)?;
-        let tensor = Tensor::from_vec(values, shape, &Device::Cpu)?;
-        Ok(Some(tensor.to_device(device)?))
+    }
+
+    /// The shape of the tensor `name`, when a file has it.
+    pub(crate) fn shape(&self, name: &str) -> Option<Vec<usize>> {
+        self.weights.find(name).map(|(_, info)| info.shape.clone())
+    }
+
+    /// Some rows of the tensor `name`, counted along its first dimension, when a file has it.
+    pub(crate) fn read_rows(&self, name: &str, rows: Range<usize>) -> Result<Option<Vec<f32>>> {
+        let Some((file, info)) = self.weights.find(name) else {
+            return Ok(None);
+        };
+        let width: usize = info.shape.iter().skip(1).product();
+        let values = rows.start * width..rows.end * width;
+        file.read_f32(name, info, values).map(Some)
+    }
+
+    /// The bytes of the tensor `name`, when a file has it as finite halves.
+    pub(crate) fn halves(&self, name: &str) -> Result<Option<Cow<'static, [u8]>>> {
+        match self.weights.find(name) {
+            Some((file, info)) => file.read_halves(name, info),
+            None => Ok(None),
+        }
     }
 }
 

@@ -182,8 +182,12 @@ impl ModelDir {
         Ok(tokenizer)
     }
 
-    pub(crate) fn checkpoint(&self) -> Result<Checkpoint<'_>> {
-        Ok(Checkpoint::new(&self.weights))
+    pub(crate) fn weights(&self) -> Arc<Weights> {
+        self.weights.clone()
+    }
+
+    pub(crate) fn checkpoint(&self) -> Checkpoint<'_> {
+        Checkpoint::new(&self.weights)
     }
 }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use candle_core::{Device, Tensor, Var};
 
 use crate::Result;
+use crate::stored_encoder::Outline;
 
 /// `scale · B A`, added to rows of a weight matrix.
 #[derive(Clone, Debug)]
@@ -27,6 +28,8 @@ pub struct Parameters {
     tensors: BTreeMap<String, Var>,
     trainable: BTreeMap<String, Var>,
     updates: Vec<LowRankUpdate>,
+    /// Where the tensors lie that a head needs no more than the shapes of.
+    pub(crate) outline: Outline,
     device: Device,
 }
 
@@ -38,6 +41,7 @@ impl Parameters {
             tensors: BTreeMap::new(),
             trainable: BTreeMap::new(),
             updates: vec![],
+            outline: Outline::new(),
             device: device.clone(),
         }
     }

@@ -44,7 +44,7 @@ pub fn transplant(donor: &ModelDir, tokenizer: &Tokenizer, seed: u64) -> Result<
         .config()
         .with_vocabulary(vocab_size, tokenizer.special().pad as usize);
     config.set_head(None);
-    let checkpoint = donor.checkpoint()?;
+    let checkpoint = donor.checkpoint();
     let prefix = config.encoder.architecture.prefix();
     let mut builder = Builder::new(Some(&checkpoint), prefix, seed, &Device::Cpu);
     let encoder = Encoder::load(&mut builder, &donor.config().encoder)?;

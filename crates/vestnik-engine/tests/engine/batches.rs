@@ -51,12 +51,7 @@ pub(crate) fn engine(model: &EncoderModel, dtype: EngineDtype, kernels: Kernels)
     let options = EngineOptions::default()
         .with_dtype(dtype)
         .with_kernels(kernels);
-    Engine::new(
-        &model.config().encoder,
-        model.parameters().clone(),
-        &options,
-    )
-    .unwrap()
+    Engine::new(&model.config().encoder, model.parameters(), &options).unwrap()
 }
 
 pub(crate) fn composed(model: &EncoderModel, batch: &Batch) -> Vec<f32> {

@@ -12,6 +12,7 @@ use vestnik_text::{PairTemplate, TokenizedText, Tokenizer, Window, WindowOptions
 
 use crate::batch_budget::BatchBudget;
 use crate::error::{Error, Result};
+use crate::opened::Opened;
 use crate::options::Options;
 use crate::reader::to_host;
 use crate::states::States;
@@ -143,11 +144,14 @@ impl ZeroShot {
     pub fn from_dir(path: impl AsRef<Path>, options: &Options) -> Result<Self> {
         let dir = ModelDir::open(path.as_ref())?;
         let device = options.device.open()?;
-        let (classifier, _) = SequenceClassifier::load_frozen(&dir, &device)?;
-        let tokenizer = dir.tokenizer()?;
+        let load = || SequenceClassifier::load_parts(&dir, &device);
+        let Opened {
+            tokenizer,
+            states,
+            head,
+        } = Opened::new(&dir, options, load)?;
         let budget = BatchBudget::new(options.batch_tokens_on(&device))?;
-        let entailment = Entailment::find(classifier.labels())?;
-        let (states, head) = States::new(&dir, classifier, &device, options)?;
+        let entailment = Entailment::find(head.labels())?;
         Ok(Self {
             name: name_of(path.as_ref()),
             entailment,

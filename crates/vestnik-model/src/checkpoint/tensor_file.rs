@@ -4,11 +4,15 @@
 //! program cuts short kills the process (SIGBUS) where a read gives an error, and mapping needs `unsafe`. Numbers have to
 //! be converted and checked on their way anyway, so that mapping would save one copy within the cache and no memory.
 
+use std::borrow::Cow;
 use std::fs::File;
 use std::io::{self, Read as _, Seek as _, SeekFrom};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
+use half::f16;
+use safetensors::Dtype;
 use safetensors::tensor::{Metadata, TensorInfo};
 
 use crate::checkpoint::{Floats, HEAD_BYTES, lookalike};
@@ -89,11 +93,16 @@ impl TensorFile {
         self.metadata.info(name)
     }
 
-    /// The numbers of the tensor `name`, which is `info`.
+    /// Numbers of the tensor `name`, which is `info`: those in the range `values` of all that it has.
     ///
     /// # Errors
-    /// They are no floats, or one is NaN or infinite, or the file cannot be read any more.
-    pub(crate) fn read_f32(&self, name: &str, info: &TensorInfo) -> Result<Vec<f32>> {
+    /// They are no floats, or one is NaN or infinite, or there are not as many, or the file cannot be read any more.
+    pub(crate) fn read_f32(
+        &self,
+        name: &str,
+        info: &TensorInfo,
+        values: Range<usize>,
+    ) -> Result<Vec<f32>> {
         let Some(floats) = Floats::of(info.dtype) else {
             return Err(Error::TensorDtype {
                 path: self.path.clone(),
@@ -101,43 +110,68 @@ impl TensorFile {
                 dtype: format!("{:?}", info.dtype).to_lowercase(),
             });
         };
-        let (start, end) = info.data_offsets;
-        let mut values = Vec::with_capacity((end - start) / floats.size());
+        let place =
+            |value: usize| (info.data_offsets.0 + value * floats.size()).min(info.data_offsets.1);
+        let (start, end) = (place(values.start), place(values.end));
+        let mut numbers = Vec::with_capacity((end - start) / floats.size());
         for offset in (start..end).step_by(CHUNK) {
             let n = CHUNK.min(end - offset);
             let bytes = self.source.read(self.start + offset as u64, n);
             let bytes = bytes.map_err(|source| file_error(&self.path, source))?;
-            let n_before = values.len();
-            floats.decode(&bytes, &mut values);
+            let n_before = numbers.len();
+            floats.decode(&bytes, &mut numbers);
             // To the end in any case, which is compiled for vectors as a search for the first is not.
             let is_finite = |all: bool, x: &f32| all & x.is_finite();
-            if !values[n_before..].iter().fold(true, is_finite) {
-                return Err(Error::NotFinite {
-                    path: self.path.clone(),
-                    name: name.to_owned(),
-                });
+            if !numbers[n_before..].iter().fold(true, is_finite) {
+                return Err(self.not_finite(name));
             }
         }
-        Ok(values)
+        Ok(numbers)
+    }
+
+    /// The bytes of the tensor `name`, which is `info`, if its numbers are halves.
+    ///
+    /// # Errors
+    /// One is NaN or infinite, or the file cannot be read any more.
+    pub(crate) fn read_halves(
+        &self,
+        name: &str,
+        info: &TensorInfo,
+    ) -> Result<Option<Cow<'static, [u8]>>> {
+        if info.dtype != Dtype::F16 {
+            return Ok(None);
+        }
+        let bytes = self.read_bytes(name)?;
+        let is_finite = |all: bool, half: &[u8; 2]| all & f16::from_le_bytes(*half).is_finite();
+        if !bytes.as_chunks().0.iter().fold(true, is_finite) {
+            return Err(self.not_finite(name));
+        }
+        Ok(Some(bytes))
+    }
+
+    fn not_finite(&self, name: &str) -> Error {
+        Error::NotFinite {
+            path: self.path.clone(),
+            name: name.to_owned(),
+        }
     }
 
     /// The bytes of the tensor `name`.
     ///
     /// # Errors
     /// There is none of this name, or the file cannot be read any more.
-    pub(crate) fn read_bytes(&self, name: &str) -> Result<Vec<u8>> {
+    pub(crate) fn read_bytes(&self, name: &str) -> Result<Cow<'static, [u8]>> {
         let Some(info) = self.info(name) else {
             return Err(weights_error(&self.path, format!("no tensor {name}")));
         };
         let (start, end) = info.data_offsets;
         let bytes = self.source.read(self.start + start as u64, end - start);
-        let bytes = bytes.map_err(|source| file_error(&self.path, source))?;
-        Ok(bytes.into_owned())
+        bytes.map_err(|source| file_error(&self.path, source))
     }
 }
 
 impl Source {
-    fn read(&self, offset: u64, n: usize) -> io::Result<std::borrow::Cow<'static, [u8]>> {
+    fn read(&self, offset: u64, n: usize) -> io::Result<Cow<'static, [u8]>> {
         match self {
             Self::Bytes(bytes) => {
                 let start = offset as usize;

@@ -33,7 +33,7 @@ impl Entry<'_> {
     /// The numbers in the order of the shape, last dimension fastest, little-endian.
     pub(super) fn read(&self) -> Result<Vec<u8>> {
         match self.place {
-            Place::Safetensors(file) => file.read_bytes(&self.name),
+            Place::Safetensors(file) => Ok(file.read_bytes(&self.name)?.into_owned()),
             Place::Torch(file, tensor) => file.read(&self.name, tensor),
         }
     }

@@ -3,15 +3,14 @@
 use candle_core::Device;
 use vestnik_core::LabelSet;
 
-use crate::builder::Builder;
-use crate::checkpoint::Checkpoint;
+use crate::builder::{Builder, Purpose, is_of_encoder};
 use crate::models::Model;
-use crate::{Adaptation, Encoder, HeadKind, LoadReport, ModelConfig, ModelDir, Result};
+use crate::{
+    Adaptation, Encoder, EncoderPart, HeadKind, LoadReport, ModelConfig, ModelDir, Result,
+};
 
 /// How the names of the tensors begin whose shape depends on the labels.
 pub(crate) const OUTPUT: &str = "classifier.";
-/// The one part of a head that the reference keeps among the encoder's tensors.
-const POOLER: &str = "bert.pooler.";
 
 /// A head with one output per label.
 pub(crate) trait ClassificationHead: Sized {
@@ -33,9 +32,7 @@ impl<H: ClassificationHead> Model<H> {
     /// [`crate::Error::TensorShape`], [`crate::Error::Weights`]; of a sequence classifier also those of
     /// [`ModelConfig::problem_type`].
     pub fn load(dir: &ModelDir, device: &Device) -> Result<(Self, LoadReport)> {
-        Self::load_with(dir, |checkpoint| {
-            Builder::new(Some(checkpoint), dir.prefix(), 0, device)
-        })
+        Self::load_for(Purpose::Training, dir, device)
     }
 
     /// [`Self::load`] for inference alone: no gradients can be had, and a forward pass keeps no activations.
@@ -43,19 +40,23 @@ impl<H: ClassificationHead> Model<H> {
     /// # Errors
     /// As [`Self::load`].
     pub fn load_frozen(dir: &ModelDir, device: &Device) -> Result<(Self, LoadReport)> {
-        Self::load_with(dir, |checkpoint| {
-            Builder::new(Some(checkpoint), dir.prefix(), 0, device).frozen()
-        })
+        Self::load_for(Purpose::Inference, dir, device)
     }
 
-    fn load_with(
-        dir: &ModelDir,
-        builder: impl for<'a> FnOnce(&'a Checkpoint<'a>) -> Builder<'a>,
-    ) -> Result<(Self, LoadReport)> {
+    /// The head, and the encoder as it is best had on the device.
+    ///
+    /// # Errors
+    /// As [`Self::load`].
+    pub fn load_parts(dir: &ModelDir, device: &Device) -> Result<(EncoderPart, H)> {
+        EncoderPart::load(dir, device, |purpose| Self::load_for(purpose, dir, device))
+    }
+
+    fn load_for(purpose: Purpose, dir: &ModelDir, device: &Device) -> Result<(Self, LoadReport)> {
         dir.expect_head(H::KIND)?;
         let labels = dir.config().labels()?;
-        let checkpoint = dir.checkpoint()?;
-        let (model, report) = Self::build(builder(&checkpoint), dir.config().clone(), labels)?;
+        let checkpoint = dir.checkpoint();
+        let builder = Builder::new(Some(&checkpoint), dir.prefix(), 0, device);
+        let (model, report) = Self::build(builder.purpose(purpose), dir.config().clone(), labels)?;
         dir.require(&report, |_| true)?;
         Ok((model, report))
     }
@@ -72,13 +73,11 @@ impl<H: ClassificationHead> Model<H> {
         device: &Device,
     ) -> Result<(Self, LoadReport)> {
         let config = dir.config().with_labels(labels, H::KIND);
-        let checkpoint = dir.checkpoint()?;
+        let checkpoint = dir.checkpoint();
         let prefix = dir.prefix();
         let builder = Builder::new(Some(&checkpoint), prefix, seed, device).fresh_heads(&[OUTPUT]);
         let (model, report) = Self::build(builder, config, labels.clone())?;
-        dir.require(&report, |name| {
-            name.starts_with(prefix) && !name.starts_with(POOLER)
-        })?;
+        dir.require(&report, |name| is_of_encoder(name, prefix))?;
         Ok((model, report))
     }
 

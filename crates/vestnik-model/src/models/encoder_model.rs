@@ -3,10 +3,10 @@
 use candle_core::{Device, Tensor};
 use vestnik_text::Batch;
 
-use crate::builder::Builder;
+use crate::builder::{Builder, Purpose};
 use crate::heads::NoHead;
 use crate::models::Model;
-use crate::{Encoder, LoadReport, Mode, ModelDir, Result};
+use crate::{Encoder, EncoderPart, LoadReport, Mode, ModelDir, Result};
 
 /// An encoder alone, from a directory with any head or none (`BertModel` and its like).
 pub type EncoderModel = Model<NoHead>;
@@ -17,9 +17,22 @@ impl EncoderModel {
     /// # Errors
     /// [`crate::Error::MissingTensors`], [`crate::Error::TensorShape`], [`crate::Error::Weights`].
     pub fn load_frozen(dir: &ModelDir, device: &Device) -> Result<(Self, LoadReport)> {
+        Self::load_for(Purpose::Inference, dir, device)
+    }
+
+    /// The encoder as it is best had on the device.
+    ///
+    /// # Errors
+    /// As [`Self::load_frozen`].
+    pub fn load_parts(dir: &ModelDir, device: &Device) -> Result<(EncoderPart, NoHead)> {
+        EncoderPart::load(dir, device, |purpose| Self::load_for(purpose, dir, device))
+    }
+
+    fn load_for(purpose: Purpose, dir: &ModelDir, device: &Device) -> Result<(Self, LoadReport)> {
         let config = dir.config().clone();
-        let checkpoint = dir.checkpoint()?;
-        let mut builder = Builder::new(Some(&checkpoint), dir.prefix(), 0, device).frozen();
+        let checkpoint = dir.checkpoint();
+        let builder = Builder::new(Some(&checkpoint), dir.prefix(), 0, device);
+        let mut builder = builder.purpose(purpose);
         let encoder = Encoder::load(&mut builder, &config.encoder)?;
         let (parameters, report) = builder.finish();
         dir.require(&report, |_| true)?;

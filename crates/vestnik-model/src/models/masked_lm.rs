@@ -21,7 +21,7 @@ impl MaskedLm {
     pub fn load(dir: &ModelDir, seed: u64, device: &Device) -> Result<(Self, LoadReport)> {
         let mut config = dir.config().clone();
         config.set_head(Some(HeadKind::MaskedLm));
-        let checkpoint = dir.checkpoint()?;
+        let checkpoint = dir.checkpoint();
         let prefix = dir.prefix();
         let builder = Builder::new(Some(&checkpoint), prefix, seed, device);
         let (model, report) = Self::build(builder, config)?;

@@ -9,7 +9,7 @@ mod token_classifier;
 
 use std::path::Path;
 
-use candle_core::DType;
+use candle_core::{DType, Device};
 
 pub(crate) use classifier::ClassificationHead;
 pub use encoder_model::EncoderModel;
@@ -18,8 +18,12 @@ pub use multi_task::{MultiTaskModel, TaskHeads};
 pub use sequence_classifier::SequenceClassifier;
 pub use token_classifier::TokenClassifier;
 
+use crate::builder::Purpose;
 use crate::model_dir::write_model;
-use crate::{Encoder, Error, HeadKind, LoadReport, ModelConfig, ModelDir, Parameters, Result};
+use crate::{
+    Encoder, EncoderPart, Error, HeadKind, LoadReport, ModelConfig, ModelDir, Parameters, Result,
+    StoredEncoder,
+};
 
 /// An encoder with the head `H`: a [`TokenClassifier`], a [`SequenceClassifier`], a [`MaskedLm`], or an
 /// [`EncoderModel`] without one.
@@ -50,19 +54,29 @@ impl<H> Model<H> {
         &self.parameters
     }
 
-    /// The encoder, all tensors and the head, each for itself: whoever packs the tensors for an engine of its own need not
-    /// keep them.
-    #[must_use]
-    pub fn into_parts(self) -> (Encoder, Parameters, H) {
-        (self.encoder, self.parameters, self.head)
-    }
-
     /// Writes `config.json` and `model.safetensors` in the Hugging Face layout, each beside and renamed.
     ///
     /// # Errors
     /// [`Error::File`] when the directory cannot be written.
     pub fn save(&self, dir: &Path, dtype: DType) -> Result<()> {
         write_model(dir, &self.config, &self.parameters, dtype)
+    }
+}
+
+impl EncoderPart {
+    /// The encoder and the head of a model that `load` makes for a purpose.
+    fn load<H>(
+        dir: &ModelDir,
+        device: &Device,
+        load: impl FnOnce(Purpose) -> Result<(Model<H>, LoadReport)>,
+    ) -> Result<(Self, H)> {
+        if device.is_cpu() {
+            let (model, _) = load(Purpose::Head)?;
+            let encoder = StoredEncoder::new(dir.weights(), model.parameters.outline);
+            return Ok((Self::Stored(encoder), model.head));
+        }
+        let (model, _) = load(Purpose::Inference)?;
+        Ok((Self::Composed(Box::new(model.encoder)), model.head))
     }
 }
 

@@ -6,13 +6,13 @@ use candle_core::{Device, Tensor};
 use vestnik_core::LabelSet;
 use vestnik_text::{Batch, SpanPlace};
 
-use crate::builder::Builder;
+use crate::builder::{Builder, Purpose};
 use crate::heads::HEADS;
 use crate::models::classifier::OUTPUT;
 use crate::models::{ClassificationHead, Model};
 use crate::{
-    Adaptation, Crf, Encoder, Error, HeadKind, HeadOptions, LoadReport, Mode, ModelConfig,
-    ModelDir, PooledHead, Result, TokenClassificationHead, TokenClassifier,
+    Adaptation, Crf, Encoder, EncoderPart, Error, HeadKind, HeadOptions, LoadReport, Mode,
+    ModelConfig, ModelDir, PooledHead, Result, TokenClassificationHead, TokenClassifier,
 };
 
 /// An encoder with a head for tokens, or without one, and any number of heads for texts and spans, all fed by one forward
@@ -55,7 +55,7 @@ impl MultiTaskModel {
         heads: &[HeadOptions],
         device: &Device,
     ) -> Result<(Self, LoadReport)> {
-        Self::load_all(dir, heads, device, true)
+        Self::load_for(Purpose::Training, dir, heads, device)
     }
 
     /// [`Self::load`] for inference alone: no gradients can be had, and a forward pass keeps no activations.
@@ -67,14 +67,28 @@ impl MultiTaskModel {
         heads: &[HeadOptions],
         device: &Device,
     ) -> Result<(Self, LoadReport)> {
-        Self::load_all(dir, heads, device, false)
+        Self::load_for(Purpose::Inference, dir, heads, device)
     }
 
-    fn load_all(
+    /// The heads, and the encoder as it is best had on the device.
+    ///
+    /// # Errors
+    /// As [`Self::load`].
+    pub fn load_parts(
         dir: &ModelDir,
         heads: &[HeadOptions],
         device: &Device,
-        learns: bool,
+    ) -> Result<(EncoderPart, TaskHeads)> {
+        EncoderPart::load(dir, device, |purpose| {
+            Self::load_for(purpose, dir, heads, device)
+        })
+    }
+
+    fn load_for(
+        purpose: Purpose,
+        dir: &ModelDir,
+        heads: &[HeadOptions],
+        device: &Device,
     ) -> Result<(Self, LoadReport)> {
         let labels = if is_bare_encoder(dir) && !heads.is_empty() {
             None
@@ -82,10 +96,14 @@ impl MultiTaskModel {
             dir.expect_head(HeadKind::TokenClassification)?;
             Some(dir.config().labels()?)
         };
-        let checkpoint = dir.checkpoint()?;
+        let checkpoint = dir.checkpoint();
         let builder = Builder::new(Some(&checkpoint), dir.prefix(), 0, device);
-        let builder = if learns { builder } else { builder.frozen() };
-        let (model, report) = Self::build(builder, dir.config().clone(), labels, heads)?;
+        let (model, report) = Self::build(
+            builder.purpose(purpose),
+            dir.config().clone(),
+            labels,
+            heads,
+        )?;
         dir.require(&report, |_| true)?;
         Ok((model, report))
     }
@@ -109,7 +127,7 @@ impl MultiTaskModel {
                 .with_labels(labels, HeadKind::TokenClassification),
             None => dir.config().without_head(),
         };
-        let checkpoint = dir.checkpoint()?;
+        let checkpoint = dir.checkpoint();
         let prefix = dir.prefix();
         let builder =
             Builder::new(Some(&checkpoint), prefix, seed, device).fresh_heads(&[OUTPUT, HEADS]);
@@ -124,7 +142,7 @@ impl MultiTaskModel {
     /// [`Error::Argument`] for a task that the model does not have, [`Error::MissingTensors`] or [`Error::TensorShape`] when the
     /// checkpoint has no such head.
     pub fn take_heads(&self, dir: &ModelDir, tasks: &[&str]) -> Result<()> {
-        let checkpoint = dir.checkpoint()?;
+        let checkpoint = dir.checkpoint();
         for task in tasks {
             self.head.pooled(task)?;
             let prefix = format!("{HEADS}{task}.");

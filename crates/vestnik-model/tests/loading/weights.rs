@@ -3,7 +3,9 @@
 use half::{bf16, f16};
 use safetensors::Dtype;
 
-use crate::folder::{Folder, safetensors_file, safetensors_file_of, tensors, values};
+use vestnik_model::{Device, EncoderPart, TensorSource, TokenClassifier};
+
+use crate::folder::{Folder, Tensors, safetensors_file, safetensors_file_of, tensors, values};
 
 #[test]
 fn names_of_old_checkpoints() {
@@ -118,6 +120,49 @@ fn numbers_that_are_none() {
             "{refusal}"
         );
     }
+}
+
+#[test]
+fn what_is_read_one_by_one_is_checked_too() {
+    let folder = Folder::new();
+    let refusal = |change: &dyn Fn(&mut Tensors), name: &str| {
+        let mut tensors = tensors();
+        change(&mut tensors);
+        let file = safetensors_file_of(Dtype::F16, &tensors, |x| {
+            f16::from_f32(x).to_le_bytes().to_vec()
+        });
+        folder.write("model.safetensors", file);
+        let parts = TokenClassifier::load_parts(&folder.open()?, &Device::Cpu)?;
+        let EncoderPart::Stored(encoder) = parts.0 else {
+            panic!("on the CPU");
+        };
+        encoder.read_rows(name, 0..3)?;
+        encoder.halves(name).map(drop)
+    };
+    let refusal = |change: &dyn Fn(&mut Tensors), name: &str| {
+        let refusal = refusal(change, name).map_err(|error| error.to_string());
+        let folder = folder.path().display().to_string();
+        refusal.map_err(|refusal| refusal.replace(&folder, "DIR"))
+    };
+    let words = "bert.embeddings.word_embeddings.weight";
+    assert_eq!(refusal(&|_| (), words), Ok(()));
+    let first_is_bad = |tensors: &mut Tensors| tensors.get_mut(words).unwrap().1[0] = f32::NAN;
+    let last_is_bad = |tensors: &mut Tensors| {
+        *tensors.get_mut(words).unwrap().1.last_mut().unwrap() = f32::INFINITY;
+    };
+    let is_bad = format!("DIR/model.safetensors: tensor {words} holds NaN or infinite numbers");
+    for change in [&first_is_bad as &dyn Fn(&mut Tensors), &last_is_bad] {
+        let refusal = refusal(change, words).unwrap_err();
+        assert!(refusal.starts_with(&is_bad), "{refusal}");
+    }
+    let is_missing = refusal(&|tensors| drop(tensors.remove(words)), words).unwrap_err();
+    assert!(
+        is_missing.contains(&format!("missing, the first: {words}")),
+        "{is_missing}"
+    );
+    let has_other_shape = |tensors: &mut Tensors| tensors.get_mut(words).unwrap().0.reverse();
+    let shape = refusal(&has_other_shape, words).unwrap_err();
+    assert!(shape.contains("config.json demands"), "{shape}");
 }
 
 #[test]

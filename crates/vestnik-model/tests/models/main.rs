@@ -9,6 +9,7 @@ mod insides;
 mod low_rank;
 mod multi_task;
 mod parity;
+mod stored_encoder;
 mod support;
 
 /// The same tests for every folder of fixtures.
@@ -48,6 +49,11 @@ macro_rules! test_folders {
             #[test]
             fn has_the_same_gradients_in_parts() {
                 crate::insides::check_gradients(FOLDER);
+            }
+
+            #[test]
+            fn has_the_tensors_of_its_encoder_one_by_one() {
+                crate::stored_encoder::check_tensors(FOLDER);
             }
 
             #[test]
