@@ -11,7 +11,7 @@ use std::time::Instant;
 
 use serde_json::json;
 use vestnik_engine::{Engine, EngineDtype, EngineOptions};
-use vestnik_model::{Device, EncoderModel, ModelDir};
+use vestnik_model::{EncoderModel, ModelDir};
 use vestnik_text::Batch;
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -28,12 +28,11 @@ fn main() -> Result<(), Box<dyn Error>> {
         .build_global()?;
     let start = Instant::now();
     let dir = ModelDir::open(Path::new(&argument(0, "models/vestnik-news")))?;
-    let (model, _) = EncoderModel::load_frozen(&dir, &Device::Cpu)?;
-    let read = start.elapsed();
+    let encoder = EncoderModel::stored(&dir)?;
     let dtype: EngineDtype = argument(2, "int8").parse()?;
-    let config = &model.config().encoder;
+    let config = &dir.config().encoder;
     let options = EngineOptions::default().with_dtype(dtype);
-    let engine = Engine::new(config, model.parameters(), &options)?;
+    let engine = Engine::new(config, &encoder, &options)?;
     let lengths: Vec<usize> = serde_json::from_slice(&std::fs::read(argument(1, "lengths.json"))?)?;
     let batches = batches(lengths, argument(4, "4096").parse()?, config.vocab_size);
     let load = start.elapsed();
@@ -41,7 +40,6 @@ fn main() -> Result<(), Box<dyn Error>> {
         "dtype": dtype.to_string(),
         "kernels": engine.kernels(),
         "threads": threads,
-        "read_seconds": read.as_secs_f64(),
         "load_seconds": load.as_secs_f64(),
     }));
     for line in std::io::stdin().lock().lines() {

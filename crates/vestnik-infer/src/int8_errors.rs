@@ -1,7 +1,7 @@
 //! What int8 costs a model, layer by layer.
 
 use vestnik_engine::{EngineDtype, EngineOptions};
-use vestnik_model::{Device, EncoderModel, ModelDir};
+use vestnik_model::{Device, EncoderConfig, EncoderModel, ModelDir, StoredEncoder};
 use vestnik_text::Tokenizer;
 
 use crate::error::Result;
@@ -47,7 +47,7 @@ impl Int8Errors {
             let states = probe.states(texts, EngineDtype::Int8, f32_layers)?;
             Ok(relative_error(&states, &exact))
         };
-        let n_layers = probe.model.config().encoder.num_hidden_layers;
+        let n_layers = probe.config().num_hidden_layers;
         let alone = |layer| (0..n_layers).filter(|other| *other != layer).collect();
         let layers: Vec<f64> = (0..n_layers)
             .map(|layer| error(alone(layer)))
@@ -65,7 +65,7 @@ impl Int8Errors {
             all,
             int8: Int8Metadata { f32_layers },
             kept,
-            tokens: exact.len() / probe.model.config().encoder.hidden_size,
+            tokens: exact.len() / probe.config().hidden_size,
         })
     }
 }
@@ -73,7 +73,7 @@ impl Int8Errors {
 /// An encoder to try.
 struct Probe<'a> {
     dir: &'a ModelDir,
-    model: EncoderModel,
+    encoder: StoredEncoder,
     tokenizer: Tokenizer,
 }
 
@@ -81,9 +81,13 @@ impl<'a> Probe<'a> {
     fn open(dir: &'a ModelDir) -> Result<Self> {
         Ok(Self {
             dir,
-            model: EncoderModel::load_frozen(dir, &Device::Cpu)?.0,
+            encoder: EncoderModel::stored(dir)?,
             tokenizer: dir.tokenizer()?,
         })
+    }
+
+    fn config(&self) -> &EncoderConfig {
+        &self.dir.config().encoder
     }
 
     /// The states of all windows of texts, in an order that depends on the texts alone.
@@ -97,9 +101,8 @@ impl<'a> Probe<'a> {
         let options = EngineOptions::default()
             .with_dtype(dtype)
             .with_f32_layers(f32_layers);
-        let (config, parameters) = (self.model.config(), self.model.parameters());
         let reader = Reader::new(
-            States::packed(&config.encoder, parameters, &options)?,
+            States::packed(self.config(), &self.encoder, &options)?,
             self.tokenizer.clone(),
             window_options(metadata.as_ref(), self.dir.max_tokens())?,
             Device::Cpu,

@@ -6,7 +6,7 @@ use vestnik_text::Batch;
 use crate::builder::{Builder, Purpose};
 use crate::heads::NoHead;
 use crate::models::Model;
-use crate::{Encoder, EncoderPart, LoadReport, Mode, ModelDir, Result};
+use crate::{Encoder, EncoderPart, LoadReport, Mode, ModelDir, Result, StoredEncoder};
 
 /// An encoder alone, from a directory with any head or none (`BertModel` and its like).
 pub type EncoderModel = Model<NoHead>;
@@ -26,6 +26,15 @@ impl EncoderModel {
     /// As [`Self::load_frozen`].
     pub fn load_parts(dir: &ModelDir, device: &Device) -> Result<(EncoderPart, NoHead)> {
         EncoderPart::load(dir, device, |purpose| Self::load_for(purpose, dir, device))
+    }
+
+    /// Where the tensors of a directory's encoder lie.
+    ///
+    /// # Errors
+    /// [`crate::Error::MissingTensors`], [`crate::Error::TensorShape`], [`crate::Error::Weights`].
+    pub fn stored(dir: &ModelDir) -> Result<StoredEncoder> {
+        let (model, _) = Self::load_for(Purpose::Head, dir, &Device::Cpu)?;
+        Ok(StoredEncoder::new(dir.weights(), model.parameters.outline))
     }
 
     fn load_for(purpose: Purpose, dir: &ModelDir, device: &Device) -> Result<(Self, LoadReport)> {

@@ -1,24 +1,15 @@
 //! Encoders whose tensors stay in the files: what is read of them one by one is what a whole model has.
 
 use candle_core::DType;
-use vestnik_model::{
-    Device, EncoderModel, EncoderPart, ModelDir, StoredEncoder, TensorSource, TokenClassifier,
-};
+use vestnik_model::{Device, EncoderModel, ModelDir, TensorSource, TokenClassifier};
 
 use crate::support::open;
-
-fn stored(dir: &ModelDir) -> StoredEncoder {
-    match EncoderModel::load_parts(dir, &Device::Cpu).unwrap().0 {
-        EncoderPart::Stored(encoder) => encoder,
-        EncoderPart::Composed(_) => panic!("on the CPU"),
-    }
-}
 
 /// Every tensor of the encoder is there with the same rows.
 pub(crate) fn check_tensors(folder: &str) {
     let dir = open(folder);
     let (model, _) = EncoderModel::load_frozen(&dir, &Device::Cpu).unwrap();
-    let stored = stored(&dir);
+    let stored = EncoderModel::stored(&dir).unwrap();
     for (name, tensor) in model.parameters().iter() {
         let shape = tensor.dims().to_vec();
         assert_eq!(
@@ -37,7 +28,10 @@ pub(crate) fn check_tensors(folder: &str) {
 #[test]
 fn tensors_of_heads_and_unknown_ones_are_not_among_them() {
     let dir = open("bert_seq");
-    let (stored, parameters) = (stored(&dir), EncoderModel::load_frozen(&dir, &Device::Cpu));
+    let (stored, parameters) = (
+        EncoderModel::stored(&dir).unwrap(),
+        EncoderModel::load_frozen(&dir, &Device::Cpu),
+    );
     let (model, _) = parameters.unwrap();
     for name in ["classifier.weight", "bert.pooler.dense.weight", "bert.", ""] {
         assert_eq!(stored.shape(name), None, "{name:?}");
@@ -62,7 +56,8 @@ fn halves_are_the_bytes_of_the_file() {
     ] {
         let folder = tempfile::tempdir().unwrap();
         model.save(folder.path(), dtype).unwrap();
-        let stored = stored(&ModelDir::open(folder.path()).unwrap());
+        let dir = ModelDir::open(folder.path()).unwrap();
+        let stored = EncoderModel::stored(&dir).unwrap();
         let halves = stored.halves(name).unwrap();
         assert_eq!(halves.is_some(), are_halves, "{dtype:?}");
         let Some(halves) = halves else { continue };
@@ -78,7 +73,7 @@ fn halves_are_the_bytes_of_the_file() {
 
 #[test]
 fn rows_beyond_the_end_are_not_there() {
-    let stored = stored(&open("bert"));
+    let stored = EncoderModel::stored(&open("bert")).unwrap();
     let name = "bert.embeddings.LayerNorm.weight";
     let n_rows = stored.shape(name).unwrap()[0];
     let rows = stored.read_rows(name, n_rows - 1..n_rows + 5).unwrap();
