@@ -139,7 +139,7 @@ enum Table {
 
 impl Table {
     fn load(tensors: Tensors<'_>, name: &str) -> Result<Self> {
-        let n_rows = tensors.shape(name)?[0];
+        let [n_rows, _] = tensors.matrix(name)?;
         if let Some(halves) = tensors.source.halves(name)? {
             return Ok(Self::Halves(halves));
         }

@@ -18,9 +18,14 @@ impl<'a> Tensors<'a> {
         Self { source }
     }
 
-    /// The shape of the tensor `name`.
-    pub(crate) fn shape(&self, name: &str) -> Result<Vec<usize>> {
-        self.source.shape(name).ok_or_else(|| missing(name))
+    /// Rows and columns of the matrix `name`.
+    pub(crate) fn matrix(&self, name: &str) -> Result<[usize; 2]> {
+        let shape = self.source.shape(name).ok_or_else(|| missing(name))?;
+        <[usize; 2]>::try_from(shape).map_err(|shape| Error::Argument {
+            what: "parameters of an engine",
+            expected: format!("the matrix {name}"),
+            got: format!("the shape {shape:?}"),
+        })
     }
 
     /// The numbers of the tensor `name`, row-major.
@@ -31,7 +36,9 @@ impl<'a> Tensors<'a> {
     /// The numbers of a tensor, if there is one of this name.
     pub(crate) fn find(&self, name: &str) -> Result<Option<Vec<f32>>> {
         match self.source.shape(name) {
-            Some(shape) => self.source.read_rows(name, 0..shape[0]),
+            Some(shape) => self
+                .source
+                .read_rows(name, 0..shape.first().copied().unwrap_or(1)),
             None => Ok(None),
         }
     }
@@ -58,8 +65,8 @@ impl<'a> Tensors<'a> {
     /// Weight, bias (zeros where there is none) and number of inputs of an affine layer.
     pub(crate) fn affine(&self, name: &str) -> Result<(Vec<f32>, Vec<f32>, usize)> {
         let weight_name = format!("{name}.weight");
+        let [_, inputs] = self.matrix(&weight_name)?;
         let weight = self.read(&weight_name)?;
-        let inputs = self.shape(&weight_name)?[1];
         let bias = self.find(&format!("{name}.bias"))?;
         let bias = bias.unwrap_or_else(|| vec![0.0; weight.len() / inputs]);
         Ok((weight, bias, inputs))

@@ -10,7 +10,7 @@ use crate::batches::{
     single,
 };
 
-fn fixtures() -> Vec<PathBuf> {
+pub(crate) fn fixtures() -> Vec<PathBuf> {
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("../vestnik-model/tests/fixtures");
     let mut found: Vec<PathBuf> = std::fs::read_dir(dir)
         .unwrap()

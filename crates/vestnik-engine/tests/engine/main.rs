@@ -6,6 +6,7 @@ mod allocations;
 mod batches;
 mod candle_transformers;
 mod fixtures;
+mod parameters;
 #[path = "../support/peer.rs"]
 mod peer;
 mod random;
