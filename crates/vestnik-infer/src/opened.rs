@@ -1,6 +1,8 @@
 //! What every kind of model is opened with.
 
-use vestnik_model::{EncoderPart, ModelDir};
+use vestnik_model::{
+    Device, EncoderPart, ModelDir, SequenceClassificationHead, SequenceClassifier,
+};
 use vestnik_text::Tokenizer;
 
 use crate::error::Result;
@@ -15,7 +17,7 @@ pub(crate) struct Opened<H> {
 }
 
 impl<H: Send> Opened<H> {
-    /// Reads the tokenizer while `load` reads the head and the encoder is packed: each takes about half of the time.
+    /// Reads the tokenizer while `load` reads the head and the encoder is packed.
     pub(crate) fn new(
         dir: &ModelDir,
         options: &Options,
@@ -33,5 +35,12 @@ impl<H: Send> Opened<H> {
             states,
             head,
         })
+    }
+}
+
+impl Opened<SequenceClassificationHead> {
+    /// Opens a classifier of texts, or of pairs.
+    pub(crate) fn classifier(dir: &ModelDir, device: &Device, options: &Options) -> Result<Self> {
+        Self::new(dir, options, || SequenceClassifier::load_parts(dir, device))
     }
 }

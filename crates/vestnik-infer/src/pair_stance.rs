@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use vestnik_core::{Span, Stance};
-use vestnik_model::{Device, Mode, ModelDir, SequenceClassificationHead, SequenceClassifier};
+use vestnik_model::{Device, Mode, ModelDir, SequenceClassificationHead};
 use vestnik_text::{PairTemplate, SpanPlace, TokenizedText, Tokenizer, WindowOptions, windows};
 
 use crate::analysis::{Analysis, Request, Target};
@@ -48,12 +48,11 @@ struct Pair {
 impl PairStance {
     pub(crate) fn open(dir: &ModelDir, device: Device, options: &Options) -> Result<Self> {
         let budget = BatchBudget::new(options.batch_tokens_on(&device))?;
-        let load = || SequenceClassifier::load_parts(dir, &device);
         let Opened {
             tokenizer,
             states,
             head,
-        } = Opened::new(dir, options, load)?;
+        } = Opened::classifier(dir, &device, options)?;
         Ok(Self {
             scores: StanceScores::new(head.labels(), &HeadCalibration::default())?,
             states,

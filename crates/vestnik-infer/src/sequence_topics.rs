@@ -1,7 +1,7 @@
 //! A classifier of whole texts as a model of topics.
 
 use vestnik_core::Topic;
-use vestnik_model::{Device, Mode, ModelDir, SequenceClassificationHead, SequenceClassifier};
+use vestnik_model::{Device, Mode, ModelDir, SequenceClassificationHead};
 use vestnik_text::{Tokenizer, WindowOptions};
 
 use crate::analysis::{Analysis, Request};
@@ -29,12 +29,11 @@ impl SequenceTopics {
         device: Device,
         options: &Options,
     ) -> Result<Self> {
-        let load = || SequenceClassifier::load_parts(dir, &device);
         let Opened {
             tokenizer,
             states,
             head,
-        } = Opened::new(dir, options, load)?;
+        } = Opened::classifier(dir, &device, options)?;
         let identity = HeadCalibration::default();
         Ok(Self {
             scores: TopicScores::new(head.labels(), head.problem_type(), &identity, options)?,

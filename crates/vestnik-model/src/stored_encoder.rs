@@ -13,8 +13,8 @@ pub trait TensorSource: Sync {
     /// The shape of a tensor; `None` if there is none of this name.
     fn shape(&self, name: &str) -> Option<Vec<usize>>;
 
-    /// The numbers of some rows of a tensor, row-major, where `rows` counts along its first dimension; `None` if there is no
-    /// tensor of this name.
+    /// The numbers of some rows of a tensor, row-major, where `rows` counts along its first dimension and what is beyond
+    /// its end is left out; `None` if there is no tensor of this name.
     ///
     /// # Errors
     /// Of a tensor in a file [`crate::Error::File`], [`crate::Error::TensorDtype`], [`crate::Error::NotFinite`]; else
@@ -88,7 +88,8 @@ impl TensorSource for Parameters {
         let Some(tensor) = self.get(name) else {
             return Ok(None);
         };
-        let rows = tensor.narrow(0, rows.start, rows.len())?;
+        let end = rows.end.min(tensor.dim(0)?);
+        let rows = tensor.narrow(0, rows.start.min(end), end.saturating_sub(rows.start))?;
         Ok(Some(rows.flatten_all()?.to_vec1()?))
     }
 }

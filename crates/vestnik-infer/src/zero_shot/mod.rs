@@ -7,7 +7,7 @@ mod template;
 use std::path::Path;
 
 use vestnik_core::LabelSet;
-use vestnik_model::{Device, Mode, ModelDir, SequenceClassificationHead, SequenceClassifier};
+use vestnik_model::{Device, Mode, ModelDir, SequenceClassificationHead};
 use vestnik_text::{PairTemplate, TokenizedText, Tokenizer, Window, WindowOptions, windows};
 
 use crate::batch_budget::BatchBudget;
@@ -144,12 +144,11 @@ impl ZeroShot {
     pub fn from_dir(path: impl AsRef<Path>, options: &Options) -> Result<Self> {
         let dir = ModelDir::open(path.as_ref())?;
         let device = options.device.open()?;
-        let load = || SequenceClassifier::load_parts(&dir, &device);
         let Opened {
             tokenizer,
             states,
             head,
-        } = Opened::new(&dir, options, load)?;
+        } = Opened::classifier(&dir, &device, options)?;
         let budget = BatchBudget::new(options.batch_tokens_on(&device))?;
         let entailment = Entailment::find(head.labels())?;
         Ok(Self {

@@ -93,10 +93,10 @@ impl TensorFile {
         self.metadata.info(name)
     }
 
-    /// Numbers of the tensor `name`, which is `info`: those in the range `values` of all that it has.
+    /// Numbers of the tensor `name`, which is `info`: those of the range `values` that it has.
     ///
     /// # Errors
-    /// They are no floats, or one is NaN or infinite, or there are not as many, or the file cannot be read any more.
+    /// They are no floats, or one is NaN or infinite, or the file cannot be read any more.
     pub(crate) fn read_f32(
         &self,
         name: &str,

@@ -78,4 +78,11 @@ fn rows_beyond_the_end_are_not_there() {
     let n_rows = stored.shape(name).unwrap()[0];
     let rows = stored.read_rows(name, n_rows - 1..n_rows + 5).unwrap();
     assert_eq!(rows.map(|rows| rows.len()), Some(1));
+    let (model, _) = EncoderModel::load_frozen(&open("bert"), &Device::Cpu).unwrap();
+    for (rows, n) in [(n_rows - 1..n_rows + 5, 1), (n_rows + 2..n_rows + 5, 0)] {
+        for source in [&stored as &dyn TensorSource, model.parameters()] {
+            let rows = source.read_rows(name, rows.clone()).unwrap();
+            assert_eq!(rows.map(|rows| rows.len()), Some(n));
+        }
+    }
 }
