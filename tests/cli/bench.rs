@@ -97,6 +97,6 @@ fn kernels_of_the_environment_are_known_or_told() {
     assert_eq!(known.code, 0, "{known}");
     let unknown = with("AVX2");
     assert_eq!(unknown.code, 2, "{unknown}");
-    let line = r#"VESTNIK_KERNELS: expected avx512, avx2 or portable, got "AVX2""#;
+    let line = r#"VESTNIK_KERNELS: expected avx512, avxvnni, avx2 or portable, got "AVX2""#;
     assert!(unknown.stderr.contains(line), "{unknown}");
 }

@@ -27,6 +27,7 @@ impl Arithmetic {
             processor: match options.kernels {
                 Kernels::Fastest => Processor::detect(),
                 Kernels::Avx512 => Processor::vectors(),
+                Kernels::AvxVnni => Processor::avx_vnni(),
                 Kernels::Avx2 => Processor::avx2(),
                 Kernels::Portable => None,
             },
@@ -83,6 +84,7 @@ impl Arithmetic {
         match self.processor {
             Some(processor) if processor.tiles().is_some() => return "amx",
             Some(Processor::Avx512(_)) => return "avx512",
+            Some(Processor::Avx2(processor)) if processor.vnni().is_some() => return "avxvnni",
             Some(Processor::Avx2(_)) => return "avx2",
             None => (),
         }

@@ -44,13 +44,16 @@ impl FromStr for EngineDtype {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kernels {
     /// The fastest that the processor has: AMX tiles (Linux on Intel Sapphire Rapids and later), otherwise AVX-512 vectors
-    /// with VNNI (Intel Cascade Lake, AMD Zen 4, and later), otherwise AVX2 vectors (Intel Haswell, AMD Zen, and later),
-    /// otherwise the portable ones. With `VESTNIK_KERNELS=avx512`, `=avx2` or `=portable` in the environment, at most those.
+    /// with VNNI (Intel Cascade Lake, AMD Zen 4, and later), otherwise AVX2 vectors (Intel Haswell, AMD Zen, and later), with
+    /// VNNI where they have it (Intel Alder Lake and later), otherwise the portable ones. With `VESTNIK_KERNELS=avx512`,
+    /// `=avxvnni`, `=avx2` or `=portable` in the environment, at most those.
     #[default]
     Fastest,
     /// At most AVX-512 vectors, where the processor has tiles, too.
     Avx512,
-    /// At most AVX2 vectors, where the processor has more, too.
+    /// At most AVX2 vectors with VNNI, where the processor has more, too.
+    AvxVnni,
+    /// At most AVX2 vectors without VNNI, where the processor has more, too.
     Avx2,
     /// Those of `rten-gemm`, which choose between AVX-512, AVX2, NEON and plain code themselves.
     Portable,
@@ -59,15 +62,16 @@ pub enum Kernels {
 impl FromStr for Kernels {
     type Err = Error;
 
-    /// `avx512`, `avx2` or `portable`.
+    /// `avx512`, `avxvnni`, `avx2` or `portable`.
     fn from_str(text: &str) -> Result<Self> {
         match text {
             "avx512" => Ok(Self::Avx512),
+            "avxvnni" => Ok(Self::AvxVnni),
             "avx2" => Ok(Self::Avx2),
             "portable" => Ok(Self::Portable),
             _ => Err(Error::Argument {
                 what: "VESTNIK_KERNELS",
-                expected: "avx512, avx2 or portable".to_owned(),
+                expected: "avx512, avxvnni, avx2 or portable".to_owned(),
                 got: format!("{text:?}"),
             }),
         }
@@ -125,12 +129,20 @@ mod tests {
 
     #[test]
     fn kernels_have_names_and_an_order() {
-        let names = ["avx512", "avx2", "portable"];
+        let names = ["avx512", "avxvnni", "avx2", "portable"];
         let kernels = names.map(|name| name.parse::<Kernels>().unwrap());
-        assert_eq!(kernels, [Kernels::Avx512, Kernels::Avx2, Kernels::Portable]);
+        assert_eq!(
+            kernels,
+            [
+                Kernels::Avx512,
+                Kernels::AvxVnni,
+                Kernels::Avx2,
+                Kernels::Portable
+            ]
+        );
         assert!(kernels.is_sorted() && Kernels::Fastest < kernels[0]);
         let error = "AVX2".parse::<Kernels>().unwrap_err();
-        let expected = r#"VESTNIK_KERNELS: expected avx512, avx2 or portable, got "AVX2""#;
+        let expected = r#"VESTNIK_KERNELS: expected avx512, avxvnni, avx2 or portable, got "AVX2""#;
         assert_eq!(error.to_string(), expected);
     }
 }

@@ -252,10 +252,13 @@ fn extremes<I: Isa>(isa: I, row: &[f32]) -> (f32, f32) {
     let high = ops.max(ops.max(a, b), ops.max(c, d)).to_array();
     let low = low.into_iter().chain(rest.iter().copied());
     let high = high.into_iter().chain(rest.iter().copied());
-    (chosen(low, f32::min), chosen(high, f32::max))
+    (
+        chosen(low, |x, y| if y < x { y } else { x }),
+        chosen(high, |x, y| if y > x { y } else { x }),
+    )
 }
 
-/// One of zero and some numbers. Sixteen are chosen from side by side, then half against half: few steps wait for another.
+/// One of zero and some numbers; `choose` takes the first of two that cannot be compared. Sixteen are chosen from side by side, then half against half: few steps wait for another.
 #[inline(always)]
 fn chosen(numbers: impl Iterator<Item = f32>, choose: impl Fn(f32, f32) -> f32) -> f32 {
     let mut lanes = [0.0; 16];

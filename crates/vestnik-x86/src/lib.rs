@@ -14,6 +14,6 @@ mod processor;
 mod tiles;
 mod transpose;
 
-pub use processor::{Amx, Avx2, Avx512, Bf16};
+pub use processor::{Amx, Avx2, Avx512, AvxVnni, Bf16};
 pub use tiles::{BLOCK, PANEL_STEP, STEP_BYTES, Tiles, check};
 pub use transpose::{TILE, by_turns, transposed};

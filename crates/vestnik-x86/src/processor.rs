@@ -9,9 +9,15 @@ pub struct Avx512 {
     tiles: Option<Amx>,
 }
 
-/// Proof that AVX2 and FMA may be used in this process.
+/// Proof that AVX2 and FMA may be used in this process, and a proof of what else may.
 #[derive(Clone, Copy, Debug)]
-pub struct Avx2(());
+pub struct Avx2 {
+    vnni: Option<AvxVnni>,
+}
+
+/// Proof that AVX2 may be used, with products of bytes.
+#[derive(Clone, Copy, Debug)]
+pub struct AvxVnni(());
 
 /// Proof that AVX-512 may be used, with products of bf16 numbers.
 #[derive(Clone, Copy, Debug)]
@@ -26,7 +32,20 @@ impl Avx2 {
     #[must_use]
     pub fn detect() -> Option<Self> {
         let is_there = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
-        is_there.then_some(Self(()))
+        let vnni = (is_there && is_x86_feature_detected!("avxvnni")).then_some(AvxVnni(()));
+        is_there.then_some(Self { vnni })
+    }
+
+    /// The same processor, as if it had no products of bytes.
+    #[must_use]
+    pub fn without_vnni(self) -> Self {
+        Self { vnni: None }
+    }
+
+    /// Products of bytes.
+    #[must_use]
+    pub fn vnni(self) -> Option<AvxVnni> {
+        self.vnni
     }
 }
 

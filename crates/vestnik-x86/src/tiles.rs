@@ -121,6 +121,29 @@ macro_rules! add_products {
     };
 }
 
+/// Loads a step's tiles and adds their products, each as soon as its factors are there; the panel's second tile lies
+/// `$second` bytes behind its first.
+macro_rules! step {
+    ($instruction:literal, $second:literal) => {
+        concat!(
+            "tileloadd tmm4, [{low} + {stride}]\n",
+            "tileloadd tmm6, [{panel} + {line}]\n",
+            $instruction,
+            " tmm0, tmm4, tmm6\n",
+            "tileloadd tmm7, [{panel} + {line} + ",
+            $second,
+            "]\n",
+            $instruction,
+            " tmm1, tmm4, tmm7\n",
+            "tileloadd tmm5, [{high} + {stride}]\n",
+            $instruction,
+            " tmm2, tmm5, tmm6\n",
+            $instruction,
+            " tmm3, tmm5, tmm7"
+        )
+    };
+}
+
 impl Tiles {
     /// Sets the tiles up.
     #[must_use]
@@ -154,9 +177,7 @@ impl Tiles {
                 4 * out_stride,
                 "2048",
                 "2048",
-                load_rows!("0"),
-                load_panel!("0", "1024"),
-                add_products!("tdpbusd"),
+                step!("tdpbusd", "1024"),
             );
         }
     }
@@ -194,9 +215,7 @@ impl Tiles {
                 4 * out_stride,
                 "64",
                 "2048",
-                load_rows!("0"),
-                load_panel!("0", "1024"),
-                add_products!("tdpbf16ps"),
+                step!("tdpbf16ps", "1024"),
             );
         }
     }
@@ -236,9 +255,7 @@ impl Tiles {
                 4 * BLOCK,
                 "64",
                 "2048",
-                load_rows!("0"),
-                load_panel!("0", "64"),
-                add_products!("tdpbf16ps"),
+                step!("tdpbf16ps", "64"),
             );
         }
     }

@@ -2,7 +2,7 @@
 
 use vestnik_x86::{PANEL_STEP, STEP_BYTES, check};
 
-use super::{Avx2, Avx512, Bf16, Processor, Tiles, avx2, avx512};
+use super::{Avx2, Avx512, Bf16, Processor, Tiles, avx_vnni, avx2, avx512};
 
 /// Tiles, or vectors.
 #[derive(Debug)]
@@ -45,7 +45,10 @@ impl Blocks {
                 Self::Avx512(proof) => {
                     avx512::bytes(*proof, first, stride, panel, numbers, out_stride);
                 }
-                Self::Avx2(proof) => avx2::bytes(*proof, first, stride, panel, numbers, out_stride),
+                Self::Avx2(proof) => match proof.vnni() {
+                    Some(vnni) => avx_vnni::bytes(vnni, first, stride, panel, numbers, out_stride),
+                    None => avx2::bytes(*proof, first, stride, panel, numbers, out_stride),
+                },
             }
         }
     }

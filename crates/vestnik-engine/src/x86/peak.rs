@@ -1,18 +1,19 @@
 //! What the processor can do at most: products of numbers that are in registers already.
 
 use std::arch::x86_64::{
-    _mm256_add_epi16, _mm256_add_epi32, _mm256_fmadd_ps, _mm256_madd_epi16, _mm256_maddubs_epi16,
-    _mm256_set1_epi8, _mm256_set1_epi16, _mm256_set1_ps, _mm256_setzero_ps, _mm256_setzero_si256,
-    _mm512_dpbusd_epi32, _mm512_fmadd_ps, _mm512_set1_epi8, _mm512_set1_ps, _mm512_setzero_ps,
-    _mm512_setzero_si512,
+    _mm256_add_epi16, _mm256_add_epi32, _mm256_dpbusd_avx_epi32, _mm256_fmadd_ps,
+    _mm256_madd_epi16, _mm256_maddubs_epi16, _mm256_set1_epi8, _mm256_set1_epi16, _mm256_set1_ps,
+    _mm256_setzero_ps, _mm256_setzero_si256, _mm512_dpbusd_epi32, _mm512_fmadd_ps,
+    _mm512_set1_epi8, _mm512_set1_ps, _mm512_setzero_ps, _mm512_setzero_si512,
 };
 use std::hint::black_box;
 
-use super::{Avx2, Avx512, Processor};
+use super::{Avx2, Avx512, AvxVnni, Processor};
 
 /// Sums that do not wait for each other: more than the instructions under way, and with the factors no more than registers.
 const AVX512_SUMS: usize = 16;
 const AVX2_FLOAT_SUMS: usize = 12;
+const AVX2_VNNI_SUMS: usize = 12;
 /// Each of them has two products beside it.
 const AVX2_BYTE_SUMS: usize = 8;
 
@@ -20,6 +21,7 @@ const AVX2_BYTE_SUMS: usize = 8;
 pub(crate) fn byte_operations(processor: Processor) -> u64 {
     let (bytes, sums) = match processor {
         Processor::Avx512(_) => (64, AVX512_SUMS),
+        Processor::Avx2(processor) if processor.vnni().is_some() => (32, AVX2_VNNI_SUMS),
         // Two vectors at once.
         Processor::Avx2(_) => (2 * 32, AVX2_BYTE_SUMS),
     };
@@ -41,7 +43,10 @@ pub(crate) fn bytes(processor: Processor, rounds: u64) {
     unsafe {
         match processor {
             Processor::Avx512(proof) => bytes_by_avx512(proof, rounds),
-            Processor::Avx2(proof) => bytes_by_avx2(proof, rounds),
+            Processor::Avx2(proof) => match proof.vnni() {
+                Some(vnni) => bytes_by_avx_vnni(vnni, rounds),
+                None => bytes_by_avx2(proof, rounds),
+            },
         }
     }
 }
@@ -76,6 +81,18 @@ fn floats_by_avx512(_: Avx512, rounds: u64) {
     for _ in 0..rounds {
         for sum in &mut sums {
             *sum = _mm512_fmadd_ps(*sum, factors[0], factors[1]);
+        }
+    }
+    black_box(sums);
+}
+
+#[target_feature(enable = "avx2,avxvnni")]
+fn bytes_by_avx_vnni(_: AvxVnni, rounds: u64) {
+    let mut sums = [_mm256_setzero_si256(); AVX2_VNNI_SUMS];
+    let factors = black_box([_mm256_set1_epi8(1), _mm256_set1_epi8(2)]);
+    for _ in 0..rounds {
+        for sum in &mut sums {
+            *sum = _mm256_dpbusd_avx_epi32(*sum, factors[0], factors[1]);
         }
     }
     black_box(sums);

@@ -8,14 +8,14 @@ use vestnik_x86::BLOCK;
 pub(crate) enum Processor {
     /// With VNNI: Intel Cascade Lake, AMD Zen 4, and later; some of them have tiles.
     Avx512(Avx512),
-    /// With FMA: Intel Haswell, AMD Zen, and later.
+    /// With FMA: Intel Haswell, AMD Zen, and later; some of them have products of bytes (Intel Alder Lake and later).
     Avx2(Avx2),
 }
 
 impl Processor {
     /// Asks the processor.
     pub(crate) fn detect() -> Option<Self> {
-        Avx512::detect().map(Self::Avx512).or_else(Self::avx2)
+        Avx512::detect().map(Self::Avx512).or_else(Self::avx_vnni)
     }
 
     /// The same, as if there were no tiles.
@@ -26,9 +26,14 @@ impl Processor {
         }
     }
 
+    /// The same, as if there were nothing but AVX2 and its products of bytes.
+    pub(crate) fn avx_vnni() -> Option<Self> {
+        Avx2::detect().map(Self::Avx2)
+    }
+
     /// The same, as if there were nothing but AVX2.
     pub(crate) fn avx2() -> Option<Self> {
-        Avx2::detect().map(Self::Avx2)
+        Avx2::detect().map(|processor| Self::Avx2(processor.without_vnni()))
     }
 
     /// Tiles.
@@ -50,8 +55,8 @@ impl Processor {
     /// The largest byte of rows, and of weights, whose products are exact.
     pub(crate) fn largest_bytes(self) -> (u8, i8) {
         match self {
-            Self::Avx512(_) => (u8::MAX, i8::MAX),
-            Self::Avx2(_) => avx2::LARGEST_BYTES,
+            Self::Avx2(processor) if processor.vnni().is_none() => avx2::LARGEST_BYTES,
+            _ => (u8::MAX, i8::MAX),
         }
     }
 

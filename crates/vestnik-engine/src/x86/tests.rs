@@ -3,6 +3,7 @@
 use vestnik_x86::{BLOCK, PANEL_STEP, STEP_BYTES};
 
 use super::packing::{PARTS, split_weights, weights_of_bytes, weights_of_floats};
+use super::softmax::exponentials;
 use super::{Blocks, Processor};
 
 const DEPTHS: [usize; 5] = [1, 31, 64, 100, 384];
@@ -47,7 +48,12 @@ fn step_by_step(rows: &[u8], stride: usize) -> Vec<u8> {
 
 /// This processor, and what it would be with less.
 fn processors() -> impl Iterator<Item = Processor> {
-    let all = [Processor::detect(), Processor::vectors(), Processor::avx2()];
+    let all = [
+        Processor::detect(),
+        Processor::vectors(),
+        Processor::avx_vnni(),
+        Processor::avx2(),
+    ];
     all.into_iter().flatten()
 }
 
@@ -140,6 +146,75 @@ fn products_of_numbers_are_exact_for_any_number_of_rows() {
                     assert!((x - y).abs() < 1e-4, "{depth}, {n_rows}: {x} {y}");
                 }
             }
+        }
+    }
+}
+
+/// The exponentials of scores, rounded to bf16, and their sum.
+fn rounded_exponentials(scores: &[f32], visible: std::ops::Range<usize>) -> (Vec<f32>, f32) {
+    let mut out = vec![0; scores.len()];
+    // SAFETY: the callers have a `Bf16`.
+    let sum = unsafe { exponentials(scores, &visible, 0.5, false, &mut out) };
+    let number = |half: u16| f32::from_bits(u32::from(half) << 16);
+    (out.into_iter().map(number).collect(), sum)
+}
+
+#[test]
+fn exponentials_are_near_for_bf16() {
+    if processors().next().and_then(Processor::bf16).is_none() {
+        return;
+    }
+    for size in [1.0, 30.0, 1e4] {
+        let scores: Vec<f32> = numbers(320).iter().map(|x| size * x).collect();
+        let visible = 3..301;
+        let max = scores[visible.clone()]
+            .iter()
+            .copied()
+            .fold(f32::MIN, f32::max);
+        let (powers, sum) = rounded_exponentials(&scores, visible.clone());
+        let mut expected_sum = 0.0;
+        for (index, (power, score)) in powers.iter().zip(&scores).enumerate() {
+            let expected = if visible.contains(&index) {
+                (0.5 * (score - max)).exp()
+            } else {
+                0.0
+            };
+            // The polynomial, bf16, and the score as a number of 24 bits.
+            let tolerance = expected * (0.0007 + 0.004 + 1e-6 * size) + 1e-37;
+            assert!(
+                (power - expected).abs() <= tolerance,
+                "{size}: {power} {expected}"
+            );
+            expected_sum += expected;
+        }
+        assert!(
+            (sum / expected_sum - 1.0).abs() < 0.001 + 1e-6 * size,
+            "{sum} {expected_sum}"
+        );
+    }
+}
+
+#[test]
+fn exponentials_of_extreme_scores_are_numbers() {
+    if processors().next().and_then(Processor::bf16).is_none() {
+        return;
+    }
+    for extreme in [
+        f32::NAN,
+        f32::INFINITY,
+        f32::NEG_INFINITY,
+        f32::MAX,
+        f32::MIN,
+    ] {
+        let mut scores = numbers(32);
+        scores[7] = extreme;
+        for scores in [scores, vec![extreme; 32]] {
+            let (powers, sum) = rounded_exponentials(&scores, 0..32);
+            assert!(
+                powers.iter().all(|power| (0.0..=1.1).contains(power)),
+                "{extreme}: {powers:?}"
+            );
+            assert!(sum > 0.0 && sum.recip().is_finite(), "{extreme}: {sum}");
         }
     }
 }

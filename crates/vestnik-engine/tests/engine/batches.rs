@@ -40,9 +40,10 @@ pub(crate) fn single(batch: &Batch, sequence: usize) -> Batch {
 }
 
 /// All kernels; on processors without some of them, others stand in.
-pub(crate) const KERNELS: [Kernels; 4] = [
+pub(crate) const KERNELS: [Kernels; 5] = [
     Kernels::Fastest,
     Kernels::Avx512,
+    Kernels::AvxVnni,
     Kernels::Avx2,
     Kernels::Portable,
 ];
