@@ -14,7 +14,9 @@ and for int8 the same graph quantized dynamically, one scale for each output.
 The second form compares `vestnik bench --tasks ner` with natasha (for Russian alone) and with the token-classification
 pipeline of transformers on the same weights, as its users call it, on Russian articles, by documents.
 
-Every contestant is a process of its own that loads once; contestants take turns, the fastest of `--rounds` counts. The
+Every contestant is a process of its own that loads once (`vestnik bench` once for each turn, with a first pass that does not
+count); contestants take turns, and the fastest of `--rounds` counts. The last column says how many times as fast `vestnik int8`
+was in the same round, the median of all rounds: it stays true on machines whose speed changes from minute to minute. The
 clock is that on the wall; `--clock cpu` takes the processor time of the process instead, for machines that do other work
 meanwhile (with one thread: several may wait for each other in loops). Padding does not count as tokens.
 """
@@ -26,6 +28,7 @@ import itertools
 import json
 import os
 import random
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -51,6 +54,7 @@ CONTESTANTS = [
     "torch bf16 sorted",
     "candle-transformers f32 sorted",
 ]
+MEASURE = "vestnik int8"  # of which the table says how many times as fast it is
 READERS = ["natasha", "transformers pipeline"]
 
 
@@ -98,26 +102,11 @@ def compare_readers(arguments: argparse.Namespace) -> dict:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "articles.jsonl"
         path.write_text("".join(json.dumps({"text": text}) + "\n" for text in texts), encoding="utf-8")
-        results = {}
-        for name in names:  # one after the other: a program of its own measures vestnik
-            contestant = Contestant(self_command(name, Path(folder), arguments), arguments)
-            results |= take_turns({name: contestant}, arguments)
+        contestants = {name: Contestant(self_command(name, Path(folder), arguments), arguments) for name in names}
         for dtype in ("f32", "int8"):
-            results[f"vestnik {dtype}"] = vestnik_bench(path, dtype, arguments)
-    return results
-
-
-def vestnik_bench(path: Path, dtype: str, arguments: argparse.Namespace) -> dict:
-    before = os.times()
-    bench = [ROOT / "target/release/vestnik", "bench", path, "--tasks", "ner", "--dtype", dtype, "--json"]
-    bench += ["--threads", str(arguments.threads), "--rounds", str(arguments.rounds)]
-    found = json.loads(subprocess.run(bench, check=True, capture_output=True, text=True).stdout)
-    after = os.times()
-    seconds = found["seconds"]
-    if arguments.clock == "cpu":  # of all rounds and the first one that does not count; loading included
-        used = after.children_user + after.children_system - before.children_user - before.children_system
-        seconds = used / (arguments.rounds + 1)
-    return {"count": found["documents"], "seconds": seconds, "peak_memory_bytes": found["peak_memory_bytes"]}
+            if not arguments.only or f"vestnik {dtype}" in arguments.only:
+                contestants[f"vestnik {dtype}"] = VestnikBench(path, dtype, arguments)
+        return take_turns(contestants, arguments)
 
 
 def command(name: str, folder: Path, arguments: argparse.Namespace) -> list:
@@ -174,16 +163,43 @@ class Contestant:
         self.process.wait()
 
 
+class VestnikBench:
+    """`vestnik bench`, which opens the model and reads everything twice in each turn; the second time counts."""
+
+    load_seconds = None
+
+    def __init__(self, path: Path, dtype: str, arguments: argparse.Namespace):
+        program = ROOT / "target/release/vestnik"
+        options = ["--tasks", "ner", "--dtype", dtype, "--threads", str(arguments.threads), "--rounds", "1", "--json"]
+        self.command = [program, "bench", path, *options]
+        self.peak = 0
+
+    def turn(self, clock: str) -> dict:
+        before = os.times()
+        found = json.loads(subprocess.run(self.command, check=True, capture_output=True, text=True).stdout)
+        after = os.times()
+        self.peak = max(self.peak, found["peak_memory_bytes"])
+        used = after.children_user + after.children_system - before.children_user - before.children_system
+        return {"count": found["documents"], "seconds": used / 2 if clock == "cpu" else found["seconds"]}
+
+    def peak_memory(self) -> int:
+        return self.peak
+
+    def finish(self) -> None:
+        pass
+
+
 def take_turns(contestants: dict, arguments: argparse.Namespace) -> dict:
+    for contestant in contestants.values():
+        contestant.turn(arguments.clock)  # does not count
+    rounds = [{name: it.turn(arguments.clock) for name, it in contestants.items()} for _ in range(arguments.rounds)]
     results = {}
-    for turn in range(arguments.rounds + 1):  # the first one does not count
-        for name, contestant in contestants.items():
-            found = contestant.turn(arguments.clock)
-            best = results.get(name)
-            if turn > 0 and (best is None or found["seconds"] < best["seconds"]):
-                results[name] = found
     for name, contestant in contestants.items():
+        results[name] = min((turns[name] for turns in rounds), key=lambda turn: turn["seconds"])
         results[name] |= {"peak_memory_bytes": contestant.peak_memory(), "load_seconds": contestant.load_seconds}
+        if MEASURE in contestants:
+            ratios = [turns[name]["seconds"] / turns[MEASURE]["seconds"] for turns in rounds]
+            results[name]["vestnik_int8_is_faster"] = statistics.median(ratios)
         contestant.finish()
     return results
 
@@ -196,11 +212,12 @@ def report(results: dict, unit: str, arguments: argparse.Namespace) -> None:
     if arguments.json:
         print(json.dumps(results))
         return
-    print(f"{'':28}{unit + '/s':>12}{'peak MB':>10}{'load s':>8}")
+    print(f"{'':28}{unit + '/s':>12}{'peak MB':>10}{'load s':>8}{'int8 is x':>11}")
     for name, result in results.items():
-        load = f"{result['load_seconds']:.2f}" if "load_seconds" in result else ""
+        load = f"{result['load_seconds']:.2f}" if result["load_seconds"] is not None else ""
         memory = result["peak_memory_bytes"] / 1e6
-        print(f"{name:28}{result[f'{unit}_per_second']:12.0f}{memory:10.0f}{load:>8}")
+        ratio = f"{result['vestnik_int8_is_faster']:.2f}" if "vestnik_int8_is_faster" in result else ""
+        print(f"{name:28}{result[f'{unit}_per_second']:12.0f}{memory:10.0f}{load:>8}{ratio:>11}")
 
 
 def plot(rates: dict[str, float], unit: str) -> str:
