@@ -342,3 +342,21 @@ fn heads_belong_to_their_model() {
         "{other}"
     );
 }
+
+#[test]
+fn what_has_no_place_for_classes_is_refused() {
+    let sandbox = Sandbox::with_model();
+    sandbox.write("news.jsonl", "{\"text\":\"Sofia\"}\n");
+    for place in [
+        "-o out.csv",
+        "-o out --output-format brat",
+        "-o o.jsonl --entities-table t.csv",
+    ] {
+        let ran = sandbox.run(&format!(
+            "classify news.jsonl --model tiny --labels a,b {place}"
+        ));
+        assert_eq!(ran.code, 2, "{ran}");
+        assert!(ran.stderr.contains("has no place for classes"), "{ran}");
+        assert_eq!(sandbox.names(), ["news.jsonl"]);
+    }
+}

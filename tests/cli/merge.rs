@@ -190,3 +190,17 @@ fn what_does_not_belong_together_is_not_merged() {
     assert!(!sandbox.path("merged.jsonl").exists());
     assert_eq!(sandbox.tag("news.jsonl --shard 0/3").code, 2);
 }
+
+#[test]
+fn a_shard_may_be_empty() {
+    let sandbox = Sandbox::with_model();
+    sandbox.write("news.jsonl", "{\"text\":\"Sofia\"}\n{\"text\":\"Rome\"}\n");
+    for shard in 1..=5 {
+        let ran = sandbox.tag(&format!("news.jsonl -o {shard}.jsonl --shard {shard}/5"));
+        assert_eq!(ran.code, 0, "{ran}");
+    }
+    let shards = "1.jsonl 2.jsonl 3.jsonl 4.jsonl 5.jsonl";
+    let ran = sandbox.run(&format!("merge {shards} -o all.jsonl"));
+    assert_eq!(ran.code, 0, "{ran}");
+    assert_eq!(sandbox.records("all.jsonl").len(), 2);
+}

@@ -432,6 +432,16 @@ fn mistakes_are_told_before_anything_is_served() {
         &Ran::of(both.env("VESTNIK_API_KEYS", "0123456789abcdef")),
         "API keys come from two places",
     );
+    #[cfg(unix)]
+    {
+        use std::os::unix::ffi::OsStrExt;
+        let mut unreadable = sandbox.command("serve --model tiny");
+        let key = std::ffi::OsStr::from_bytes(b"\xff0123456789abcdef");
+        check_mistake(
+            &Ran::of(unreadable.env("VESTNIK_API_KEYS", key)),
+            "VESTNIK_API_KEYS is not UTF-8",
+        );
+    }
 }
 
 #[track_caller]

@@ -351,3 +351,105 @@ fn program_without_a_model() {
     hint: name a model directory
     "#);
 }
+
+#[test]
+fn an_output_that_is_an_input_or_another_output_is_refused() {
+    let sandbox = Sandbox::with_model();
+    let news = "{\"text\":\"Sofia\"}\nBROKEN\n";
+    let refused = |name: &str, args: &str| {
+        sandbox.write("news.jsonl", news);
+        sandbox.write("news.csv", "text\nSofia\n");
+        sandbox.write("tagged.jsonl", "");
+        let ran = sandbox.run(args);
+        assert_eq!(ran.code, 2, "{args}: {ran}");
+        assert!(
+            ran.stderr.starts_with(&format!("error: {name} is ")),
+            "{args}: {ran}"
+        );
+        assert_eq!(sandbox.read("news.jsonl"), news.as_bytes(), "{args}");
+        assert_eq!(
+            sandbox.names(),
+            ["news.csv", "news.jsonl", "tagged.jsonl"],
+            "{args}"
+        );
+    };
+    let tag = "tag --model tiny --device cpu --force";
+    for (name, args) in [
+        ("news.jsonl", "news.jsonl -o news.jsonl"),
+        ("./news.jsonl", "news.jsonl -o ./news.jsonl --limit 1"),
+        ("news.jsonl", "news.jsonl --errors news.jsonl"),
+        (
+            "news.csv",
+            "news.csv -o tagged.jsonl --entities-table news.csv",
+        ),
+        (
+            "tagged.jsonl",
+            "news.jsonl -o tagged.jsonl --errors tagged.jsonl",
+        ),
+        (
+            "tagged.jsonl",
+            "news.jsonl -o tagged.jsonl --entities-table tagged.jsonl",
+        ),
+    ] {
+        refused(name, &format!("{tag} {args}"));
+    }
+    for args in [
+        "evaluate --model tiny --data news.jsonl --predictions news.jsonl",
+        "show news.jsonl -o news.jsonl",
+        "data convert news.jsonl -o news.jsonl",
+        "tokenizer train news.jsonl -o news.jsonl",
+        "classify news.csv --few-shot news.jsonl -o news.jsonl",
+    ] {
+        refused("news.jsonl", &format!("{args} --force"));
+    }
+}
+
+#[test]
+fn outputs_in_the_folder_of_the_inputs_are_not_read() {
+    let sandbox = Sandbox::with_model();
+    sandbox.write("news/a.jsonl", "{\"text\":\"Sofia\"}\nBROKEN\n");
+    for force in ["", "--force", "--force"] {
+        let places = "-o news/out.jsonl --errors news/errors.jsonl --entities-table news/t.csv";
+        let ran = sandbox.tag(&format!("news {places} {force}"));
+        assert_eq!(ran.code, 1, "{ran}");
+        assert_eq!(sandbox.records("news/out.jsonl").len(), 1, "{ran}");
+        assert_eq!(sandbox.records("news/errors.jsonl").len(), 1, "{ran}");
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_file_that_standard_output_is_sent_to_is_not_read() {
+    let sandbox = Sandbox::with_model();
+    sandbox.write("news/a.jsonl", "{\"text\":\"Sofia\"}\n");
+    let tag = |inputs: &str| {
+        let out = std::fs::File::create(sandbox.path("news/out.jsonl")).unwrap();
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_vestnik"));
+        let command = command
+            .current_dir(sandbox.path("news"))
+            .args(["tag", inputs, "--model", "../tiny", "--device", "cpu"]);
+        command.stdout(out).output().unwrap()
+    };
+    assert_eq!(tag(".").status.code(), Some(0));
+    assert_eq!(sandbox.records("news/out.jsonl").len(), 1);
+    let refused = tag("out.jsonl");
+    let message = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert_eq!(refused.status.code(), Some(2), "{message}");
+    assert!(message.contains("is an input and an output"), "{message}");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_pipe_that_is_named_is_read_once() {
+    let sandbox = Sandbox::with_model();
+    let script = "mkfifo pipe.jsonl && (echo '{\"text\":\"Sofia\"}' > pipe.jsonl &) && exec \"$0\" tag pipe.jsonl \
+                  --model tiny --device cpu -o out.jsonl";
+    let ran = std::process::Command::new("sh")
+        .current_dir(sandbox.path(""))
+        .args(["-c", script, env!("CARGO_BIN_EXE_vestnik")])
+        .output()
+        .unwrap();
+    let message = String::from_utf8_lossy(&ran.stderr);
+    assert_eq!(ran.status.code(), Some(0), "{message}");
+    assert_eq!(sandbox.records("out.jsonl").len(), 1);
+}

@@ -47,7 +47,7 @@ pub(crate) struct ComputeArgs {
     #[arg(long, value_name = "N", value_parser = threads::parse_count)]
     batch_tokens: Option<usize>,
     /// Threads [default: number of cores]
-    #[arg(long, value_name = "N", value_parser = threads::parse_count)]
+    #[arg(long, value_name = "N", value_parser = threads::parse_threads)]
     threads: Option<usize>,
     /// The most time that one text may take, where the command has such an option.
     #[arg(skip)]

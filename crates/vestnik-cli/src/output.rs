@@ -1,16 +1,16 @@
 //! Where the data goes: standard output, or a file that appears whole or not at all.
 
-use std::io::{self, BufWriter, StdoutLock, Write};
-use std::path::Path;
+use std::io::{self, BufWriter, Stdout, Write};
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use vestnik_data::AtomicFile;
+use vestnik_data::{AtomicFile, place_of};
 
 use crate::failure::Mistake;
 
 /// An open output.
 pub(crate) enum Output {
-    Stdout(BufWriter<StdoutLock<'static>>),
+    Stdout(BufWriter<Stdout>),
     File(Box<AtomicFile>),
 }
 
@@ -23,7 +23,7 @@ impl Output {
         let Some(path) = path else {
             return Ok(Self::Stdout(BufWriter::with_capacity(
                 1 << 16,
-                io::stdout().lock(),
+                io::stdout(),
             )));
         };
         refuse_existing(path, force)?;
@@ -56,6 +56,46 @@ impl Write for Output {
     }
 }
 
+/// Refuses outputs that are inputs, or each other, which not even `--force` may overwrite.
+///
+/// # Errors
+/// The first such output.
+pub(crate) fn refuse_inputs<'a>(
+    outputs: impl IntoIterator<Item = &'a Path>,
+    inputs: &[PathBuf],
+) -> Result<()> {
+    let stdout = file_of_stdout();
+    let outputs: Vec<&Path> = outputs
+        .into_iter()
+        .filter(|path| !path.exists() || path.is_file())
+        .collect();
+    let inputs: Vec<PathBuf> = inputs.iter().map(|path| place_of(path)).collect();
+    for (index, output) in outputs.iter().enumerate() {
+        let place = place_of(output);
+        if outputs[..index]
+            .iter()
+            .any(|other| place_of(other) == place)
+        {
+            let message = format!("{} is named for two outputs", output.display());
+            return Err(Mistake::new(message).hint("name two files").into());
+        }
+    }
+    let all = outputs.into_iter().chain(stdout.as_deref());
+    for output in all.filter(|output| inputs.contains(&place_of(output))) {
+        let message = format!("{} is an input and an output", output.display());
+        return Err(Mistake::new(message)
+            .hint("name another output; --force is for those of earlier runs")
+            .into());
+    }
+    Ok(())
+}
+
+/// The file that standard output is sent to, if it is one.
+pub(crate) fn file_of_stdout() -> Option<PathBuf> {
+    let path = Path::new("/dev/stdout").canonicalize().ok()?;
+    path.is_file().then_some(path)
+}
+
 /// An output that exists is only replaced when told to.
 pub(crate) fn refuse_existing(path: &Path, force: bool) -> Result<()> {
     if path.is_dir() {
@@ -63,7 +103,8 @@ pub(crate) fn refuse_existing(path: &Path, force: bool) -> Result<()> {
             .hint("name a file to write")
             .into());
     }
-    if !force && path.exists() {
+    // Devices and pipes are never in the way.
+    if !force && path.is_file() {
         return Err(Mistake::new(format!("{} exists", path.display()))
             .hint("--force overwrites it")
             .into());

@@ -18,6 +18,22 @@ pub(crate) fn set(threads: Option<usize>) -> Result<()> {
         .context("cannot set the number of threads")
 }
 
+/// More than any machine has; each needs memory, and a system does not give any number of them.
+const MOST_THREADS: usize = 1024;
+
+/// Reads a number of threads on the command line.
+pub(crate) fn parse_threads(text: &str) -> Result<usize, String> {
+    parse_count_up_to(text, MOST_THREADS)
+}
+
+/// Reads a count on the command line: at least one, at most `most`.
+pub(crate) fn parse_count_up_to(text: &str, most: usize) -> Result<usize, String> {
+    match parse_count(text)? {
+        count if count > most => Err(format!("at most {most}")),
+        count => Ok(count),
+    }
+}
+
 /// Reads a count on the command line: at least one.
 pub(crate) fn parse_count(text: &str) -> Result<usize, String> {
     match text.parse() {

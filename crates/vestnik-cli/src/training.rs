@@ -38,7 +38,7 @@ pub(crate) struct Args {
     #[arg(long, default_value_t, value_name = "DEVICE")]
     device: DeviceChoice,
     /// Threads [default: number of cores]
-    #[arg(long, value_name = "N", value_parser = threads::parse_count)]
+    #[arg(long, value_name = "N", value_parser = threads::parse_threads)]
     threads: Option<usize>,
     /// Progress on standard error
     #[arg(long, value_enum, default_value_t)]

@@ -43,6 +43,8 @@ pub struct ArticleOptions {
     pub encoding: Option<TextEncoding>,
     /// Which records are read. Default: all.
     pub selection: Selection,
+    /// Files and folders that are no inputs, though they may lie in a folder of them. Default: none.
+    pub outputs: Vec<PathBuf>,
 }
 
 impl Default for ArticleOptions {
@@ -55,6 +57,7 @@ impl Default for ArticleOptions {
             format: None,
             encoding: None,
             selection: Selection::default(),
+            outputs: Vec::new(),
         }
     }
 }
@@ -143,7 +146,7 @@ impl ArticleReader {
     /// [`Error::NotFound`](crate::Error::NotFound) and [`Error::NoArticles`](crate::Error::NoArticles), before any input
     /// is read.
     pub fn open(inputs: &[PathBuf], options: ArticleOptions) -> Result<Self> {
-        Ok(Self::new(Inputs::new(inputs)?, options))
+        Ok(Self::new(Inputs::new(inputs, &options.outputs)?, options))
     }
 
     /// Reads a stream, compressed or not, as from standard input.
@@ -154,7 +157,7 @@ impl ArticleReader {
         reader: impl Read + Send + 'static,
         options: ArticleOptions,
     ) -> Result<Self> {
-        let mut articles = Self::new(Inputs::new(&[])?, options);
+        let mut articles = Self::new(Inputs::new(&[], &[])?, options);
         let file = InputFile {
             path: STDIN.into(),
             name: STDIN.to_owned(),

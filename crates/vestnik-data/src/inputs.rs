@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use walkdir::{DirEntry, WalkDir};
 
@@ -35,15 +36,19 @@ type FoundFile = std::result::Result<InputFile, Issue>;
 /// Iterates over the files of all inputs in the order given; the files of a folder are sorted by name.
 pub(crate) struct Inputs {
     paths: VecDeque<PathBuf>,
+    /// Places that are left out of folders.
+    outputs: Arc<[PathBuf]>,
     folder: Option<Box<dyn Iterator<Item = FoundFile> + Send>>,
 }
 
 impl Inputs {
-    /// Checks that every input exists and that every folder holds articles.
-    pub(crate) fn new(paths: &[PathBuf]) -> Result<Self> {
-        paths.iter().try_for_each(|path| check(path))?;
+    /// Checks that every input exists and that every folder holds articles. `outputs` that lie in a folder are no inputs.
+    pub(crate) fn new(paths: &[PathBuf], outputs: &[PathBuf]) -> Result<Self> {
+        let outputs: Arc<[PathBuf]> = outputs.iter().map(|path| place_of(path)).collect();
+        paths.iter().try_for_each(|path| check(path, &outputs))?;
         Ok(Self {
             paths: paths.iter().cloned().collect(),
+            outputs,
             folder: None,
         })
     }
@@ -62,7 +67,7 @@ impl Iterator for Inputs {
                 let name = file_name(&path);
                 return Some(Ok(InputFile { path, name }));
             }
-            self.folder = Some(Box::new(articles_of(path)));
+            self.folder = Some(Box::new(articles_of(path, self.outputs.clone())));
         }
     }
 }
@@ -91,12 +96,28 @@ pub fn expand_patterns(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
     Ok(expanded)
 }
 
-fn check(path: &Path) -> Result<()> {
+/// Where a file is, or would be, whatever leads to it: two paths to one place are equal.
+#[must_use]
+pub fn place_of(path: &Path) -> PathBuf {
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    let of_new_file = || Some(folder.canonicalize().ok()?.join(path.file_name()?));
+    let place = path.canonicalize().ok().or_else(of_new_file);
+    place.unwrap_or_else(|| path.to_path_buf())
+}
+
+fn check(path: &Path, outputs: &Arc<[PathBuf]>) -> Result<()> {
     if path == Path::new(STDIN) {
         return Ok(());
     }
     let metadata = std::fs::metadata(path).map_err(|source| Error::io("open", path, source))?;
-    if metadata.is_dir() && articles_of(path.to_path_buf()).next().is_none() {
+    if metadata.is_dir()
+        && articles_of(path.to_path_buf(), outputs.clone())
+            .next()
+            .is_none()
+    {
         return Err(Error::NoArticles {
             folder: path.to_path_buf(),
         });
@@ -104,13 +125,15 @@ fn check(path: &Path) -> Result<()> {
     Ok(())
 }
 
-/// The files with articles below a folder, hidden files and folders left out.
-fn articles_of(folder: PathBuf) -> impl Iterator<Item = FoundFile> + Send {
+/// The files with articles below a folder, hidden files and folders and outputs left out.
+fn articles_of(folder: PathBuf, outputs: Arc<[PathBuf]>) -> impl Iterator<Item = FoundFile> + Send {
     let entries = WalkDir::new(&folder)
         .follow_links(true)
         .sort_by_file_name()
         .into_iter();
-    let entries = entries.filter_entry(|entry| entry.depth() == 0 || !is_hidden(entry));
+    let entries = entries.filter_entry(move |entry| {
+        entry.depth() == 0 || !(is_hidden(entry) || is_among(entry.path(), &outputs))
+    });
     entries.filter_map(move |entry| match entry {
         Ok(entry) if entry.file_type().is_file() => {
             article_file(&folder, entry.into_path()).map(Ok)
@@ -122,6 +145,10 @@ fn articles_of(folder: PathBuf) -> impl Iterator<Item = FoundFile> + Send {
 
 fn is_hidden(entry: &DirEntry) -> bool {
     entry.file_name().as_encoded_bytes().starts_with(b".")
+}
+
+fn is_among(path: &Path, places: &[PathBuf]) -> bool {
+    !places.is_empty() && places.contains(&place_of(path))
 }
 
 fn article_file(folder: &Path, path: PathBuf) -> Option<InputFile> {
@@ -139,12 +166,13 @@ fn walk_issue(folder: &Path, error: walkdir::Error) -> Issue {
     Issue::of_file(&path, io::Error::from(error).into())
 }
 
-/// All files of inputs, in the order in which they are read; `-` stays what it is.
+/// All files of inputs, in the order in which they are read; `-` stays what it is. `outputs` that lie in a folder of them are
+/// left out.
 ///
 /// # Errors
 /// As [`ArticleReader::open`](crate::ArticleReader::open), and [`Error::Input`] for a folder that cannot be read.
-pub fn input_files(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
-    let files = Inputs::new(paths)?;
+pub fn input_files(paths: &[PathBuf], outputs: &[PathBuf]) -> Result<Vec<PathBuf>> {
+    let files = Inputs::new(paths, outputs)?;
     let paths = files.map(|file| Ok(file?.path));
     paths.collect()
 }
@@ -156,6 +184,7 @@ pub(crate) fn total_bytes(paths: &[PathBuf]) -> Option<u64> {
     }
     let files = Inputs {
         paths: paths.iter().cloned().collect(),
+        outputs: Arc::default(),
         folder: None,
     }
     .flatten();
@@ -186,11 +215,16 @@ mod tests {
             fs::write(path, "x").unwrap();
         }
         let inputs = [folder.path().to_path_buf()];
-        let names: Vec<_> = Inputs::new(&inputs)
-            .unwrap()
-            .map(|file| file.unwrap().name)
-            .collect();
-        assert_eq!(names, ["a/10.TXT", "a/2.jsonl.gz", "b.txt", "z.json.zst"]);
+        let names = |outputs: &[PathBuf]| {
+            let files = Inputs::new(&inputs, outputs).unwrap();
+            files.map(|file| file.unwrap().name).collect::<Vec<_>>()
+        };
+        let all = ["a/10.TXT", "a/2.jsonl.gz", "b.txt", "z.json.zst"];
+        assert_eq!(names(&[]), all);
+        let outputs = ["a/../b.txt", "z.json.zst", "new.jsonl"];
+        let outputs = outputs.map(|name| folder.path().join(name));
+        assert_eq!(names(&outputs), all[..2]);
+        assert_eq!(names(&[folder.path().join("a")]), all[2..]);
         assert_eq!(total_bytes(&inputs), Some(4));
         assert_eq!(total_bytes(&[PathBuf::from("-")]), None);
     }
@@ -217,7 +251,7 @@ mod tests {
     fn a_folder_without_articles_is_named() {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("readme.md"), "x").unwrap();
-        let error = Inputs::new(&[folder.path().to_path_buf()])
+        let error = Inputs::new(&[folder.path().to_path_buf()], &[])
             .map(drop)
             .unwrap_err();
         assert!(matches!(error, Error::NoArticles { folder: found } if found == folder.path()));
@@ -226,7 +260,7 @@ mod tests {
     #[test]
     fn inputs_are_checked_before_any_is_read() {
         let missing = PathBuf::from("no/such/file.jsonl");
-        let error = Inputs::new(&[PathBuf::from("-"), missing])
+        let error = Inputs::new(&[PathBuf::from("-"), missing], &[])
             .map(drop)
             .unwrap_err();
         assert_eq!(

@@ -80,7 +80,7 @@ pub use formats::{
     Format, ReadOptions, Segmenter, WriteOptions, read_corpus, read_ner, write_corpus, write_folder,
 };
 pub use hash::{RecordHash, fingerprint, hash_bytes, sha256_documents, sha256_file};
-pub use inputs::{expand_patterns, input_files};
+pub use inputs::{expand_patterns, input_files, place_of};
 pub use issue::{Issue, Position, Rejected};
 pub use json::JsonType;
 pub use label_typos::label_typos;

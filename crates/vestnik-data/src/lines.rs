@@ -55,7 +55,7 @@ impl LineReader {
     pub(crate) fn next_line(&mut self) -> io::Result<Option<Line<'_>>> {
         self.buffer.clear();
         self.number += 1;
-        let limit = self.max_bytes as u64 + 1;
+        let limit = (self.max_bytes as u64).saturating_add(1);
         let n_bytes = (&mut self.source)
             .take(limit)
             .read_until(b'\n', &mut self.buffer)?;

@@ -8,7 +8,8 @@ pub const SHINGLE_WORDS: usize = 5;
 /// From which similarity on two texts count as near duplicates, by default.
 pub const NEAR_DUPLICATE: f64 = 0.5;
 
-/// Stretches of words that so many texts have say nothing: signatures, formulas. It also bounds the time.
+/// Of the texts that share a stretch of words later ones are compared with so many, which bounds the time: of very many
+/// copies each is still near to the first ones.
 const MAX_TEXTS: usize = 50;
 
 /// Of how many stretches of words one is kept: all of a short text, a sample of a long one.
@@ -54,10 +55,10 @@ pub fn near_duplicates<T: AsRef<str>>(
         let mut common: BTreeMap<usize, usize> = BTreeMap::new();
         for shingle in &set.hashes {
             let known = texts_of.entry(*shingle).or_default();
+            for &earlier in &*known {
+                *common.entry(earlier).or_default() += 1;
+            }
             if known.len() < MAX_TEXTS {
-                known
-                    .iter()
-                    .for_each(|&earlier| *common.entry(earlier).or_default() += 1);
                 known.push(text);
             }
         }
@@ -200,5 +201,14 @@ mod tests {
             .map(|n| format!("{} {formula}", story(30, n + 10).join(" ")))
             .collect();
         assert_eq!(near_duplicates(&texts, NEAR_DUPLICATE, |_, _| true), []);
+    }
+
+    #[test]
+    fn every_one_of_many_copies_is_found() {
+        let story = "one two three four five six seven eight nine ten";
+        let texts = [story; 3 * MAX_TEXTS];
+        let found = near_duplicates(&texts, 0.5, |_, _| true);
+        assert_eq!(found.len(), texts.len() - 1);
+        assert!(found.iter().all(|pair| pair.similarity == 1.0));
     }
 }

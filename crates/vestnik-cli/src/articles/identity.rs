@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use clap::{ArgMatches, Command, CommandFactory};
 use serde_json::{Value, json};
-use vestnik_data::{Identity, STDIN, fingerprint, input_files};
+use vestnik_data::{Identity, STDIN, fingerprint};
 
 use crate::args::Cli;
 
@@ -17,29 +17,33 @@ const NEUTRAL: [&str; 12] = [
     "offline", "help", "version",
 ];
 
-/// The identity of the run that the command line asks for.
+/// The identity of the run over these files that the command line asks for.
 ///
 /// # Errors
 /// An input cannot be read.
-pub(crate) fn identity(inputs: &[PathBuf], model: BTreeMap<String, Value>) -> Result<Identity> {
+pub(crate) fn identity(files: &[PathBuf], model: BTreeMap<String, Value>) -> Result<Identity> {
     let mut values = model;
     values.insert("version".to_owned(), env!("CARGO_PKG_VERSION").into());
     values.extend(options(std::env::args_os()));
-    let files = input_files(inputs)?;
     values.insert("number of input files".to_owned(), files.len().into());
-    for path in &files {
+    for path in files {
         values.insert(format!("input {}", path.display()), input(path)?);
     }
     Ok(Identity(values))
 }
 
-/// Standard input is known by its records alone.
+/// Standard input and pipes are known by their records alone: what is read of them is gone.
 fn input(path: &Path) -> Result<Value> {
     if path == Path::new(STDIN) {
         return Ok(json!("standard input"));
     }
-    let bytes = std::fs::metadata(path).map_or(0, |metadata| metadata.len());
-    Ok(json!({"bytes": bytes, "fingerprint": fingerprint(path)?}))
+    match std::fs::metadata(path) {
+        Ok(metadata) if !metadata.is_file() => Ok(json!("a pipe")),
+        metadata => {
+            let bytes = metadata.map_or(0, |metadata| metadata.len());
+            Ok(json!({"bytes": bytes, "fingerprint": fingerprint(path)?}))
+        }
+    }
 }
 
 /// The options of the command that was called, by their names, defaults included.

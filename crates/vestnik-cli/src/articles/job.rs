@@ -38,6 +38,8 @@ pub(super) struct Job<W> {
     bytes: u64,
     /// Whether lines say where their records were found.
     located: bool,
+    /// Whether an output without articles is one.
+    may_be_empty: bool,
     languages: Option<Languages>,
     copies: Option<Copies>,
 }
@@ -102,6 +104,7 @@ impl<W: Work> Job<W> {
             n_read: 0,
             bytes: 0,
             located: false,
+            may_be_empty: false,
             languages: None,
             copies: None,
         }
@@ -117,6 +120,11 @@ impl<W: Work> Job<W> {
         self
     }
 
+    pub(super) fn with_empty_output(mut self, may_be_empty: bool) -> Self {
+        self.may_be_empty = may_be_empty;
+        self
+    }
+
     pub(super) fn with_places(mut self, located: bool) -> Self {
         self.located = located;
         self
@@ -129,7 +137,7 @@ impl<W: Work> Job<W> {
         }
         let end = self.work_through(chunks, stop);
         let measures = self.measures();
-        let any = self.count("articles") > 0;
+        let is_output = self.count("articles") > 0 || self.may_be_empty;
         let Self {
             writer,
             aside,
@@ -148,7 +156,7 @@ impl<W: Work> Job<W> {
                 drop(progress);
                 Err(stopped(sink)?)
             }
-            (Ok(_), Ok(())) if !any => {
+            (Ok(_), Ok(())) if !is_output => {
                 sink.give_up()?;
                 Err(aside.reason().into())
             }

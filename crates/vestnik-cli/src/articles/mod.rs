@@ -13,21 +13,22 @@ mod stop;
 
 use std::collections::BTreeMap;
 use std::io::{IsTerminal, stdin};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Result;
 use clap::ValueEnum;
 use serde_json::{Map, Value};
 use vestnik_data::{
-    Article, ArticleOptions, ArticleReader, InputFormat, OutputFormat, Problem, RecordFields,
-    STDIN, Selection, Shard, TextEncoding, expand_patterns, input_files,
+    Article, ArticleOptions, ArticleReader, InputFormat, OutputFormat, Parts, Problem,
+    RecordFields, STDIN, Selection, Shard, TextEncoding, expand_patterns, input_files,
 };
 use vestnik_infer::{Portion, add_language};
 
 use crate::Outcome;
 use crate::failure::Mistake;
 use crate::model::parse_score;
+use crate::output::{file_of_stdout, refuse_inputs};
 use crate::progress::{Measures, Progress, ProgressMode};
 use crate::threads;
 use aside::Aside;
@@ -124,6 +125,35 @@ pub(crate) struct ArticleArgs {
 }
 
 impl ArticleArgs {
+    /// The files that the run writes.
+    pub(crate) fn outputs(&self) -> impl Iterator<Item = &Path> {
+        let named = [&self.output, &self.errors, &self.entities_table];
+        named.into_iter().filter_map(|path| path.as_deref())
+    }
+
+    /// Refuses outputs that have room for entities alone.
+    ///
+    /// # Errors
+    /// `--entities-table`, or a format that does not keep the fields of a record.
+    pub(crate) fn refuse_outputs_of_entities(&self) -> Result<()> {
+        let format = self.format();
+        let what = match format {
+            _ if self.entities_table.is_some() => "--entities-table".to_owned(),
+            OutputFormat::JsonLines | OutputFormat::Parquet => return Ok(()),
+            format => format.to_string(),
+        };
+        Err(Mistake::new(format!("{what} has no place for classes"))
+            .hint("write .jsonl or .parquet")
+            .into())
+    }
+
+    fn format(&self) -> OutputFormat {
+        let of_name = self.output.as_deref().map(OutputFormat::of_output);
+        self.output_format
+            .or(of_name)
+            .unwrap_or(OutputFormat::JsonLines)
+    }
+
     /// The most time that one article may take.
     pub(crate) fn max_time(&self) -> Option<Duration> {
         self.max_seconds
@@ -184,11 +214,14 @@ pub(crate) fn process<W: Work>(
     open: impl FnOnce() -> Result<W>,
 ) -> Result<Outcome> {
     let inputs = inputs(&args.inputs)?;
-    let reader = ArticleReader::open(&inputs, article_options(args))?;
-    let target = target(args, &inputs)?;
+    refuse_inputs(args.outputs(), &inputs)?;
+    let options = article_options(args);
+    let files = input_files(&inputs, &options.outputs)?;
+    let reader = ArticleReader::open(&inputs, options)?;
+    let target = target(args, files.clone())?;
     target.check()?;
     let work = open()?;
-    let sink = target.open(|| identity::identity(&inputs, work.identity()?))?;
+    let sink = target.open(|| identity::identity(&files, work.identity()?))?;
     let progress = Progress::new(args.progress, ArticleReader::total_bytes(&inputs));
     let done = sink.done().cloned();
     let earlier = done
@@ -213,9 +246,18 @@ pub(crate) fn process<W: Work>(
     let languages = (!args.no_lang).then(|| Languages::new(&args.only_lang));
     Job::new(work, Writer::start(sink), aside, progress, earlier)
         .with_places(located)
+        .with_empty_output(is_empty_shard_sound(args))
         .with_languages(languages)
         .with_copies(copies)
         .run(chunks, &stop)
+}
+
+/// Of few records a shard may have none: it is merged with the others. A table without rows has no columns.
+fn is_empty_shard_sound(args: &ArticleArgs) -> bool {
+    args.shard.is_some()
+        && args.output.is_some()
+        && args.entities_table.is_none()
+        && args.format() == OutputFormat::JsonLines
 }
 
 /// What may be copied, that of an earlier process included.
@@ -248,12 +290,8 @@ fn id_of(fields: &RecordFields, id_field: &str) -> Option<String> {
     }
 }
 
-fn target(args: &ArticleArgs, inputs: &[PathBuf]) -> Result<Target> {
-    let of_name = args.output.as_deref().map(OutputFormat::of_output);
-    let format = args
-        .output_format
-        .or(of_name)
-        .unwrap_or(OutputFormat::JsonLines);
+fn target(args: &ArticleArgs, inputs: Vec<PathBuf>) -> Result<Target> {
+    let format = args.format();
     if args.output.is_none() && format != OutputFormat::JsonLines {
         return Err(
             Mistake::new(format!("{format} cannot be written to standard output"))
@@ -271,7 +309,7 @@ fn target(args: &ArticleArgs, inputs: &[PathBuf]) -> Result<Target> {
             entities_table: args.entities_table.clone(),
             shard: args.shard,
             text_fields: args.text_field.clone(),
-            inputs: input_files(inputs)?,
+            inputs,
         },
     })
 }
@@ -289,6 +327,13 @@ fn inputs(named: &[PathBuf]) -> Result<Vec<PathBuf>> {
     Ok(vec![PathBuf::from(STDIN)])
 }
 
+/// What is no input, though it lies in a folder of them: what the run writes, and what standard output is sent to.
+fn left_out(args: &ArticleArgs) -> Vec<PathBuf> {
+    let parts = args.output.as_deref().map(Parts::folder_of);
+    let outputs = args.outputs().map(Path::to_path_buf);
+    outputs.chain(parts).chain(file_of_stdout()).collect()
+}
+
 fn article_options(args: &ArticleArgs) -> ArticleOptions {
     let mut options = ArticleOptions {
         text_fields: args.text_field.clone(),
@@ -299,6 +344,7 @@ fn article_options(args: &ArticleArgs) -> ArticleOptions {
             shard: args.shard,
             sample: args.sample,
         },
+        outputs: left_out(args),
         ..ArticleOptions::default()
     };
     if let Some(max_bytes) = args.max_record_bytes {

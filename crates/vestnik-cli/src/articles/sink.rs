@@ -1,6 +1,6 @@
 //! Where tagged articles go, from a thread of its own: a stream, or parts that survive a kill.
 
-use std::io::{self, BufWriter, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::{self, JoinHandle};
@@ -12,7 +12,7 @@ use vestnik_data::{AtomicFile, Batch, Error, Identity, Manifest, Parts};
 use super::making::Making;
 
 use crate::failure::{Mistake, one_line};
-use crate::output::refuse_existing;
+use crate::output::{Output, refuse_existing};
 
 /// Batches that wait while one is written.
 const WAITING: usize = 2;
@@ -33,7 +33,7 @@ pub(crate) struct Target {
 pub(crate) enum Sink {
     /// Standard output, or a file that is no regular one.
     Stream {
-        out: Box<dyn Write + Send>,
+        out: Output,
         errors: Option<Box<AtomicFile>>,
     },
     /// Parts beside the output.
@@ -100,10 +100,7 @@ impl Target {
         let regular =
             |path: &PathBuf| !path.exists() || path.is_file() || (is_folder && path.is_dir());
         let Some(output) = self.output.clone().filter(regular) else {
-            let out: Box<dyn Write + Send> = match &self.output {
-                Some(path) => Box::new(AtomicFile::create(path)?),
-                None => Box::new(BufWriter::with_capacity(1 << 16, io::stdout())),
-            };
+            let out = Output::open(self.output.as_deref(), self.force)?;
             let errors = self.errors.as_deref().map(AtomicFile::create).transpose()?;
             return Ok(Sink::Stream {
                 out,
@@ -213,8 +210,8 @@ impl Sink {
     /// Ends the output: what was written is now there under its name.
     pub(crate) fn finish(self) -> Result<()> {
         match self {
-            Self::Stream { mut out, errors } => {
-                out.flush().context("cannot write the output")?;
+            Self::Stream { out, errors } => {
+                out.commit()?;
                 errors.map_or(Ok(()), |errors| Ok(errors.commit()?))
             }
             Self::Parts {

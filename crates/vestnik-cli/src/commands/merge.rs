@@ -1,7 +1,7 @@
 //! `vestnik merge`: the outputs of all shards as one, in the order of the input.
 
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BTreeMap, BinaryHeap};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -12,6 +12,9 @@ use crate::Outcome;
 use crate::articles::shards::{Content, ShardRecord};
 use crate::failure::Mistake;
 use crate::output::{Output, note, refuse_existing};
+
+/// Missing shards that an error names.
+const MOST_NAMED: usize = 20;
 
 /// Arguments of `vestnik merge`.
 #[derive(Debug, clap::Args)]
@@ -175,7 +178,7 @@ impl<'a> Open<'a> {
 
 fn check_all_there(paths: &[PathBuf], records: &[ShardRecord]) -> Result<()> {
     let n_shards = records[0].shard()?.of();
-    let mut found: Vec<Option<&Path>> = vec![None; n_shards as usize];
+    let mut found: BTreeMap<u64, &Path> = BTreeMap::new();
     for (path, record) in paths.iter().zip(records) {
         let shard = record.shard()?;
         if shard.of() != n_shards {
@@ -188,8 +191,7 @@ fn check_all_there(paths: &[PathBuf], records: &[ShardRecord]) -> Result<()> {
                 .hint("merge shards of one division")
                 .into());
         }
-        let place = &mut found[shard.index() as usize - 1];
-        if let Some(other) = place.replace(path) {
+        if let Some(other) = found.insert(shard.index(), path) {
             let message = format!(
                 "{} and {} are both shard {shard}",
                 other.display(),
@@ -198,19 +200,23 @@ fn check_all_there(paths: &[PathBuf], records: &[ShardRecord]) -> Result<()> {
             return Err(Mistake::new(message).into());
         }
     }
-    let missing: Vec<String> = (1..)
-        .zip(&found)
-        .filter(|(_, path)| path.is_none())
-        .map(|(index, _)| format!("{index}/{n_shards}"))
+    let missing = (1..=n_shards).filter(|index| !found.contains_key(index));
+    let names: Vec<String> = missing
+        .take(MOST_NAMED + 1)
+        .map(|index| format!("{index}/{n_shards}"))
         .collect();
-    match missing.as_slice() {
-        [] => Ok(()),
-        missing => Err(
-            Mistake::new(format!("missing: shard {}", missing.join(", ")))
-                .hint("name the outputs of all shards")
-                .into(),
-        ),
+    if names.is_empty() {
+        return Ok(());
     }
+    let more = if names.len() > MOST_NAMED {
+        " and others"
+    } else {
+        ""
+    };
+    let named = names[..names.len().min(MOST_NAMED)].join(", ");
+    Err(Mistake::new(format!("missing: shard {named}{more}"))
+        .hint("name the outputs of all shards")
+        .into())
 }
 
 fn check_same_run(paths: &[PathBuf], records: &[ShardRecord]) -> Result<()> {

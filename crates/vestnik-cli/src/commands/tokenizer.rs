@@ -1,11 +1,13 @@
 //! `vestnik tokenizer`: trains a tokenizer.
 
+use std::io::Write as _;
 use std::path::PathBuf;
 
 use anyhow::Result;
+use vestnik_data::write_beside;
 use vestnik_text::TokenizerTraining;
 
-use crate::output::{note, refuse_existing};
+use crate::output::{note, refuse_existing, refuse_inputs};
 use crate::{Outcome, threads};
 
 /// Commands about tokenizers.
@@ -31,7 +33,7 @@ pub(crate) struct TrainArgs {
     #[arg(long)]
     force: bool,
     /// Threads [default: number of cores]
-    #[arg(long, value_name = "N", value_parser = threads::parse_count)]
+    #[arg(long, value_name = "N", value_parser = threads::parse_threads)]
     threads: Option<usize>,
 }
 
@@ -43,6 +45,7 @@ pub(crate) fn run(command: &Command) -> Result<Outcome> {
 }
 
 fn train(args: &TrainArgs) -> Result<Outcome> {
+    refuse_inputs([args.output.as_path()], &args.inputs)?;
     refuse_existing(&args.output, args.force)?;
     threads::set(args.threads)?;
     let training = TokenizerTraining {
@@ -58,7 +61,8 @@ fn train(args: &TrainArgs) -> Result<Outcome> {
         return Err(error.into());
     }
     let tokenizer = trained?;
-    tokenizer.save(&args.output)?;
+    let json = tokenizer.to_json()?;
+    write_beside(&args.output, |file| file.write_all(json.as_bytes()))?;
     note(&format!(
         "{} pieces in {}",
         tokenizer.vocab_size(),

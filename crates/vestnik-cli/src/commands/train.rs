@@ -161,6 +161,7 @@ fn measure(
     if !setup.config.calibrate || dev.is_empty() {
         return measured::measure(vestnik, &dev, ProgressMode::None);
     }
+    note("the model reads the dev data to be calibrated");
     let (measured, calibration) = measured::calibrate(vestnik, &dev, ProgressMode::None)?;
     note(&format!(
         "calibrated on dev: temperature {}, {} least scores",

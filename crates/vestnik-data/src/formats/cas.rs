@@ -90,6 +90,8 @@ fn read_file(path: &Path, id: String, options: &ReadOptions, corpus: &mut Corpus
 struct Structure<'a> {
     fields: Fields<'a>,
     name: &'a str,
+    /// How others refer to it.
+    id: Option<String>,
 }
 
 fn document(
@@ -104,7 +106,6 @@ fn document(
     let unit = problems.keep(offset_unit(&cas))?;
     let structures = structures(&cas, problems)?;
     let sofa = problems.keep(sofa(&structures))?;
-    let number = sofa.fields.value("%ID");
     let text = problems.keep(sofa.fields.text("sofaString"))?;
     let text = AnnotatedText::new(text, options.offset_unit.unwrap_or(unit));
     let layer = problems.keep(layer(&structures))?;
@@ -119,7 +120,7 @@ fn document(
         let other_view = structure
             .fields
             .value("@sofa")
-            .is_some_and(|sofa| Some(sofa) != number);
+            .is_some_and(|reference| Some(written(reference)) != sofa.id);
         annotations.add(structure, other_view, problems);
     }
     let lost = annotations.lost.into_iter();
@@ -156,11 +157,11 @@ fn offset_unit(cas: &Fields<'_>) -> std::result::Result<OffsetUnit, Problem> {
 /// All structures: an array, or in files of earlier drafts an object with the ids as keys.
 fn structures<'a>(cas: &Fields<'a>, problems: &mut Problems) -> Option<Vec<Structure<'a>>> {
     let value = problems.keep(cas.value(STRUCTURES).ok_or_else(|| cas.missing(STRUCTURES)))?;
-    let items: Vec<(String, &Value)> = match value {
+    let items: Vec<(String, Option<String>, &Value)> = match value {
         Value::Array(items) => items.iter().enumerate().map(numbered).collect(),
         Value::Object(map) => map
             .iter()
-            .map(|(id, item)| (format!("{STRUCTURES}.{id}"), item))
+            .map(|(id, item)| (format!("{STRUCTURES}.{id}"), Some(id.clone()), item))
             .collect(),
         other => {
             let expected = "an array of objects";
@@ -168,7 +169,7 @@ fn structures<'a>(cas: &Fields<'a>, problems: &mut Problems) -> Option<Vec<Struc
             return None;
         }
     };
-    let structure = |(path, item): (String, &'a Value)| {
+    let structure = |(path, id, item): (String, Option<String>, &'a Value)| {
         let map = item.as_object().ok_or_else(|| Problem::WrongType {
             field: path.clone(),
             expected: "an object",
@@ -176,14 +177,20 @@ fn structures<'a>(cas: &Fields<'a>, problems: &mut Problems) -> Option<Vec<Struc
         })?;
         let fields = Fields::at(map, path);
         let name = fields.string(TYPE)?;
-        Ok(Structure { fields, name })
+        Ok(Structure { fields, name, id })
     };
     let found = items.into_iter().map(|item| problems.keep(structure(item)));
     found.collect()
 }
 
-fn numbered((index, item): (usize, &Value)) -> (String, &Value) {
-    (format!("{STRUCTURES}[{index}]"), item)
+fn numbered((index, item): (usize, &Value)) -> (String, Option<String>, &Value) {
+    let id = item.get("%ID").map(written);
+    (format!("{STRUCTURES}[{index}]"), id, item)
+}
+
+/// An id, which is a number, or as the key of an object a string.
+fn written(id: &Value) -> String {
+    id.as_str().map_or_else(|| id.to_string(), str::to_owned)
 }
 
 /// The text: that of the first view, or the first one there is.

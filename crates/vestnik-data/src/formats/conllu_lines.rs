@@ -243,7 +243,10 @@ impl TokenNumber {
             let parts: (u64, u64) = (word.parse().ok()?, number.parse().ok()?);
             return Some(parts).map(|_| Self::Empty);
         }
-        text.parse().ok().map(Self::Word)
+        text.parse()
+            .ok()
+            .filter(|&number| number > 0)
+            .map(Self::Word)
     }
 }
 

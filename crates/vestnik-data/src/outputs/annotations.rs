@@ -4,6 +4,8 @@ use std::fs;
 use std::io::Write;
 use std::path::Path;
 
+use serde_json::{Map, Value};
+
 use super::line::{Line, parsed, with_one_text};
 use super::{Lines, LossCounts, OutputOptions};
 use crate::atomic::AtomicFile;
@@ -54,19 +56,54 @@ fn corpora<'l, 'o>(
 }
 
 fn add(corpus: &mut Corpus, line: &Line, options: &OutputOptions<'_>) -> Result<()> {
+    let mut fields = with_one_text(line, options);
+    let misfits = take_misfits(&mut fields);
     let record = Record {
         line: line.number,
-        fields: with_one_text(line, options),
+        fields,
     };
     let read = document_with_others(&line.path, &record);
-    let (document, others) =
+    let (document, mut others) =
         read.map_err(|problem| Error::from(Issue::at(&line.path, line.number, problem)))?;
     let position = Position {
         path: line.path.clone(),
         line: line.number,
     };
+    others.extend(misfits);
     corpus.push_with(document, position, others);
     Ok(())
+}
+
+/// Takes out the fields of an article whose names a document has for something else: nobody said that they would be read.
+fn take_misfits(fields: &mut Map<String, Value>) -> Map<String, Value> {
+    let misfits: Vec<&str> = ["id", "lang", "source", "annotated"]
+        .into_iter()
+        .filter(|name| {
+            fields
+                .get(*name)
+                .is_some_and(|value| !fits(name, value, fields))
+        })
+        .collect();
+    let taken = |name: &str| Some((name.to_owned(), fields.shift_remove(name)?));
+    misfits.into_iter().filter_map(taken).collect()
+}
+
+fn fits(name: &str, value: &Value, fields: &Map<String, Value>) -> bool {
+    match (name, value) {
+        (_, Value::Null)
+        | ("id" | "lang" | "source", Value::String(_))
+        | ("id", Value::Number(_)) => true,
+        ("annotated", Value::Array(known)) => {
+            let entities = fields.get("entities").and_then(Value::as_array);
+            let labels = entities
+                .into_iter()
+                .flatten()
+                .filter_map(|entity| entity.get("label"));
+            known.iter().all(Value::is_string)
+                && labels.into_iter().all(|label| known.contains(label))
+        }
+        _ => false,
+    }
 }
 
 fn count(losses: Vec<Loss>, counts: &mut LossCounts) {

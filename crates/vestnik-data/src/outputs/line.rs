@@ -17,12 +17,16 @@ use crate::record::RecordFields;
 /// A line that says where its record was found, for [`write_output`](super::write_output).
 #[must_use]
 pub fn located(article: &Article, record: &str) -> String {
-    // A tab in a path would end it.
-    let path = article.origin.path.to_string_lossy().replace('\t', " ");
+    let path = written_path(&article.origin.path);
     format!(
         "{}\t{}\t{path}\t{record}",
         article.record, article.origin.line
     )
+}
+
+/// A path as a line tells it: a tab would end it, and a line is text.
+pub(super) fn written_path(path: &Path) -> String {
+    path.to_string_lossy().replace('\t', " ")
 }
 
 /// A line, taken apart.

@@ -17,7 +17,7 @@ use serde_json::{Map, Value};
 use super::Lines;
 use super::arrays::array;
 use super::kinds::{Kind, join_fields};
-use super::line::{Line, parsed};
+use super::line::{Line, parsed, written_path};
 use super::table::{MADE_BY, TableFile, kinds};
 use crate::error::{Error, Result};
 
@@ -54,6 +54,14 @@ pub(super) fn write(lines: Lines<'_>, path: &Path, inputs: &[PathBuf]) -> Result
             let batch = with_results(&kept, &schema, &added, &records).map_err(failed)?;
             TableFile::add(&mut table, path, &batch)?;
         }
+    }
+    if let Some(line) = lines.next().transpose()? {
+        let problem = format!(
+            "no row of the inputs is that of {}:{}",
+            line.path.display(),
+            line.number
+        );
+        return Err(Error::io("write", path, io::Error::other(problem)));
     }
     match table {
         Some(table) => table.finish().map(|()| true),
@@ -130,6 +138,7 @@ fn rows_of(
 ) -> Result<(Vec<bool>, Vec<Line>)> {
     let mut taken = vec![false; n_rows];
     let mut found = Vec::new();
+    let input = PathBuf::from(written_path(input));
     let here = |line: &Result<Line>| match line {
         Ok(line) => {
             line.path == input && line.number > before && line.number <= before + n_rows as u64

@@ -20,8 +20,9 @@ use crate::atomic::AtomicFile;
 use crate::error::{Error, Result};
 use crate::record::RecordFields;
 
-/// Rows that are made at a time.
+/// Rows that are made at a time, or fewer with so many bytes: a column of strings has no more than 2 GiB.
 pub(super) const ROWS: usize = 1024;
+const BATCH_BYTES: usize = 64 * 1024 * 1024;
 /// The key under which a file says that it was made by this program.
 pub(super) const MADE_BY: &str = "vestnik";
 /// Bytes of a row group, before it is written; a writer needs memory for one.
@@ -31,11 +32,15 @@ pub(super) fn write(lines: Lines<'_>, path: &Path) -> Result<()> {
     let columns = columns(lines)?;
     let mut table: Option<TableFile> = None;
     let mut rows: Vec<RecordFields> = Vec::with_capacity(ROWS);
+    let mut n_bytes = 0;
     for line in parsed(lines) {
-        rows.push(line?.record);
-        if rows.len() == ROWS {
+        let record = line?.record;
+        n_bytes += record.as_json().len();
+        rows.push(record);
+        if rows.len() == ROWS || n_bytes >= BATCH_BYTES {
             TableFile::add(&mut table, path, &batch(&columns, &rows, path)?)?;
             rows.clear();
+            n_bytes = 0;
         }
     }
     TableFile::add(&mut table, path, &batch(&columns, &rows, path)?)?;

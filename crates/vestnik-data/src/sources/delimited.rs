@@ -53,6 +53,8 @@ impl Rows {
         let bounded = Bounded {
             source,
             left: left.clone(),
+            last: b'\n',
+            ended: false,
         };
         let mut reader = ReaderBuilder::new()
             .delimiter(delimiter)
@@ -80,6 +82,16 @@ impl Rows {
             names,
             finished: false,
         })
+    }
+
+    fn open_quote(&self, row: &ByteRecord, line: u64) -> Rejected {
+        let problem = "a quote is not closed, the rest of the file is in it";
+        Rejected {
+            path: self.path.clone(),
+            line: Some(line),
+            problems: vec![io::Error::other(problem).into()],
+            record: Some(as_json(row)),
+        }
     }
 
     fn record(&self, row: &ByteRecord, line: u64) -> Found {
@@ -137,6 +149,9 @@ impl Iterator for Rows {
         match self.reader.read_byte_record(&mut row) {
             Ok(true) => {
                 let line = row.position().map_or(0, csv::Position::line);
+                if self.reader.get_ref().is_open(&row) {
+                    return Some(Err(self.open_quote(&row, line)));
+                }
                 Some(self.record(&row, line))
             }
             Ok(false) => None,
@@ -153,6 +168,18 @@ impl Iterator for Rows {
 struct Bounded {
     source: Source,
     left: Arc<AtomicUsize>,
+    /// The last byte so far that ends no line.
+    last: u8,
+    ended: bool,
+}
+
+impl Bounded {
+    /// Whether a row, if it is the last one, has a quote that is not closed: it goes over lines up to the end of the file, which
+    /// is no quote.
+    fn is_open(&self, row: &ByteRecord) -> bool {
+        let goes_over_lines = |value: &[u8]| value.contains(&b'\n');
+        self.ended && self.last != b'"' && row.iter().next_back().is_some_and(goes_over_lines)
+    }
 }
 
 impl Read for Bounded {
@@ -164,6 +191,11 @@ impl Read for Bounded {
             ));
         }
         let n_bytes = self.source.read(buffer)?;
+        let ends_no_line = |byte: &&u8| !matches!(byte, b'\n' | b'\r');
+        if let Some(&last) = buffer[..n_bytes].iter().rfind(ends_no_line) {
+            self.last = last;
+        }
+        self.ended = n_bytes == 0;
         self.left
             .store(left.saturating_sub(n_bytes), Ordering::Relaxed);
         Ok(n_bytes)
@@ -198,6 +230,25 @@ mod tests {
                 Ok(r#"5 {"id":"3","text":"z"}"#.to_owned()),
             ]
         );
+    }
+
+    #[test]
+    fn a_quote_that_is_not_closed_is_told() {
+        let found = rows(b"id,text\n0,\"a\nb\"\n1,\"unclosed\n2,two\n", 1000);
+        assert_eq!(found[0], Ok(r#"2 {"id":"0","text":"a\nb"}"#.to_owned()));
+        assert_eq!(found.len(), 2);
+        let problem = found[1].as_ref().unwrap_err();
+        assert!(
+            problem.starts_with("a.csv:4:") && problem.contains("not closed"),
+            "{problem}"
+        );
+        for sound in [
+            "id,text\n1,\"a\nb\"",
+            "id,text\n\"a\nb\",1\n",
+            "id,text\n1,b\n",
+        ] {
+            assert!(rows(sound.as_bytes(), 1000)[0].is_ok(), "{sound}");
+        }
     }
 
     #[test]

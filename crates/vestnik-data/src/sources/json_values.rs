@@ -1,4 +1,4 @@
-//! JSON values that are not lines: the elements of an array, or objects one after another over any lines.
+//! JSON values that are not lines: the elements of arrays, or objects one after another over any lines.
 
 use std::io::{self, BufRead};
 use std::path::{Path, PathBuf};
@@ -17,7 +17,7 @@ pub(super) struct JsonValues {
     path: PathBuf,
     source: Source,
     max_bytes: usize,
-    /// Whether the opening bracket of an array was taken.
+    /// Whether the opening bracket of an array was taken, and not yet its closing one.
     in_array: bool,
     line: u64,
     started: bool,
@@ -78,7 +78,7 @@ impl Cut {
 enum Step {
     More,
     Value,
-    End,
+    EndOfArray,
 }
 
 impl JsonValues {
@@ -99,8 +99,7 @@ impl JsonValues {
         loop {
             let block = self.source.fill_buf()?;
             if block.is_empty() {
-                self.finished = true;
-                return Ok((!cut.bytes.is_empty()).then_some(cut));
+                return self.last(cut);
             }
             let mut n_taken = 0;
             let mut step = Step::More;
@@ -127,12 +126,23 @@ impl JsonValues {
             match step {
                 Step::More => {}
                 Step::Value => return Ok(Some(cut)),
-                Step::End => {
-                    self.finished = true;
-                    return Ok(None);
-                }
+                // Another array, or other values, may follow.
+                Step::EndOfArray => (self.in_array, self.started) = (false, false),
             }
         }
+    }
+
+    /// What there is at the end of the file.
+    fn last(&mut self, cut: Cut) -> io::Result<Option<Cut>> {
+        if !cut.bytes.is_empty() {
+            return Ok(Some(cut));
+        }
+        self.finished = true;
+        if self.in_array {
+            let problem = "the array is not closed: the file is cut";
+            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, problem));
+        }
+        Ok(None)
     }
 
     fn found(&self, cut: &Cut) -> Found {
@@ -176,7 +186,7 @@ fn separator_or_value(byte: u8, cut: &mut Cut, place: Place, max_bytes: usize) -
         match byte {
             b' ' | b'\t' | b'\r' | b'\n' => return Step::More,
             b',' if place.in_array => return Step::More,
-            b']' if place.in_array => return Step::End,
+            b']' if place.in_array => return Step::EndOfArray,
             // A byte order mark, and the bracket of the whole array.
             0xef | 0xbb | 0xbf | b'[' if !place.started => return Step::More,
             _ => cut.line = place.line,
@@ -238,7 +248,7 @@ mod tests {
     #[test]
     fn elements_of_an_array_know_their_lines() {
         let found = sound(
-            "\u{feff}[\n {\"a\":\"]}\\\"\"},\n\n {\n\"b\":[2,{}]}, 3,\"x\" ,null]\n trailing",
+            "\u{feff}[\n {\"a\":\"]}\\\"\"},\n\n {\n\"b\":[2,{}]}, 3,\"x\" ,null]\n trailing ",
         );
         let expected = [
             (2, "{\"a\":\"]}\\\"\"}"),
@@ -246,6 +256,7 @@ mod tests {
             (5, "3"),
             (5, "\"x\""),
             (5, "null"),
+            (6, "trailing"),
         ];
         assert_eq!(found, expected.map(|(line, json)| (line, json.to_owned())));
         assert!(sound(" [ ]").is_empty());
@@ -256,6 +267,23 @@ mod tests {
         let found = sound("{\n \"a\": 1\n}\n{\n \"a\": 2\n} {\"a\":[3]}");
         let expected = [(1, "{ \"a\": 1}"), (4, "{ \"a\": 2}"), (6, "{\"a\":[3]}")];
         assert_eq!(found, expected.map(|(line, json)| (line, json.to_owned())));
+    }
+
+    #[test]
+    fn arrays_may_follow_one_another() {
+        let found = sound("[1,2]\n[\n3][]{\"a\":4}");
+        let expected = [(1, "1"), (1, "2"), (3, "3"), (3, "{\"a\":4}")];
+        assert_eq!(found, expected.map(|(line, json)| (line, json.to_owned())));
+    }
+
+    #[test]
+    fn an_array_that_is_cut_is_told() {
+        for (json, n) in [("[", 0), ("[1,\n2,", 2), ("[1] [2", 2)] {
+            let found = values(json, 1000);
+            assert_eq!(found.len(), n + 1, "{json}");
+            let problem = found[n].1.as_ref().unwrap_err();
+            assert!(problem.contains("the array is not closed"), "{problem}");
+        }
     }
 
     #[test]
@@ -273,9 +301,9 @@ mod tests {
 
     #[test]
     fn a_cut_value_is_given_as_it_is() {
-        assert_eq!(
-            sound("[{\"a\":1},{\"b\":"),
-            [(1, "{\"a\":1}".to_owned()), (1, "{\"b\":".to_owned())]
-        );
+        let found = values("[{\"a\":1},{\"b\":", 1000);
+        let expected = ["{\"a\":1}", "{\"b\":"].map(|json| (1, Ok(json.to_owned())));
+        assert_eq!(found[..2], expected);
+        assert!(found.len() == 3 && found[2].1.is_err());
     }
 }

@@ -138,6 +138,10 @@ pub(super) fn detect(path: &Path, head: &[u8]) -> Result<InputFormat, Problem> {
     {
         return Ok(format);
     }
+    if named == Some(InputFormat::JsonLines) && !is_open_brace(start) && start.starts_with(b"{") {
+        // A line that was cut is one bad record of many, not the first line of a value over several lines.
+        return Ok(InputFormat::JsonLines);
+    }
     if let Some(format) = of_content(start) {
         return Ok(format);
     }
@@ -148,6 +152,12 @@ pub(super) fn detect(path: &Path, head: &[u8]) -> Result<InputFormat, Problem> {
         None if head.is_empty() => Err(Problem::EmptyFile),
         None => Err(Problem::UnknownFormat),
     }
+}
+
+/// Whether the first line is the brace of a value over several lines.
+fn is_open_brace(start: &[u8]) -> bool {
+    let line = start.split(|&byte| byte == b'\n').next();
+    line.is_some_and(|line| line.trim_ascii_end() == b"{")
 }
 
 /// What the first characters that are no blanks show.
@@ -202,6 +212,9 @@ mod tests {
         assert_eq!(found("a.json", "{\n \"a\":1}"), Some("json"));
         assert_eq!(found("a.json", "{\"a\": \"cut"), Some("jsonl"));
         assert_eq!(found("a.jsonl", "no json"), Some("jsonl"));
+        assert_eq!(found("a.jsonl", "{\"a\": \"cut\n{}\n"), Some("jsonl"));
+        assert_eq!(found("a.jsonl", "{ \n \"a\":1}"), Some("json"));
+        assert_eq!(found("a", "{\"a\":\n1}"), Some("json"));
         assert_eq!(found("a.txt", "{}"), Some("text"));
         assert_eq!(found("-", ""), Some("jsonl"));
         assert_eq!(found("dump", "\u{feff}{}"), Some("jsonl"));

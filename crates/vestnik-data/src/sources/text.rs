@@ -28,7 +28,9 @@ type TextProblem = (Option<u64>, Problem);
 
 fn read_text(source: Source, limit: usize) -> Result<String, TextProblem> {
     let mut bytes = Vec::new();
-    let read = source.take(limit as u64 + 1).read_to_end(&mut bytes);
+    let read = source
+        .take((limit as u64).saturating_add(1))
+        .read_to_end(&mut bytes);
     read.map_err(|error| (None, error.into()))?;
     if bytes.len() > limit {
         return Err((None, Problem::TooLong { limit }));

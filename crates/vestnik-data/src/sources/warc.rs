@@ -104,7 +104,7 @@ impl WarcRecords {
             return Some(Err(self.rejected(headers, Problem::TooLong { limit })));
         };
         let content = match kind {
-            "response" => response(&block)?,
+            "response" => response(&block, self.max_bytes)?,
             _ => {
                 let kind = header(headers, "content-type").unwrap_or("text/plain");
                 content(kind, &block)?
@@ -216,8 +216,9 @@ struct Content {
     published: Option<String>,
 }
 
-/// The content of an answer of a web server that is a page or a text, and no error.
-fn response(block: &[u8]) -> Option<Result<Content, Problem>> {
+/// The content of an answer of a web server that is a page or a text, and no error. A body that was compressed has at most
+/// `max_bytes`.
+fn response(block: &[u8], max_bytes: usize) -> Option<Result<Content, Problem>> {
     let mut rest = block;
     let mut status = Vec::new();
     (&mut rest)
@@ -235,21 +236,33 @@ fn response(block: &[u8]) -> Option<Result<Content, Problem>> {
     {
         body = without_chunks(&body).unwrap_or(body);
     }
-    let body = match header(&headers, "content-encoding") {
-        Some("gzip" | "x-gzip") => unpacked(GzDecoder::new(&body[..])).unwrap_or(body),
-        Some("deflate") => unpacked(ZlibDecoder::new(&body[..])).unwrap_or(body),
-        _ => body,
+    let unpacked = match header(&headers, "content-encoding") {
+        Some("gzip" | "x-gzip") => unpacked(GzDecoder::new(&body[..]), max_bytes),
+        Some("deflate") => unpacked(ZlibDecoder::new(&body[..]), max_bytes),
+        _ => None,
     };
+    if let Some(unpacked) = unpacked {
+        if unpacked.len() > max_bytes {
+            return Some(Err(Problem::TooLong { limit: max_bytes }));
+        }
+        body = unpacked;
+    }
     content(
         header(&headers, "content-type").unwrap_or("text/html"),
         &body,
     )
 }
 
-/// Some archives keep the compression, others keep only its header.
-fn unpacked(mut reader: impl Read) -> Option<Vec<u8>> {
+/// Some archives keep the compression, others keep only its header. Of more than `max_bytes` only one byte more is unpacked:
+/// a few compressed bytes may stand for very many.
+fn unpacked(reader: impl Read, max_bytes: usize) -> Option<Vec<u8>> {
     let mut bytes = Vec::new();
-    reader.read_to_end(&mut bytes).ok().map(|_| bytes)
+    let limit = (max_bytes as u64).saturating_add(1);
+    reader
+        .take(limit)
+        .read_to_end(&mut bytes)
+        .ok()
+        .map(|_| bytes)
 }
 
 /// A body without the lengths of its chunks; `None` when it has none.
@@ -408,5 +421,17 @@ mod tests {
                 .is_err_and(|message| message.contains("more than 100000 bytes"))
         );
         assert_eq!(found[1].as_ref().unwrap()["text"], "Rome");
+    }
+
+    #[test]
+    fn a_page_that_is_unpacked_is_no_longer_than_a_record_may_be() {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        encoder.write_all(&b"<p>a</p>".repeat(1000)).unwrap();
+        let mut block = b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n".to_vec();
+        block.extend(encoder.finish().unwrap());
+        assert!(block.len() < 1000);
+        let problem = response(&block, 1000).unwrap().err().unwrap();
+        assert!(matches!(problem, Problem::TooLong { limit: 1000 }));
+        assert!(response(&block, 8000).unwrap().is_ok());
     }
 }

@@ -16,7 +16,9 @@ pub(super) fn article(file: &InputFile, source: Source, options: &ArticleOptions
     let rejected = |problem| Rejected::file(&file.path, None, problem);
     let limit = options.max_line_bytes;
     let mut bytes = Vec::new();
-    let read = source.take(limit as u64 + 1).read_to_end(&mut bytes);
+    let read = source
+        .take((limit as u64).saturating_add(1))
+        .read_to_end(&mut bytes);
     read.map_err(|error| rejected(error.into()))?;
     if bytes.len() > limit {
         return Err(rejected(Problem::TooLong { limit }));

@@ -77,9 +77,8 @@ fn without_nested(text: &str, open: &str, close: &str) -> String {
             }
         }
     }
-    if depth == 0 {
-        kept.push_str(&text[from..]);
-    }
+    // What is never closed stays.
+    kept.push_str(&text[from..]);
     kept
 }
 
@@ -382,6 +381,7 @@ mod tests {
             let _ = plain_text(wikitext);
         }
         assert_eq!(plain_text("a }} b ]] c"), "a }} b ]] c");
+        assert_eq!(plain_text("a {{b}} {{c d. e"), "a  {{c d. e");
         for mark in ["[[", "{{", "}}", "<ref>", "[http://", "<"] {
             let long = mark.repeat(2000);
             assert!(plain_text(&long).len() <= long.len());

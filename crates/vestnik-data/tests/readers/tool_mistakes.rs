@@ -52,6 +52,15 @@ fn mistakes_in_conllu() {
 }
 
 #[test]
+fn words_are_counted_from_1() {
+    let found = messages(
+        "zero.conllu",
+        &[("zero.conllu", "0\tRome\t_\t_\t_\t_\t_\t_\t_\t_\n\n")],
+    );
+    assert!(found.starts_with("zero.conllu:1:"), "{found}");
+}
+
+#[test]
 fn mistakes_in_brat() {
     let pair = |ann: &str| messages("a.ann", &[("a.txt", "Анна чекає"), ("a.ann", ann)]);
     let all = [

@@ -139,3 +139,16 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn structures_of_a_cas_may_have_their_ids_as_keys() {
+    let folder = Folder::new();
+    let cas = r#"{"%FEATURE_STRUCTURES": {
+        "1": {"%TYPE": "uima.cas.Sofa", "sofaID": "_InitialView", "sofaString": "Paris waits"},
+        "2": {"%TYPE": "de.tudarmstadt.ukp.dkpro.core.api.ner.type.NamedEntity",
+              "@sofa": 1, "begin": 0, "end": 5, "value": "LOC"}}}"#;
+    folder.write("a.json", cas);
+    let corpus = read_ner(&folder.path("a.json")).unwrap();
+    assert_eq!(corpus.documents[0].entities().len(), 1);
+    assert!(corpus.losses.is_empty(), "{:?}", corpus.losses);
+}

@@ -35,6 +35,13 @@ pub(super) struct ExampleArgs {
 pub(super) type Example = (String, String);
 
 impl ExampleArgs {
+    /// The files that labels are learnt from.
+    pub(super) fn files(&self) -> impl Iterator<Item = &Path> {
+        [&self.few_shot, &self.head]
+            .into_iter()
+            .filter_map(|path| path.as_deref())
+    }
+
     /// Whether labels are known by examples.
     pub(super) fn are_given(&self) -> bool {
         self.few_shot.is_some() || self.head.is_some()

@@ -33,6 +33,13 @@ pub(super) struct LabelArgs {
     multi_label: bool,
 }
 
+impl LabelArgs {
+    /// The file of labels.
+    pub(super) fn file(&self) -> Option<&Path> {
+        self.labels_file.as_deref()
+    }
+}
+
 /// `--template`.
 #[derive(Clone, Debug)]
 struct Template {

@@ -5,6 +5,7 @@ mod examples;
 mod labels;
 
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use serde_json::{Map, Value};
@@ -14,6 +15,7 @@ use vestnik_infer::{ClassBasis, ClassWriter, Classified};
 use crate::Outcome;
 use crate::articles::{self, ArticleArgs, Work};
 use crate::model::{ModelArgs, parse_score};
+use crate::output::refuse_inputs;
 use crate::progress::Progress;
 use classifier::Classifier;
 use examples::ExampleArgs;
@@ -37,6 +39,10 @@ pub(crate) struct Args {
 
 /// Runs the command.
 pub(crate) fn run(args: Args) -> Result<Outcome> {
+    let read = args.labels.file().into_iter().chain(args.examples.files());
+    let read: Vec<PathBuf> = read.map(Path::to_path_buf).collect();
+    refuse_inputs(args.articles.outputs(), &read)?;
+    args.articles.refuse_outputs_of_entities()?;
     let questions = match args.examples.are_given() {
         true => None,
         false => Some(Questions::new(args.labels)?),

@@ -10,7 +10,7 @@ use vestnik_data::{Corpus, Format, Loss, write_corpus, write_folder};
 use super::reading::{ReadArgs, tell_issues, tell_losses, write_options};
 use crate::Outcome;
 use crate::failure::Mistake;
-use crate::output::{Output, note, refuse_existing};
+use crate::output::{Output, note, refuse_existing, refuse_inputs};
 
 /// Arguments of `vestnik data convert`.
 #[derive(Debug, clap::Args)]
@@ -46,6 +46,7 @@ pub(crate) struct Args {
 /// Converts the sound records.
 pub(super) fn run(args: &Args) -> Result<Outcome> {
     let to = args.format()?;
+    refuse_inputs(args.output.as_deref(), &args.files)?;
     if let Some(path) = args.output.as_ref().filter(|_| !to.is_folder()) {
         refuse_existing(path, args.force)?;
     }

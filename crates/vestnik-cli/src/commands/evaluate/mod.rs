@@ -18,12 +18,12 @@ use vestnik_infer::Vestnik;
 use crate::Outcome;
 use crate::failure::Mistake;
 use crate::model::{EntityArgs, ModelArgs, TaskOptions};
-use crate::output::{Output, note, print};
+use crate::output::{Output, note, print, refuse_inputs};
 use crate::progress::ProgressMode;
 use crate::report::groups::SeenNames;
 use crate::report::measured::{self, Measured};
 use crate::report::{Curves, DataFacts, Evaluation, ModelFacts, Report, ReportFiles};
-use crate::threads::parse_count;
+use crate::threads::parse_count_up_to;
 use calibrated_model::CalibratedModel;
 use gold::Gold;
 pub(crate) use heads::labelled;
@@ -73,7 +73,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE", num_args = 1.., requires = "report")]
     train_data: Vec<PathBuf>,
     /// Bootstrap resamples of the documents, for intervals and comparisons
-    #[arg(long, default_value_t = 1000, value_name = "N", value_parser = parse_count)]
+    #[arg(long, default_value_t = 1000, value_name = "N", value_parser = parse_resamples)]
     resamples: usize,
     /// Overwrite the file of predictions and the report
     #[arg(long)]
@@ -81,6 +81,11 @@ pub(crate) struct Args {
     /// Progress on standard error
     #[arg(long, value_enum, default_value_t)]
     progress: ProgressMode,
+}
+
+/// Reads a number of resamples: more would say the same, and take memory.
+fn parse_resamples(text: &str) -> Result<usize, String> {
+    parse_count_up_to(text, 1_000_000)
 }
 
 impl Args {
@@ -111,6 +116,7 @@ fn evaluate(args: &Args) -> Result<Outcome> {
         .calibrate
         .then(|| CalibratedModel::open(args))
         .transpose()?;
+    refuse_inputs(args.predictions.as_deref(), &args.data)?;
     let predictions = args
         .predictions
         .as_deref()

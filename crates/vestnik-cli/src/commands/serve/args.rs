@@ -1,5 +1,6 @@
 //! Arguments of `vestnik serve`, and the configuration they become.
 
+use std::env::VarError;
 use std::fs::OpenOptions;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -184,7 +185,16 @@ fn keys(path: Option<&Path>) -> Result<Option<ApiKeys>> {
             .with_context(|| format!("cannot read the API keys in {}", path.display()))
     });
     let of_file = of_file.transpose()?;
-    let of_environment = std::env::var(KEYS_VARIABLE).ok();
+    let of_environment = match std::env::var(KEYS_VARIABLE) {
+        Ok(keys) => Some(keys),
+        Err(VarError::NotPresent) => None,
+        Err(VarError::NotUnicode(_)) => {
+            // Without a message everybody would be let in.
+            return Err(Mistake::new(format!("{KEYS_VARIABLE} is not UTF-8"))
+                .hint("keys are lines of letters, digits and signs")
+                .into());
+        }
+    };
     let text = match (of_file, of_environment) {
         (None, None) => return Ok(None),
         (Some(text), None) | (None, Some(text)) => text,

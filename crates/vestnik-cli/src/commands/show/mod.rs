@@ -14,7 +14,7 @@ use vestnik_data::{ArticleOptions, ArticleReader, expand_patterns};
 
 use crate::Outcome;
 use crate::failure::Mistake;
-use crate::output::{Output, note};
+use crate::output::{Output, note, refuse_inputs};
 use article::Shown;
 use overview::Overview;
 
@@ -59,7 +59,9 @@ pub(crate) fn run(args: &Args) -> Result<Outcome> {
         id_field: args.id_field.clone(),
         ..ArticleOptions::default()
     };
-    let reader = ArticleReader::open(&expand_patterns(&args.inputs)?, options)?;
+    let inputs = expand_patterns(&args.inputs)?;
+    refuse_inputs(args.output.as_deref(), &inputs)?;
+    let reader = ArticleReader::open(&inputs, options)?;
     let mut output = Output::open(args.output.as_deref(), args.force)?;
     let mut n_rejected = 0;
     let mut articles = reader.filter_map(|found| match found {
