@@ -27,6 +27,8 @@ pub struct Config {
     pub max_client_batch: usize,
     /// Labels of one request to classify. Default: 100.
     pub max_labels: usize,
+    /// Targets of one document. Default: 1,000.
+    pub max_targets: usize,
     /// Texts that wait for one model; of these a single client may have half. Default: 4096.
     pub max_queue: usize,
     /// Connections at a time; further ones are closed. Default: 1024.
@@ -64,6 +66,7 @@ impl Default for Config {
             max_text_chars: 200_000,
             max_client_batch: 256,
             max_labels: 100,
+            max_targets: 1000,
             max_queue: 4096,
             max_connections: 1024,
             batch_tokens: 4096,
@@ -89,6 +92,7 @@ impl Config {
             ("the limit of characters of a text", self.max_text_chars),
             ("the limit of texts of a request", self.max_client_batch),
             ("the limit of labels of a request", self.max_labels),
+            ("the limit of targets of a document", self.max_targets),
             ("the limit of connections", self.max_connections),
             ("the budget of tokens of a batch", self.batch_tokens),
         ];

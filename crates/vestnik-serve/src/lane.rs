@@ -172,12 +172,14 @@ impl Lane {
         self.wake.notify_all();
     }
 
-    /// No text is taken any more; those that wait are still read.
+    /// No text is taken any more, and those that wait are given up: whoever asked for them had the time to drain.
     pub(crate) fn close(&self) {
         let mut waiting = self.lock();
         waiting.hurry = true;
         waiting.closed = true;
+        let left = self.take(&mut waiting, usize::MAX);
         drop(waiting);
+        fail(left, &Problem::stopping());
         self.wake.notify_all();
     }
 

@@ -112,7 +112,9 @@ impl Listening {
         let reloading = tokio::spawn(reload_when_told(app.clone(), reload));
         let connections = GracefulShutdown::new();
         tokio::pin!(stop);
-        let places = Arc::new(Semaphore::new(app.config.max_connections));
+        let places = Arc::new(Semaphore::new(
+            app.config.max_connections.min(Semaphore::MAX_PERMITS),
+        ));
         loop {
             let accepted = tokio::select! {
                 accepted = self.listener.accept() => accepted,

@@ -6,8 +6,14 @@ use vestnik_core::{OffsetMap, OffsetUnit, Span};
 use crate::fields::{Object, kind_of};
 use crate::problem::Problem;
 
-/// The targets of a document, with offsets in `unit`; none where it has no such field, or `null`.
-pub(crate) fn of(text: &str, record: &Object, unit: OffsetUnit) -> Result<Vec<Span>, Problem> {
+/// The targets of a document, with offsets in `unit`; none where it has no such field, or `null`. More than `most` are refused:
+/// each costs memory and time, however short the text is.
+pub(crate) fn of(
+    text: &str,
+    record: &Object,
+    unit: OffsetUnit,
+    most: usize,
+) -> Result<Vec<Span>, Problem> {
     let values = match record.get("targets") {
         None | Some(Value::Null) => return Ok(vec![]),
         Some(Value::Array(values)) => values,
@@ -17,6 +23,12 @@ pub(crate) fn of(text: &str, record: &Object, unit: OffsetUnit) -> Result<Vec<Sp
             return Err(Problem::validation(error));
         }
     };
+    if values.len() > most {
+        let found = values.len();
+        return Err(Problem::too_large(format!(
+            "{found} targets, at most {most} in a document"
+        )));
+    }
     let map = OffsetMap::new(text, unit);
     let each = values.iter().enumerate().map(|(place, value)| {
         target(&map, value).map_err(|problem| problem.at(format_args!("targets[{place}]")))

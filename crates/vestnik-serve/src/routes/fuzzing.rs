@@ -36,7 +36,7 @@ fn tag_body(mut request: Object, config: &Config) -> Result<usize, Problem> {
     let unit = tag::take_unit(&mut request)?;
     take_names(&mut request, "tasks")?;
     let documents = Documents::take(request, config)?;
-    documents.each(|text, record| targets::of(text, record, unit))?;
+    documents.each(|text, record| targets::of(text, record, unit, config.max_targets))?;
     let n_texts = documents.texts().len();
     documents.into_value().to_string();
     Ok(n_texts)

@@ -34,6 +34,7 @@ pub(super) async fn info(State(app): State<App>) -> Response {
             "max_text_chars": config.max_text_chars,
             "max_client_batch": config.max_client_batch,
             "max_labels": config.max_labels,
+            "max_targets": config.max_targets,
             "max_queue": config.max_queue,
             "max_connections": config.max_connections,
             "batch_tokens": config.batch_tokens,

@@ -31,7 +31,9 @@ pub(super) async fn tag(
     let lane = app.models.find(model.as_deref(), Ability::Tag)?;
     let tasks = chosen(tasks, &lane.engine())?;
     let mut documents = Documents::take(request, &app.config)?;
-    let asks = documents.each(|text, record| targets::of(text, record, unit).map(Ask::Tag))?;
+    let most = app.config.max_targets;
+    let asks =
+        documents.each(|text, record| targets::of(text, record, unit, most).map(Ask::Tag))?;
     let answers = read(&app, lane, &caller, documents.texts(), asks).await?;
     let begin = Instant::now();
     for (record, answer) in documents.records.iter_mut().zip(&answers) {

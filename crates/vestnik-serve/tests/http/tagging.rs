@@ -106,6 +106,7 @@ fn mistakes_are_named() {
     config.max_text_chars = 20;
     config.max_client_batch = 3;
     config.max_labels = 2;
+    config.max_targets = 1;
     let server = TestServer::with(config, vec![tagger_source()]);
     let long = "щ".repeat(21);
     for (body, status, error_type, part) in [
@@ -182,6 +183,12 @@ fn mistakes_are_named() {
             413,
             "too_large",
             "4 texts, at most 3",
+        ),
+        (
+            json!({"text": "ab", "targets": [{"start": 0, "end": 1}, {"start": 1, "end": 2}]}),
+            413,
+            "too_large",
+            "2 targets, at most 1 in a document",
         ),
         (
             json!([]),
