@@ -17,8 +17,13 @@ const NEUTRAL: &str = "neutral";
 const HALF: f64 = 0.5;
 
 /// The threshold of a label of which no example says whether it holds: what the model says of it was never compared with
-/// anything.
+/// anything. No probability reaches it, see [`reaches`].
 const NEVER: f64 = 1.0;
+
+/// Whether a label is given. A large logit has the probability 1 after rounding, which stays below the threshold 1.
+pub(crate) fn reaches(probability: f64, threshold: f64) -> bool {
+    probability >= threshold && threshold < NEVER
+}
 
 /// The logits of a text or a span, and its labels.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -121,7 +126,8 @@ impl HeadMetadata {
         let calibration = self.calibration.clone().unwrap_or_default();
         let holds = |(id, &logit): (usize, &f32)| {
             let threshold = threshold(&calibration, &self.labels, id);
-            (sigmoid(f64::from(logit) / calibration.temperature) >= threshold).then_some(id)
+            let probability = sigmoid(f64::from(logit) / calibration.temperature);
+            reaches(probability, threshold).then_some(id)
         };
         logits.iter().enumerate().filter_map(holds).collect()
     }

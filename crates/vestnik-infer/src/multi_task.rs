@@ -152,9 +152,8 @@ impl MultiTask {
         let lengths = texts.iter().map(|text| text.tokens.tokens.len());
         let mut analyses = Vec::with_capacity(texts.len());
         for group in groups(lengths, self.held_tokens) {
-            let first = group.start;
-            let of_group = self.analyze_group(&texts[group.clone()], &requests[group]);
-            analyses.extend(of_group.map_err(|error| error.behind(first))?);
+            // An error names the place of a text among all of these: texts know theirs.
+            analyses.extend(self.analyze_group(&texts[group.clone()], &requests[group])?);
         }
         Ok(analyses)
     }

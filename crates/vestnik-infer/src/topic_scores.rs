@@ -5,6 +5,7 @@ use vestnik_model::ProblemType;
 
 use crate::calibration::refused;
 use crate::error::Result;
+use crate::head_fit::reaches;
 use crate::head_metadata::HeadCalibration;
 use crate::options::Options;
 use crate::probabilities::{sigmoids, softmax};
@@ -70,7 +71,7 @@ impl TopicScores {
             order.truncate(1);
         }
         let best = order.first().map_or(0.0, |&label| probabilities[label]);
-        order.retain(|&label| probabilities[label] >= self.thresholds[label]);
+        order.retain(|&label| reaches(probabilities[label], self.thresholds[label]));
         if order.is_empty() {
             return vec![Topic::new(OTHER_TOPIC, (1.0 - best) as f32)];
         }
@@ -129,6 +130,20 @@ mod tests {
         check(multi, &[("c", 0.9)], None, &[("b", 0.75), ("a", 0.5)]);
         check(multi, &[("c", 0.9)], Some(0.76), &[("c", 0.8)]);
         check(multi, &[], Some(0.9), &[("other", 0.2)]);
+    }
+
+    #[test]
+    fn a_threshold_of_1_is_not_reached_by_rounding() {
+        let labels = LabelSet::new(["a", "b"]).unwrap();
+        let calibration = HeadCalibration {
+            thresholds: [("a".to_owned(), 1.0)].into(),
+            ..HeadCalibration::default()
+        };
+        let options = Options::default();
+        let scores =
+            TopicScores::new(&labels, ProblemType::MultiLabel, &calibration, &options).unwrap();
+        let found = scores.topics(&[99.0, 1.0]);
+        assert!(found.len() == 1 && found[0].label == "b", "{found:?}");
     }
 
     #[test]

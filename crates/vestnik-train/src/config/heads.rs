@@ -8,6 +8,8 @@ use vestnik_model::{HeadOptions, ProblemType, Reads};
 use crate::config::{ClassWeights, MOST_WEIGHT, NER, is_default, refused, within};
 use crate::error::Result;
 
+const CLASS_WEIGHTS: &str = "model.heads.class_weights";
+
 /// A head beside the one for entities.
 ///
 /// ```toml
@@ -143,9 +145,16 @@ impl HeadConfig {
             ));
         }
         match &self.class_weights {
-            Some(ClassWeights::ByLabel(weights)) => weights.values().try_for_each(|&weight| {
-                within("model.heads.class_weights", weight, 0.0..=MOST_WEIGHT)
-            }),
+            Some(ClassWeights::ByLabel(weights)) => {
+                weights.iter().try_for_each(|(label, &weight)| {
+                    if self.labels.id(label).is_none() {
+                        let labels: Vec<&str> = self.labels.iter().collect();
+                        let expected = format!("labels of the head: {}", labels.join(", "));
+                        return Err(refused(CLASS_WEIGHTS, &format!("for {label:?}"), expected));
+                    }
+                    within(CLASS_WEIGHTS, weight, 0.0..=MOST_WEIGHT)
+                })
+            }
             _ => Ok(()),
         }
     }

@@ -92,6 +92,8 @@ struct Slot {
     lr_factor: f64,
     first: Tensor,
     second: Tensor,
+    /// Updates of this parameter: those of a head that few batches are for are fewer than those of the encoder.
+    step: u64,
 }
 
 /// The scalars of one update of one parameter.
@@ -164,15 +166,20 @@ impl AdamW {
 
     /// One update at learning rate `lr` with the gradients times `scale` (see [`crate::clip_factor`]).
     ///
-    /// Parameters without a gradient keep their value and moments.
+    /// Parameters without a gradient keep their value and moments, and the step does not count for them, as in PyTorch.
     ///
     /// # Errors
     /// [`Error::Tensor`] when a gradient has another shape, kind or device than its parameter.
     pub fn step(&mut self, gradients: &Gradients, lr: f64, scale: f64) -> Result<()> {
         self.step += 1;
         for slot in &mut self.slots {
-            let update = Update::new(&self.config, slot, lr, self.step, scale);
-            let applied = match (gradients.get(&slot.name), gradients.rows(&slot.name)) {
+            let (dense, rows) = (gradients.get(&slot.name), gradients.rows(&slot.name));
+            if dense.is_none() && rows.is_none() {
+                continue;
+            }
+            slot.step += 1;
+            let update = Update::new(&self.config, slot, lr, scale);
+            let applied = match (dense, rows) {
                 (Some(gradient), _) => slot.apply(gradient, &self.config, &update),
                 (None, Some(rows)) => slot.apply_rows(rows, &self.config, &update),
                 (None, None) => Ok(()),
@@ -184,9 +191,9 @@ impl AdamW {
 }
 
 impl Update {
-    fn new(config: &AdamWConfig, slot: &Slot, lr: f64, step: u64, scale: f64) -> Self {
+    fn new(config: &AdamWConfig, slot: &Slot, lr: f64, scale: f64) -> Self {
         let lr = lr * slot.lr_factor;
-        let correction = |beta: f64| 1.0 - beta.powf(step as f64);
+        let correction = |beta: f64| 1.0 - beta.powf(slot.step as f64);
         Self {
             lr,
             keep: 1.0 - lr * slot.weight_decay,
@@ -207,6 +214,7 @@ impl Slot {
             lr_factor: groups.lr_factor(name),
             first: zeros()?,
             second: zeros()?,
+            step: 0,
         })
     }
 

@@ -131,7 +131,8 @@ fn composed_and_in_place_updates_agree() {
     let mut in_place = Slot::new("w", &a, &groups).unwrap();
     let mut composed = Slot::new("w", &b, &groups).unwrap();
     for step in 1..4 {
-        let update = Update::new(&config, &in_place, 0.1, step, 0.7);
+        in_place.step = step;
+        let update = Update::new(&config, &in_place, 0.1, 0.7);
         let g = Tensor::from_slice(&g, (1, n), &Device::Cpu).unwrap();
         in_place.apply(&g, &config, &update).unwrap();
         composed.apply_composed(&g, &config, &update).unwrap();
@@ -231,4 +232,36 @@ fn rows(var: &Var, indices: &[u32], values: &[f32]) -> Gradients {
         .unwrap();
     assert!(gradients.get("table").is_none());
     gradients
+}
+
+#[test]
+fn steps_without_a_gradient_do_not_count() {
+    let vars = [0.0f32, 0.0].map(|x| Var::new(&[[x]], &Device::Cpu).unwrap());
+    let of_both = |sometimes: bool| {
+        let mut both = gradients(&vars[0], "often", &[0.5]);
+        if sometimes {
+            let g = (vars[1].as_tensor() * 0.5).unwrap();
+            let mut store = g.sum_all().unwrap().backward().unwrap();
+            both.add([("seldom", &vars[1])], &[], &mut store, 1.0)
+                .unwrap();
+        }
+        both
+    };
+    let parameters = [("often", &vars[0]), ("seldom", &vars[1])];
+    let mut adamw = AdamW::new(parameters, config()).unwrap();
+    for step in 0..7 {
+        adamw.step(&of_both(step % 3 == 0), 0.1, 1.0).unwrap();
+    }
+    let expected = [7, 3].map(|n| by_hand(0.0, &vec![0.5; n], 0.1, 0.1));
+    let found = vars.each_ref().map(|var| values(var.as_tensor())[0]);
+    assert_close(&found, &expected);
+
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("adamw.safetensors");
+    adamw.save(&path).unwrap();
+    let mut loaded = AdamW::new(parameters, config()).unwrap();
+    loaded.load(&path).unwrap();
+    let steps = |adamw: &AdamW| adamw.slots.iter().map(|slot| slot.step).collect::<Vec<_>>();
+    assert_eq!(steps(&loaded), [7, 3]);
+    assert_eq!((loaded.steps(), steps(&adamw)), (7, steps(&loaded)));
 }

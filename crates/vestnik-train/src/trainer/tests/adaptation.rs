@@ -102,7 +102,7 @@ fn checkpoints_hold_what_learns_and_its_moments() {
     );
     assert!(!checkpoint.join("model.safetensors").exists());
     let moments = tensor_names(&checkpoint.join("optimizer.safetensors"));
-    assert_eq!(moments.len(), 1 + 2 * learning.len());
+    assert_eq!(moments.len(), 2 + 2 * learning.len());
     assert!(record.trainable < record.parameters);
     assert_eq!(
         tensor_names(&out.path().join("model/model.safetensors")).len(),
@@ -158,7 +158,7 @@ fn low_rank_updates_are_learnt_kept_and_merged() {
         learning
     );
     let moments = tensor_names(&checkpoint.join("optimizer.safetensors"));
-    assert_eq!(moments.len(), 1 + 2 * learning.len());
+    assert_eq!(moments.len(), 2 + 2 * learning.len());
 
     // The finished model is a plain one, and its encoder has changed.
     let path = out.path().join("model/model.safetensors");

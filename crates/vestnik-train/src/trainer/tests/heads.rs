@@ -493,6 +493,14 @@ fn what_does_not_fit_the_heads_is_refused() {
 }
 
 #[test]
+fn weights_of_unknown_labels_are_refused() {
+    let weights = "model.heads.0.class_weights={water = 2, fire = 3}".to_owned();
+    let error = RunConfig::parse(&format!("{RUN}\n{HEADS}"), &[weights]).unwrap_err();
+    let expected = r#"setting `model.heads.class_weights` is for "fire", expected labels of the head: water, talk"#;
+    assert!(error.to_string().contains(expected), "{error}");
+}
+
+#[test]
 fn the_highest_logit_holds_or_all_that_are_likely() {
     use vestnik_model::ProblemType::{MultiLabel, SingleLabel};
     assert_eq!(held(SingleLabel, &[0.5, 2.0, 2.0]), [1]);
