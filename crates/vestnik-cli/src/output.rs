@@ -80,14 +80,16 @@ pub(crate) fn refuse_inputs<'a>(
             return Err(Mistake::new(message).hint("name two files").into());
         }
     }
-    let all = outputs.into_iter().chain(stdout.as_deref());
-    for output in all.filter(|output| inputs.contains(&place_of(output))) {
-        let message = format!("{} is an input and an output", output.display());
-        return Err(Mistake::new(message)
-            .hint("name another output; --force is for those of earlier runs")
-            .into());
+    let mut all = outputs.into_iter().chain(stdout.as_deref());
+    match all.find(|output| inputs.contains(&place_of(output))) {
+        None => Ok(()),
+        Some(output) => {
+            let message = format!("{} is an input and an output", output.display());
+            Err(Mistake::new(message)
+                .hint("name another output; --force is for those of earlier runs")
+                .into())
+        }
     }
-    Ok(())
 }
 
 /// The file that standard output is sent to, if it is one.
