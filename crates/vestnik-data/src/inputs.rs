@@ -132,7 +132,7 @@ fn articles_of(folder: PathBuf, outputs: Arc<[PathBuf]>) -> impl Iterator<Item =
         .sort_by_file_name()
         .into_iter();
     let entries = entries.filter_entry(move |entry| {
-        entry.depth() == 0 || !(is_hidden(entry) || is_among(entry.path(), &outputs))
+        entry.depth() == 0 || !(is_hidden(entry) || is_among(entry, &outputs))
     });
     entries.filter_map(move |entry| match entry {
         Ok(entry) if entry.file_type().is_file() => {
@@ -147,8 +147,11 @@ fn is_hidden(entry: &DirEntry) -> bool {
     entry.file_name().as_encoded_bytes().starts_with(b".")
 }
 
-fn is_among(path: &Path, places: &[PathBuf]) -> bool {
-    !places.is_empty() && places.contains(&place_of(path))
+/// Whether an entry is one of these places. The system is only asked about links and names that are those of a place.
+fn is_among(entry: &DirEntry, places: &[PathBuf]) -> bool {
+    let may_be =
+        |place: &PathBuf| entry.path_is_symlink() || place.file_name() == Some(entry.file_name());
+    places.iter().any(may_be) && places.contains(&place_of(entry.path()))
 }
 
 fn article_file(folder: &Path, path: PathBuf) -> Option<InputFile> {

@@ -258,7 +258,8 @@ fn extremes<I: Isa>(isa: I, row: &[f32]) -> (f32, f32) {
     )
 }
 
-/// One of zero and some numbers; `choose` takes the first of two that cannot be compared. Sixteen are chosen from side by side, then half against half: few steps wait for another.
+/// One of zero and some numbers; `choose` takes the first of two that cannot be compared. Sixteen are chosen from side by side,
+/// then half against half: few steps wait for another.
 #[inline(always)]
 fn chosen(numbers: impl Iterator<Item = f32>, choose: impl Fn(f32, f32) -> f32) -> f32 {
     let mut lanes = [0.0; 16];

@@ -20,12 +20,14 @@ pub(super) const COLUMNS: usize = 16;
 
 /// Rows of bytes that are multiplied at once.
 const BYTE_ROWS: usize = 2;
+/// Rows that are multiplied at once where sums are all that has to fit: 32 rows are four times six and twice four.
+pub(super) const ROW_GROUPS: [usize; 6] = [6, 6, 6, 6, 4, 4];
 /// Numbers of a vector.
-const LANES: usize = 8;
+pub(super) const LANES: usize = 8;
 /// Bytes of a vector.
-const VECTOR: usize = 32;
+pub(super) const VECTOR: usize = 32;
 /// Bytes of a tile of a panel: 16 depths of 4 bytes for each of 16 columns.
-const TILE_BYTES: usize = PANEL_STEP / 2;
+pub(super) const TILE_BYTES: usize = PANEL_STEP / 2;
 
 /// 32 rows of unsigned bytes, `stride` bytes apart, by a panel of signed ones, neither beyond [`LARGEST_BYTES`] → `out`, rows
 /// `out_stride` apart.
@@ -128,8 +130,7 @@ pub(super) unsafe fn floats(
     out_stride: usize,
 ) {
     let mut first = 0;
-    // 32 rows are four times six and twice four.
-    for size in [6, 6, 6, 6, 4, 4] {
+    for size in ROW_GROUPS {
         if first >= n_rows {
             break;
         }

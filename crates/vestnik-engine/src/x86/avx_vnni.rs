@@ -6,14 +6,8 @@ use std::arch::x86_64::{
 };
 
 use super::AvxVnni;
+use super::avx2::{COLUMNS, LANES, ROW_GROUPS, TILE_BYTES, VECTOR};
 use vestnik_x86::{BLOCK, PANEL_STEP, STEP_BYTES};
-
-/// Columns that are computed at once: those of a tile of a panel.
-const COLUMNS: usize = 16;
-/// Sums of a vector.
-const LANES: usize = 8;
-/// Bytes of a vector.
-const VECTOR: usize = 32;
 
 /// 32 rows of unsigned bytes, `stride` bytes apart, by a panel of signed ones → `out`, rows `out_stride` apart.
 ///
@@ -31,11 +25,10 @@ pub(super) unsafe fn bytes(
     // The tiles of one half of the panel stay in the first-level cache for all rows.
     for half in 0..BLOCK / COLUMNS {
         let mut first = 0;
-        // 32 rows are four times six and twice four.
-        for size in [6, 6, 6, 6, 4, 4] {
+        for size in ROW_GROUPS {
             // SAFETY: an `AvxVnni` says that the instructions are there; the rest is the caller's promise.
             unsafe {
-                let (rows, tiles) = (rows.add(first * stride), panel.add(half * PANEL_STEP / 2));
+                let (rows, tiles) = (rows.add(first * stride), panel.add(half * TILE_BYTES));
                 let out = out.add(first * out_stride + half * COLUMNS);
                 match size {
                     6 => bytes_of_rows::<6>(rows, stride, tiles, steps, out, out_stride),

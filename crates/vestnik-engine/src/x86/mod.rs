@@ -1,7 +1,8 @@
 //! Kernels for x86-64 processors: matrix products of bytes, of bf16 and of `f32` numbers, and the attention around them.
 //!
 //! Blocks of results are computed by AMX tiles where there are any (Intel Sapphire Rapids and later), else by vectors of
-//! AVX-512 (with VNNI: Intel Cascade Lake, AMD Zen 4, and later) or of AVX2 (some with VNNI: Intel Alder Lake and later). All read the same packed factors.
+//! AVX-512 (with VNNI: Intel Cascade Lake, AMD Zen 4, and later) or of AVX2 (some with VNNI: Intel Alder Lake and
+//! later). All read the same packed factors.
 #![allow(unsafe_code)]
 
 mod attention;
