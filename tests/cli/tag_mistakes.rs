@@ -399,6 +399,8 @@ fn an_output_that_is_an_input_or_another_output_is_refused() {
         "data convert news.jsonl -o news.jsonl",
         "tokenizer train news.jsonl -o news.jsonl",
         "classify news.csv --few-shot news.jsonl -o news.jsonl",
+        "classify news.csv --few-shot news.jsonl --save-head news.jsonl",
+        "merge news.jsonl -o news.jsonl",
     ] {
         refused("news.jsonl", &format!("{args} --force"));
     }

@@ -11,7 +11,7 @@ use vestnik_data::{Error, OutputFormat, merge_mentions, merge_tables, read_lines
 use crate::Outcome;
 use crate::articles::shards::{Content, ShardRecord};
 use crate::failure::Mistake;
-use crate::output::{Output, note, refuse_existing};
+use crate::output::{Output, note, refuse_existing, refuse_inputs};
 
 /// Missing shards that an error names.
 const MOST_NAMED: usize = 20;
@@ -32,6 +32,7 @@ pub(crate) struct Args {
 
 /// Merges: the result is that of a run without shards.
 pub(crate) fn run(args: &Args) -> Result<Outcome> {
+    refuse_inputs(args.output.as_deref(), &args.shards)?;
     let records: Vec<ShardRecord> = args
         .shards
         .iter()

@@ -42,6 +42,11 @@ impl ExampleArgs {
             .filter_map(|path| path.as_deref())
     }
 
+    /// The file that what was learnt is written to.
+    pub(super) fn saved(&self) -> Option<&Path> {
+        self.save_head.as_deref()
+    }
+
     /// Whether labels are known by examples.
     pub(super) fn are_given(&self) -> bool {
         self.few_shot.is_some() || self.head.is_some()

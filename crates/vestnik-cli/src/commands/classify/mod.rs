@@ -41,7 +41,7 @@ pub(crate) struct Args {
 pub(crate) fn run(args: Args) -> Result<Outcome> {
     let read = args.labels.file().into_iter().chain(args.examples.files());
     let read: Vec<PathBuf> = read.map(Path::to_path_buf).collect();
-    refuse_inputs(args.articles.outputs(), &read)?;
+    refuse_inputs(args.articles.outputs().chain(args.examples.saved()), &read)?;
     args.articles.refuse_outputs_of_entities()?;
     let questions = match args.examples.are_given() {
         true => None,
